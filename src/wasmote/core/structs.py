@@ -1,0 +1,332 @@
+"""The data structures of the core: what a module, an instance and a running thread are made of.
+
+Everything here is plain memory that the embedder's allocator supplied; the host mirrors these layouts
+to ctypes (`nativepy.mirror`) and reads them, so nothing is typed twice. Names follow the specification
+(Execution, Runtime Structure). Value types are u32: the low byte is the type's byte in the binary
+format, the upper bits are free for the heap types of later proposals.
+"""
+
+from wasmote.nativepy import array, fn, i32, ptr, struct, u8, u16, u32, u64, usize, void
+
+PAGE_SIZE = 65536
+#: Absent index, absent maximum.
+NONE = 0xFFFF_FFFF
+NO_MAXIMUM = 0xFFFF_FFFF_FFFF_FFFF
+
+
+@struct
+class Platform:
+    """What the core needs from outside. All functions use the C calling convention."""
+
+    allocate: fn[[usize], ptr[u8]]  # malloc: None when out of memory
+    resize: fn[[ptr[u8], usize], ptr[u8]]  # realloc
+    release: fn[[ptr[u8]], void]  # free; None is allowed
+    # Linear memory and code: address space that never moves. A target without virtual memory
+    # returns plain zeroed memory from reserve and fails to commit past it.
+    reserve: fn[[usize], ptr[u8]]  # inaccessible address space; None on failure
+    commit: fn[[ptr[u8], usize, usize], u32]  # (base, old bytes, new bytes) zeroed, 0 = success
+    unreserve: fn[[ptr[u8], usize], void]
+    memory_reservation: usize  # bytes to reserve for a memory (0: just its maximum)
+    # Control returns to the host now and then (see Exec.budget): non-zero stops the program with that trap.
+    poll: fn[[ptr["Exec"]], u32]
+    # Call a host function: arguments are read from and results written to cells at `args`;
+    # returns 0 or a trap code.
+    call_host: fn[[ptr["Exec"], ptr["FuncInst"], ptr[u32]], u32]
+
+
+@struct
+class Limits:
+    """What one module may ask for; see `wasmote.Limits` for the defaults and units."""
+
+    types: u32
+    functions: u32
+    imports: u32
+    exports: u32
+    globals: u32
+    tables: u32
+    memories: u32
+    segments: u32
+    function_size: u32  # bytes of one body
+    locals: u32  # locals of one function, parameters included
+    params: u32  # parameters or results of one type
+    nesting: u32  # open blocks within one function
+    operands: u32  # values on the operand stack within one function
+    br_table: u32  # labels of one br_table
+    memory_pages: u64  # of one memory, at run time
+    table_elements: u32  # of one table, at run time
+    name_size: u32  # bytes of one import/export name
+
+
+@struct
+class Error:
+    """The first error found in a module. `status` 0 means none."""
+
+    status: u32  # core.status.Status
+    offset: u32  # byte offset in the binary
+    detail: u64  # an index, opcode or type that the message may show
+    detail2: u64
+
+
+@struct
+class Name:
+    """A string inside the module's binary (valid UTF-8, not terminated)."""
+
+    data: ptr[u8]
+    size: u32
+
+
+@struct
+class FuncType:
+    """Parameter types, then result types, in one array."""
+
+    types: ptr[u32]
+    param_count: u32
+    result_count: u32
+    param_cells: u32  # 32-bit cells: i64 and f64 take 2, v128 takes 4
+    result_cells: u32
+    id: u32  # equal for equal types in all modules of the process (core.store)
+
+
+@struct
+class Function:
+    """A function of a module, imports first."""
+
+    body: ptr[u8]  # its code entry after the size: local declarations, then instructions; None: imported
+    body_size: u32
+    type: u32  # index into Module.types
+    code: u32  # fast interpreter: where its code starts, in 2-byte units from Module.code; 0: not translated
+    max_operands: u16  # from validation; saturates at 65535 values
+    max_nesting: u16
+
+
+@struct
+class TableType:
+    element: u32
+    minimum: u64
+    maximum: u64  # NO_MAXIMUM
+    flags: u32  # bit 0 has maximum, bit 1 shared, bit 2 64-bit (the limits byte)
+
+
+@struct
+class MemoryType:
+    minimum: u64  # pages
+    maximum: u64
+    flags: u32
+    page_shift: u32  # 16
+
+
+@struct
+class ConstExpr:
+    """A constant expression, kept as its bytes in the binary (validated, up to and including `end`)."""
+
+    code: ptr[u8]
+    size: u32
+
+
+@struct
+class GlobalType:
+    content: u32
+    mutable: u32
+    init: ConstExpr  # empty for imports
+
+
+@struct
+class Import:
+    module: Name
+    name: Name
+    kind: u32  # ExternKind
+    index: u32  # in the index space of its kind
+
+
+@struct
+class Export:
+    name: Name
+    kind: u32
+    index: u32
+
+
+@struct
+class ElementSegment:
+    mode: u32  # SegmentMode
+    type: u32  # reference type
+    table: u32
+    offset: ConstExpr
+    count: u32
+    # Either `count` LEB128 function indices (functions != 0) or `count` constant expressions, as in the binary.
+    functions: u32
+    items: ptr[u8]
+    items_size: u32
+
+
+@struct
+class DataSegment:
+    mode: u32
+    memory: u32
+    offset: ConstExpr
+    data: ptr[u8]
+    size: u32
+
+
+@struct
+class CustomSection:
+    name: Name
+    data: ptr[u8]
+    size: u32
+
+
+@struct
+class Chunk:
+    """A block of a module's arena; what it holds follows."""
+
+    next: ptr["Chunk"]
+    used: u32
+    capacity: u32
+
+
+@struct
+class Module:
+    """A decoded and validated module. Immutable afterwards, but for the engines' code."""
+
+    platform: ptr[Platform]
+    limits: ptr[Limits]
+    features: u64  # bits of isa.features that are on
+    binary: ptr[u8]  # kept alive and unchanged by the embedder
+    binary_size: usize
+    arena: ptr[Chunk]
+    arena_bytes: usize
+    error: Error
+    types: ptr[FuncType]
+    functions: ptr[Function]
+    tables: ptr[TableType]
+    memories: ptr[MemoryType]
+    globals: ptr[GlobalType]
+    imports: ptr[Import]
+    exports: ptr[Export]
+    elements: ptr[ElementSegment]
+    data: ptr[DataSegment]
+    customs: ptr[CustomSection]
+    type_count: u32
+    function_count: u32  # imports included
+    imported_functions: u32
+    table_count: u32
+    imported_tables: u32
+    memory_count: u32
+    imported_memories: u32
+    global_count: u32
+    imported_globals: u32
+    import_count: u32
+    export_count: u32
+    element_count: u32
+    data_count: u32
+    custom_count: u32
+    start: u32  # function index or NONE
+    code_section: u32  # offset of the code section's contents
+    code_section_size: u32
+    # Fast interpreter's code: u16 units, a reserved region that never moves.
+    code: ptr[u16]
+    code_used: u32  # units
+    code_capacity: u32  # units
+    code_reserved: usize  # bytes
+    code_committed: usize  # bytes
+    declared: ptr[u8]  # bit set of functions that ref.func may name
+
+
+@struct
+class FuncInst:
+    """A function instance: what a funcref handle names."""
+
+    instance: ptr["Instance"]  # None: a host function
+    index: u32  # in its module's functions
+    type_id: u32
+    type: ptr[FuncType]
+    handle: u32  # index into Store.functions; 0 is null
+    references: u32  # host functions: how many owners
+    host: ptr[u8]  # host functions: the embedder's object
+
+
+@struct
+class Memory:
+    """A linear memory; `data` never moves while it lives."""
+
+    data: ptr[u8]
+    size: u64  # bytes
+    pages: u64
+    maximum: u64  # pages; the type's maximum or NO_MAXIMUM
+    limit: u64  # pages that this runtime allows
+    reserved: usize  # bytes
+    type: MemoryType
+    platform: ptr[Platform]
+
+
+@struct
+class Table:
+    """A table of references (32-bit handles, 0 is null)."""
+
+    elements: ptr[u32]
+    size: u32
+    capacity: u32
+    limit: u32  # elements that this runtime allows
+    type: TableType
+    platform: ptr[Platform]
+
+
+@struct
+class Global:
+    """A global variable: up to four cells, little-endian."""
+
+    value: array[u32, 4]
+    content: u32
+    mutable: u32
+
+
+@struct
+class Instance:
+    """A module's instance. Index spaces hold imports first."""
+
+    module: ptr[Module]
+    platform: ptr[Platform]
+    store: ptr["Store"]
+    memories: ptr[ptr[Memory]]
+    tables: ptr[ptr[Table]]
+    globals: ptr[ptr[Global]]
+    imported: ptr[ptr[FuncInst]]  # imported functions
+    functions: ptr[ptr[FuncInst]]  # own function instances, made when first referenced (all index space)
+    dropped_elements: ptr[u8]  # a byte a segment
+    dropped_data: ptr[u8]
+    host: ptr[u8]  # the embedder's object
+
+
+@struct
+class Store:
+    """Process-wide: names of function instances (funcref handles) and canonical function types."""
+
+    platform: ptr[Platform]
+    functions: ptr[ptr[FuncInst]]  # by handle; entry 0 is unused
+    function_capacity: u32
+    free_function: u32  # first free handle (the list runs through the entries), 0: none
+    function_count: u32
+    types: ptr[ptr[u8]]  # canonical function types, see core.store
+    type_capacity: u32
+    type_count: u32
+
+
+@struct
+class Exec:
+    """One thread of execution: its value stack and what it reports when it stops."""
+
+    stack: ptr[u32]
+    stack_end: ptr[u32]
+    top: ptr[u32]  # first free cell when control is outside the interpreter
+    handlers: ptr[ptr[u8]]  # the fast interpreter's table of handlers
+    budget: i32  # counts down at calls and loop back-edges; below zero: Platform.poll
+    depth: u32  # nested entries from the host
+    depth_limit: u32
+    trap: u32  # core.status.TrapCode of the last run, 0: none
+    # Where execution stopped, for the backtrace.
+    trap_pc: ptr[u16]
+    trap_fp: ptr[u32]
+    instance: ptr[Instance]
+    platform: ptr[Platform]
+    base: ptr[u32]  # this entry's first cell: the backtrace ends here
+    interrupt: u32  # set by another thread: a trap code to stop with
+    host: array[u64, 8]  # the embedder's own (thread state, deadline, …)

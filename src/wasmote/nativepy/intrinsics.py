@@ -1,0 +1,349 @@
+"""What each intrinsic becomes in LLVM IR."""
+
+import ast
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .builder import Known, Place, Value
+from .expressions import Operand
+from .lang import HandlerSet, NativeFunction
+from .types import (
+    Float,
+    FunctionType,
+    Int,
+    Pointer,
+    Struct,
+    Type,
+    Vector,
+    boolean,
+    i32,
+    ptr,
+    resolve,
+    u8,
+    usize,
+)
+
+if TYPE_CHECKING:
+    from .statements import BodyCompiler
+
+Lowering = Callable[["BodyCompiler", ast.Call], Operand]
+LOWERINGS: dict[str, Lowering] = {}
+
+
+def lowering(*names: str) -> Callable[[Lowering], Lowering]:
+    def register(function: Lowering) -> Lowering:
+        for name in names:
+            LOWERINGS[name] = function
+        return function
+
+    return register
+
+
+def known(c: "BodyCompiler", node: ast.expr, kind: type, what: str):  # noqa: ANN201 - any compile-time object
+    operand = c.expr(node)
+    if not isinstance(operand, Known) or not isinstance(operand.value, kind):
+        raise c.fail(f"expected {what}")
+    return operand.value
+
+
+def name_of(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id  # type: ignore[attr-defined]
+
+
+# -- layout, addresses and memory ------------------------------------------------------------
+
+
+@lowering("sizeof")
+def _sizeof(c: "BodyCompiler", node: ast.Call) -> Operand:
+    return Known(c.size(known(c, node.args[0], Type, "a type")))
+
+
+@lowering("offsetof")
+def _offsetof(c: "BodyCompiler", node: ast.Call) -> Operand:
+    kind: Struct = known(c, node.args[0], Struct, "a struct")
+    return Known(kind.offset(known(c, node.args[1], str, "a field name"), c.unit.target.pointer))
+
+
+@lowering("addr")
+def _addr(c: "BodyCompiler", node: ast.Call) -> Operand:
+    place = c.place(node.args[0])
+    if not isinstance(place, Place):
+        raise c.fail("addr(…) takes something that lives in memory")
+    target = place.type.element if hasattr(place.type, "length") else place.type  # an array decays
+    return Value(ptr[target], place.address)
+
+
+@lowering("stack")
+def _stack(c: "BodyCompiler", node: ast.Call) -> Operand:
+    kind: Type = known(c, node.args[0], Type, "a type")
+    count: int = known(c, node.args[1], int, "a count") if len(node.args) > 1 else 1
+    address = c.b.alloca(f"[{c.size(kind) * count} x i8]", max(kind.align(c.unit.target.pointer), 8))
+    return Value(ptr[kind], address)
+
+
+def alignment(c: "BodyCompiler", node: ast.Call, position: int) -> int:
+    for keyword in node.keywords:
+        if keyword.arg == "align":
+            return known(c, keyword.value, int, "a literal alignment")
+    return known(c, node.args[position], int, "a literal alignment") if len(node.args) > position else 1
+
+
+def pointer(c: "BodyCompiler", node: ast.expr) -> Value:
+    value = c.runtime(c.expr(node))
+    if not isinstance(value.type, Pointer):
+        raise c.fail(f"expected a pointer, found {value.type}")
+    return value
+
+
+@lowering("load")
+def _load(c: "BodyCompiler", node: ast.Call) -> Operand:
+    kind: Type = known(c, node.args[0], Type, "a type")
+    return c.load_place(Place(kind, pointer(c, node.args[1]).text, alignment(c, node, 2)))
+
+
+@lowering("store")
+def _store(c: "BodyCompiler", node: ast.Call) -> Operand:
+    target = pointer(c, node.args[0])
+    value = c.runtime(c.expr(node.args[1]))
+    c.store_place(Place(value.type, target.text, alignment(c, node, 2)), value)
+    return Known(None)
+
+
+@lowering("volatile_load", "volatile_store", "atomic_load", "atomic_store", "atomic_add", "atomic_exchange")
+def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
+    name = name_of(node)
+    target = pointer(c, node.args[0])
+    kind = resolve(target.type.target)  # type: ignore[attr-defined]
+    text, align = c.ir(kind), c.size(kind)
+    if name.endswith("load"):
+        order = "volatile " if name.startswith("volatile") else "atomic "
+        suffix = "" if name.startswith("volatile") else " acquire"
+        return Value(kind, c.b.value(f"load {order}{text}, ptr {target.text}{suffix}, align {align}"))
+    value = c.coerce(c.expr(node.args[1]), kind)
+    if name == "volatile_store":
+        c.b.emit(f"store volatile {text} {value.text}, ptr {target.text}, align {align}")
+    elif name == "atomic_store":
+        c.b.emit(f"store atomic {text} {value.text}, ptr {target.text} release, align {align}")
+    else:
+        op = "add" if name == "atomic_add" else "xchg"
+        return Value(kind, c.b.value(f"atomicrmw {op} ptr {target.text}, {text} {value.text} seq_cst, align {align}"))
+    return Known(None)
+
+
+@lowering("copy", "fill")
+def _block(c: "BodyCompiler", node: ast.Call) -> Operand:
+    name = name_of(node)
+    target = pointer(c, node.args[0])
+    count = c.coerce(c.expr(node.args[2]), usize, "size")
+    size = c.ir(usize)
+    if name == "copy":
+        source = pointer(c, node.args[1])
+        c.b.emit(
+            f"call void @llvm.memmove.p0.p0.{size}(ptr {target.text}, ptr {source.text}, {size} {count.text}, i1 false)"
+        )
+    else:
+        value = c.coerce(c.expr(node.args[1]), u8, "fill byte")
+        c.b.emit(f"call void @llvm.memset.p0.{size}(ptr {target.text}, i8 {value.text}, {size} {count.text}, i1 false)")
+    return Known(None)
+
+
+# -- arithmetic --------------------------------------------------------------------------------
+
+
+@lowering("sdiv", "srem")
+def _signed_division(c: "BodyCompiler", node: ast.Call) -> Operand:
+    left, right = (c.expr(a) for a in node.args)
+    kind = c.runtime(left if isinstance(left, Value) else right).type
+    if not isinstance(kind, Int) or not kind.signed:
+        raise c.fail(f"{name_of(node)} takes signed integers, found {kind}")
+    a, b = c.coerce(left, kind), c.coerce(right, kind)
+    return Value(kind, c.b.value(f"{name_of(node)} {c.ir(kind)} {a.text}, {b.text}"))
+
+
+def scalar(t: Type) -> Type:
+    return t.element if isinstance(t, Vector) else t
+
+
+def overloaded(c: "BodyCompiler", t: Type) -> str:
+    """LLVM's suffix of an overloaded intrinsic."""
+    if isinstance(t, Vector):
+        return f"v{t.length}{overloaded(c, t.element)}"
+    return f"f{t.bits}" if isinstance(t, Float) else c.ir(t)
+
+
+@lowering("clz", "ctz", "popcnt")
+def _bits(c: "BodyCompiler", node: ast.Call) -> Operand:
+    value = c.runtime(c.expr(node.args[0]))
+    if not isinstance(scalar(value.type), Int):
+        raise c.fail(f"{name_of(node)} takes an integer, found {value.type}")
+    text, name = c.ir(value.type), {"clz": "ctlz", "ctz": "cttz", "popcnt": "ctpop"}[name_of(node)]
+    extra = "" if name == "ctpop" else ", i1 false"
+    return Value(value.type, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, value.type)}({text} {value.text}{extra})"))
+
+
+@lowering("rotl", "rotr")
+def _rotate(c: "BodyCompiler", node: ast.Call) -> Operand:
+    value = c.runtime(c.expr(node.args[0]))
+    amount = c.coerce(c.expr(node.args[1]), value.type, "rotation")
+    text, name = c.ir(value.type), "fshl" if name_of(node) == "rotl" else "fshr"
+    call = f"call {text} @llvm.{name}.{text}({text} {value.text}, {text} {value.text}, {text} {amount.text})"
+    return Value(value.type, c.b.value(call))
+
+
+@lowering("sqrt", "floor", "ceil", "trunc", "nearest", "fabs", "copysign")
+def _floating(c: "BodyCompiler", node: ast.Call) -> Operand:
+    values = [c.runtime(c.expr(a)) for a in node.args]
+    kind = values[0].type
+    if not isinstance(scalar(kind), Float):
+        raise c.fail(f"{name_of(node)} takes a float, found {kind}")
+    name = {"nearest": "roundeven"}.get(name_of(node), name_of(node))
+    text = c.ir(kind)
+    shown = ", ".join(f"{text} {c.coerce(v, kind).text}" for v in values)
+    return Value(kind, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, kind)}({shown})"))
+
+
+@lowering("bitcast")
+def _bitcast(c: "BodyCompiler", node: ast.Call) -> Operand:
+    kind: Type = known(c, node.args[0], Type, "a type")
+    value = c.runtime(c.expr(node.args[1]))
+    if c.size(kind) != c.size(value.type):
+        raise c.fail(f"bitcast from {value.type} to {kind}: the sizes differ")
+    if c.ir(kind) == c.ir(value.type):
+        return Value(kind, value.text)
+    return Value(kind, c.b.value(f"bitcast {c.ir(value.type)} {value.text} to {c.ir(kind)}"))
+
+
+@lowering("lane", "with_lane", "splat")
+def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
+    if name_of(node) == "splat":
+        kind: Vector = known(c, node.args[0], Vector, "a vector type")
+        value = c.coerce(c.expr(node.args[1]), kind.element)
+        text = c.ir(kind)
+        one = c.b.value(f"insertelement {text} poison, {c.ir(kind.element)} {value.text}, i32 0")
+        mask = f"<{kind.length} x i32> zeroinitializer"
+        return Value(kind, c.b.value(f"shufflevector {text} {one}, {text} poison, {mask}"))
+    vector = c.runtime(c.expr(node.args[0]))
+    if not isinstance(vector.type, Vector):
+        raise c.fail(f"expected a vector, found {vector.type}")
+    index = c.coerce(c.expr(node.args[1]), i32, "lane")
+    if name_of(node) == "lane":
+        text = f"extractelement {c.ir(vector.type)} {vector.text}, i32 {index.text}"
+        return Value(vector.type.element, c.b.value(text))
+    value = c.coerce(c.expr(node.args[2]), vector.type.element)
+    text = f"insertelement {c.ir(vector.type)} {vector.text}, {c.ir(value.type)} {value.text}, i32 {index.text}"
+    return Value(vector.type, c.b.value(text))
+
+
+# -- control -----------------------------------------------------------------------------------
+
+
+@lowering("likely", "unlikely")
+def _expect(c: "BodyCompiler", node: ast.Call) -> Operand:
+    condition = c.condition(node.args[0])
+    if isinstance(condition, Known):
+        return condition
+    expected = "true" if name_of(node) == "likely" else "false"
+    return Value(boolean, c.b.value(f"call i1 @llvm.expect.i1(i1 {condition.text}, i1 {expected})"))
+
+
+@lowering("unreachable")
+def _unreachable(c: "BodyCompiler", node: ast.Call) -> Operand:
+    c.b.terminate("unreachable")
+    return Known(None)
+
+
+@lowering("trap_if")
+def _trap_if(c: "BodyCompiler", node: ast.Call) -> Operand:
+    condition = c.condition(node.args[0])
+    if isinstance(condition, Known) and not condition.value:
+        return Known(None)
+    if c.root.on_trap is None:
+        raise c.fail("trap_if needs an enclosing function with on_trap")
+    trap, fine = c.b.new_label("trap"), c.b.new_label("fine")
+    test = c.coerce(condition, boolean).text
+    c.b.branch_if(test, trap, fine, f", !prof {c.unit.debug.unlikely}")
+    c.b.begin(trap)
+    code = c.expr(node.args[1])
+    c.expand(c.root.on_trap, [code, *c.root.arguments], to_root=True)
+    c.b.begin(fine)
+    return Known(None)
+
+
+@lowering("address_of")
+def _address_of(c: "BodyCompiler", node: ast.Call) -> Operand:
+    return c.function_address(known(c, node.args[0], NativeFunction, "a native function"))
+
+
+def tail_call(c: "BodyCompiler", symbol: str, kind: FunctionType, arguments: list[Operand]) -> None:
+    """Call and return what it returns; a guaranteed tail call where the convention allows one."""
+    guaranteed = c.unit.target.tail_calls and kind.convention == c.root.convention == "handler"
+    result = c.emit_call(symbol, kind, arguments, "musttail call" if guaranteed else "tail call")
+    c.b.terminate("ret void" if isinstance(result, Known) else f"ret {c.ir(result.type)} {result.text}")
+
+
+def _tail(c: "BodyCompiler", node: ast.Call) -> None:
+    """`return tail(f, …)`."""
+    callee, *arguments = (c.expr(a) for a in node.args)
+    if isinstance(callee, Known) and isinstance(callee.value, NativeFunction):
+        callee = c.function_address(callee.value)
+    if not isinstance(callee, Value) or not isinstance(callee.type, FunctionType):
+        raise c.fail("tail(…) takes a function and its arguments")
+    tail_call(c, callee.text, callee.type, arguments)
+
+
+def handler_type(c: "BodyCompiler", handlers: HandlerSet) -> FunctionType:
+    first = handlers.handlers[0]
+    names, annotations = c.unit.parameters(first)
+    return FunctionType([annotations[n] for n in names], annotations["return"], "handler")  # type: ignore[misc]
+
+
+def _dispatch(c: "BodyCompiler", node: ast.Call) -> None:
+    """`return dispatch(HANDLERS, opcode, …)`: go on with the handler of that opcode."""
+    handlers: HandlerSet = known(c, node.args[0], HandlerSet, "a HandlerSet")
+    opcode = c.convert(c.expr(node.args[1]), usize)
+    kind = handler_type(c, handlers)
+    values: list[Operand] = [
+        c.coerce(c.expr(a), p, f"argument {i}") for i, (a, p) in enumerate(zip(node.args[2:], kind.params, strict=True))
+    ]
+    if c.root.switch_slots is not None:
+        for place, value in zip(c.root.switch_slots, [opcode, *values]):
+            c.store_place(place, value)  # type: ignore[arg-type]
+        c.b.branch(c.root.switch_label)
+        return
+    table = values[handlers.table_parameter]
+    assert isinstance(table, Value)
+    slot = c.element(Value(ptr[usize], table.text), opcode)
+    target = c.b.value(f"load ptr, ptr {slot}, align {c.unit.target.pointer}")
+    tail_call(c, target, kind, values)
+
+
+TAILS = {"tail": _tail, "dispatch": _dispatch}
+
+
+@lowering("enter")
+def _enter(c: "BodyCompiler", node: ast.Call) -> Operand:
+    """`enter(HANDLERS, opcode, …)`: run handlers until one returns."""
+    handlers: HandlerSet = known(c, node.args[0], HandlerSet, "a HandlerSet")
+    opcode = c.convert(c.expr(node.args[1]), usize)
+    kind = handler_type(c, handlers)
+    values = [c.coerce(c.expr(a), p) for a, p in zip(node.args[2:], kind.params, strict=True)]
+    if not c.unit.target.tail_calls:
+        symbol = c.unit.switch_function(handlers)
+        return c.emit_call(symbol, FunctionType([usize, *kind.params], kind.result, "fast"), [opcode, *values])
+    slot = c.element(Value(ptr[usize], values[handlers.table_parameter].text), opcode)
+    target = c.b.value(f"load ptr, ptr {slot}, align {c.unit.target.pointer}")
+    return c.emit_call(target, kind, list(values))
+
+
+@lowering("handler_offset")
+def _handler_offset(c: "BodyCompiler", node: ast.Call) -> Operand:
+    """`handler_offset(HANDLERS, i)`: address of handler i; 0 where handlers are one switch."""
+    handlers: HandlerSet = known(c, node.args[0], HandlerSet, "a HandlerSet")
+    if not c.unit.target.tail_calls:
+        return Value(usize, "0")
+    table = c.unit.handler_table(handlers)
+    entry = c.element(Value(ptr[i32], table), c.expr(node.args[1]))
+    offset = c.convert(Value(i32, c.b.value(f"load i32, ptr {entry}, align 4")), usize)
+    base = c.b.value(f"ptrtoint ptr {table} to {c.ir(usize)}")
+    return Value(usize, c.b.value(f"add {c.ir(usize)} {base}, {offset.text}"))
+

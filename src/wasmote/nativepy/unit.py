@@ -1,0 +1,269 @@
+"""A compilation unit: every native function that its exports reach, as one LLVM module."""
+
+import ast
+import os
+import re
+from functools import cache
+from typing import Any
+
+from .builder import Known, Value, ir_type
+from .debug import DebugInfo
+from .errors import NativeError
+from .expressions import float_text
+from .lang import Const, ConstantTable, HandlerSet, NativeFunction
+from .scope import MISSING, Root, Scope, lookup
+from .statements import BodyCompiler
+from .targets import Target
+from .types import Boolean, Float, FunctionType, Int, Type, usize, void
+
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CONVENTIONS = {"c": "ccc", "": "ccc", "fast": "fastcc", "handler": "preserve_nonecc"}
+
+
+class Compiled:
+    """One specialisation of a native function: its LLVM symbol and type."""
+
+    def __init__(self, symbol: str, type: FunctionType) -> None:
+        self.symbol, self.type = symbol, type
+
+
+@cache
+def functions_of(file: str) -> dict[int, ast.FunctionDef]:
+    """A source file's functions by their first line (that of the first decorator)."""
+    with open(file, encoding="utf-8") as source:
+        tree = ast.parse(source.read(), file)
+    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    return {min([n.lineno, *(d.lineno for d in n.decorator_list)]): n for n in nodes}
+
+
+@cache
+def names_assigned(tree: ast.FunctionDef) -> frozenset[str]:
+    """Names that a body assigns."""
+    stores = (n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    return frozenset(stores)
+
+
+class Unit:
+    """Collects functions and turns them into LLVM IR text for one target."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.debug = DebugInfo(os.path.dirname(PACKAGE))
+        self.bodies: list[str] = []
+        self.globals: list[str] = []
+        self.compiled: dict[tuple[int, tuple[Any, ...]], Compiled] = {}
+        self.tables: dict[tuple[str, tuple[Any, ...]], str] = {}
+        self.handler_tables: dict[str, str] = {}
+        self.switches: dict[str, str] = {}
+        self.symbols: set[str] = set()
+        self.exports: list[str] = []
+        self.pending: list[tuple[NativeFunction, Compiled, tuple[Any, ...]]] = []
+        self.kept: list[object] = []  # objects whose id is a key above
+
+    # -- what is compiled ----------------------------------------------------------------------
+
+    def add(self, function: NativeFunction) -> None:
+        """Compile an exported function and all that it reaches."""
+        if not function.export:
+            raise ValueError(f"{function.name} is not exported")
+        self.instance(function, ())
+        self.exports.append(function.export)
+        self.drain()
+
+    def drain(self) -> None:
+        while self.pending:
+            self.compile(*self.pending.pop())
+
+    def instance(self, function: NativeFunction, constant: tuple[Any, ...]) -> Compiled:
+        """The specialisation of a function for its compile-time arguments; compiled later."""
+        key = id(function), tuple(c if isinstance(c, (int, str, float, tuple, Type)) else id(c) for c in constant)
+        if key not in self.compiled:
+            names, annotations = self.parameters(function)
+            params = [annotations.get(n) for n in names if not isinstance(annotations.get(n), Const)]
+            result = annotations.get("return", void)
+            result = void if result is None else result
+            if function.inline or not all(isinstance(p, Type) for p in (*params, result)):
+                file, line = function.function.__code__.co_filename, function.function.__code__.co_firstlineno
+                raise NativeError(f"{function.name}: parameters and result need types", file, line)
+            symbol = self.unique(function.name)
+            made = Compiled(f"@{symbol}", FunctionType(params, result, function.convention))  # type: ignore
+            self.compiled[key] = made
+            self.kept.append((function, constant))
+            self.pending.append((function, made, constant))
+        return self.compiled[key]
+
+    def unique(self, name: str) -> str:
+        base = re.sub(r"[^A-Za-z0-9_.]", "_", name)
+        symbol, n = base, 1
+        while symbol in self.symbols:
+            n += 1
+            symbol = f"{base}.{n}"
+        self.symbols.add(symbol)
+        return symbol
+
+    # -- facts about functions -----------------------------------------------------------------
+
+    def parameters(self, function: NativeFunction) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Parameter names, and annotations by name ("return" included; names of structs resolved)."""
+        code = function.function.__code__
+        annotations = dict(function.function.__annotations__)
+        for name, annotation in annotations.items():
+            if isinstance(annotation, str):
+                found = lookup(function, annotation)
+                annotations[name] = None if found is MISSING else found
+            if annotation is None and name == "return":
+                annotations[name] = void
+        return code.co_varnames[: code.co_argcount], annotations
+
+    def source(self, function: NativeFunction) -> tuple[ast.FunctionDef, str]:
+        code = function.function.__code__
+        try:
+            return functions_of(code.co_filename)[code.co_firstlineno], code.co_filename
+        except (OSError, KeyError):
+            raise NativeError("the source is not available", code.co_filename, code.co_firstlineno) from None
+
+    def assigned_names(self, function: NativeFunction) -> frozenset[str]:
+        return names_assigned(self.source(function)[0])
+
+    def convention(self, name: str) -> str:
+        if name == "handler" and not self.target.tail_calls:
+            return "fastcc"
+        return CONVENTIONS[name]
+
+    def parameter(self, t: Type, convention: str) -> str:
+        """A parameter's type with the extension that C expects of small integers."""
+        text = ir_type(t, self.target.pointer)
+        small = isinstance(t, Boolean) or (isinstance(t, Int) and t.width(self.target.pointer) < 32)
+        if convention in ("c", "") and small:
+            return f"{text} {'signext' if isinstance(t, Int) and t.signed else 'zeroext'}"
+        return text
+
+    # -- compiling -----------------------------------------------------------------------------
+
+    def compile(self, function: NativeFunction, compiled: Compiled, constant: tuple[Any, ...]) -> None:
+        tree, file = self.source(function)
+        names, annotations = self.parameters(function)
+        params = [n for n in names if not isinstance(annotations.get(n), Const)]
+        values = [Value(annotations[n], f"%{n}") for n in params]
+        root = Root(compiled.type.result, values, function.on_trap, function.convention)
+        body = BodyCompiler(self, root)
+        scope = Scope(function, file, root, subprogram=self.debug.subprogram(compiled.symbol[1:], file, tree.lineno))
+        body.scope, body.file = scope, file
+        body.set_line(tree.lineno)
+        constants = iter(constant)
+        for name in names:
+            if isinstance(annotations.get(name), Const):
+                scope.names[name] = Known(next(constants))
+            else:
+                body.bind(scope, name, Value(annotations[name], f"%{name}"), annotations[name])
+        body.run(scope, tree)
+        linkage = "dso_local " if function.export else "internal "
+        shown = ", ".join(f"{self.parameter(v.type, function.convention)} {v.text}" for v in values)
+        result = ir_type(compiled.type.result, self.target.pointer)
+        head = f"define {linkage}{self.convention(function.convention)} {result} {compiled.symbol}({shown})"
+        self.finish(head, function.attributes, scope.subprogram, body)
+
+    def finish(self, head: str, attributes: str, subprogram: str, body: BodyCompiler) -> None:
+        text = "\n".join(["entry:", *body.b.entry, *body.b.lines])
+        self.bodies.append(f"{head} nounwind {attributes} !dbg {subprogram} {{\n{text}\n}}\n")
+
+    # -- data ----------------------------------------------------------------------------------
+
+    def constant(self, table: ConstantTable) -> str:
+        key = (table.element.name, table.values)
+        if key not in self.tables:
+            kind, size = ir_type(table.element, self.target.pointer), table.element.size(self.target.pointer)
+            if isinstance(table.element, Float):
+                items = ", ".join(f"{kind} {float_text(v, table.element.bits)}" for v in table.values)
+            else:
+                items = ", ".join(f"{kind} {int(v)}" for v in table.values)
+            name = f"@table.{len(self.tables)}"
+            self.globals.append(
+                f"{name} = private unnamed_addr constant [{len(table.values)} x {kind}] [{items}], align {size}"
+            )
+            self.tables[key] = name
+        return self.tables[key]
+
+    def handler_table(self, handlers: HandlerSet) -> str:
+        """Offsets of all handlers from this table itself, so that the image needs no relocation."""
+        if handlers.name not in self.handler_tables:
+            name = f"@handlers.{handlers.name}"
+            self.handler_tables[handlers.name] = name
+            usize_text = ir_type(usize, self.target.pointer)
+            entries = []
+            for handler in handlers.handlers:
+                symbol = self.instance(handler, ()).symbol
+                difference = f"sub ({usize_text} ptrtoint (ptr {symbol} to {usize_text}), "
+                difference += f"{usize_text} ptrtoint (ptr {name} to {usize_text}))"
+                entries.append(f"i32 trunc ({usize_text} {difference} to i32)")
+            count = len(entries)
+            self.globals.append(f"{name} = internal constant [{count} x i32] [{', '.join(entries)}], align 4")
+        return self.handler_tables[handlers.name]
+
+    def switch_function(self, handlers: HandlerSet) -> str:
+        """All handlers as the cases of one switch in a loop."""
+        if handlers.name not in self.switches:
+            self.switches[handlers.name] = symbol = f"@{self.unique('switch.' + handlers.name)}"
+            self.compile_switch(handlers, symbol)
+        return self.switches[handlers.name]
+
+    def compile_switch(self, handlers: HandlerSet, symbol: str) -> None:
+        first = handlers.handlers[0]
+        names, annotations = self.parameters(first)
+        kinds: list[Type] = [usize, *(annotations[n] for n in names)]
+        root = Root(annotations["return"], [], None, "fast")
+        body = BodyCompiler(self, root)
+        tree, file = self.source(first)
+        subprogram = self.debug.subprogram(symbol[1:], file, tree.lineno)
+        body.scope, body.file = Scope(first, file, root, subprogram=subprogram), file
+        body.set_line(tree.lineno)
+        slots = [body.local(kind) for kind in kinds]
+        for i, (place, kind) in enumerate(zip(slots, kinds)):
+            body.store_place(place, Value(kind, f"%p{i}"))
+        root.switch_slots, root.switch_label = slots, "dispatch"
+        body.b.begin("dispatch")
+        opcode = body.load_place(slots[0])
+        text = ir_type(usize, self.target.pointer)
+        cases = " ".join(f"{text} {i}, label %op{i}" for i in range(len(handlers.handlers)))
+        body.b.terminate(f"switch {text} {opcode.text}, label %illegal [ {cases} ]")  # type: ignore[union-attr]
+        for i, handler in enumerate(handlers.handlers):
+            body.b.begin(f"op{i}")
+            arguments = [body.load_place(place) for place in slots[1:]]
+            root.arguments, root.on_trap = arguments, handler.on_trap  # type: ignore[assignment]
+            body.expand(handler, arguments, to_root=True)
+        body.b.begin("illegal")
+        body.b.terminate("unreachable")
+        shown = ", ".join(f"{ir_type(kind, self.target.pointer)} %p{i}" for i, kind in enumerate(kinds))
+        head = f"define internal fastcc {ir_type(root.result, self.target.pointer)} {symbol}({shown})"
+        self.finish(head, "", subprogram, body)
+
+    # -- output --------------------------------------------------------------------------------
+
+    def llvm_ir(self) -> str:
+        """The whole unit as LLVM IR text."""
+        self.drain()
+        text = "\n".join(self.bodies)
+        head = f'target triple = "{self.target.triple}"'
+        return "\n".join([head, *self.globals, text, *declarations(text), self.debug.text()])
+
+
+INTRINSIC = re.compile(r"call (?P<result>[^@(]+?) (?P<name>@llvm\.[A-Za-z0-9.]+)\((?P<arguments>[^)]*)\)")
+
+
+def declarations(text: str) -> list[str]:
+    """Declarations of the LLVM intrinsics that the text calls."""
+    found = {}
+    for match in INTRINSIC.finditer(text):
+        kinds = ", ".join(argument_type(a) for a in split_arguments(match["arguments"]))
+        found[match["name"]] = f"declare {match['result']} {match['name']}({kinds})"
+    return sorted(found.values())
+
+
+def split_arguments(text: str) -> list[str]:
+    """Split at the commas outside `<…>`."""
+    return [part.strip() for part in re.split(r",(?![^<]*>)", text)]
+
+
+def argument_type(argument: str) -> str:
+    return argument.rsplit(" ", 1)[0]
+
