@@ -1,0 +1,57 @@
+"""The features of WebAssembly: what was standardised (or proposed) as one unit."""
+
+from enum import StrEnum
+
+
+class Feature(StrEnum):
+    """A feature by the name of its proposal; `bit` is its place in `Module.features`.
+
+    New features are added at the end: the bit numbers are part of the image's interface.
+    """
+
+    MVP = "mvp"
+    SIGN_EXTENSION = "sign-extension"
+    SATURATING_CONVERSION = "saturating-float-to-int"
+    MULTI_VALUE = "multi-value"
+    BULK_MEMORY = "bulk-memory"
+    REFERENCE_TYPES = "reference-types"
+    EXTENDED_CONST = "extended-const"
+    SIMD = "simd"
+    TAIL_CALLS = "tail-calls"
+    MULTI_MEMORY = "multi-memory"
+    MEMORY64 = "memory64"
+    THREADS = "threads"
+    EXCEPTIONS = "exception-handling"
+    FUNCTION_REFERENCES = "function-references"
+    GC = "gc"
+    RELAXED_SIMD = "relaxed-simd"
+    CUSTOM_PAGE_SIZES = "custom-page-sizes"
+    WIDE_ARITHMETIC = "wide-arithmetic"
+    STACK_SWITCHING = "stack-switching"
+    LEGACY_EXCEPTIONS = "legacy-exception-handling"
+
+    @property
+    def bit(self) -> int:
+        return _BITS[self]
+
+    @property
+    def mask(self) -> int:
+        return 1 << self.bit
+
+
+_BITS = {feature: bit for bit, feature in enumerate(Feature)}
+
+_SUPPORTED = (
+    Feature.MVP,
+    Feature.SIGN_EXTENSION,
+    Feature.SATURATING_CONVERSION,
+    Feature.MULTI_VALUE,
+    Feature.BULK_MEMORY,
+    Feature.REFERENCE_TYPES,
+    Feature.EXTENDED_CONST,
+)
+
+#: Bits of the features that this version implements.
+SUPPORTED_FEATURES: int = sum(feature.mask for feature in _SUPPORTED)
+#: Bits that are on unless the embedder says otherwise.
+DEFAULT_FEATURES: int = SUPPORTED_FEATURES
