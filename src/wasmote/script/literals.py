@@ -43,8 +43,11 @@ INTEGERS = {"i8": 8, "i16": 16, "i32": 32, "i64": 64}
 _INTEGER = re.compile(r"[+-]?(?:0x[0-9a-f]+|[0-9]+)")
 _DECIMAL = re.compile(r"([0-9]+)(?:\.([0-9]*))?(?:e([+-]?[0-9]+))?")
 _HEXADECIMAL = re.compile(r"0x([0-9a-f]+)(?:\.([0-9a-f]*))?(?:p([+-]?[0-9]+))?")
+_NAN = re.compile(r"nan:0x([0-9a-f]+)")
 #: No double needs a larger exponent; keeps the exact arithmetic below small.
 _MAX_EXPONENT = 5000
+#: In characters; Python itself refuses to convert more decimal digits.
+_MAX_LENGTH = 4000
 
 
 def integer_bits(text: str, width: int) -> int:
@@ -63,13 +66,13 @@ def float_bits(text: str, form: FloatFormat) -> int:
     """The bits of a float literal, rounded to nearest, ties to even. Raises `MalformedError`."""
     plain = _without_underscores(text).lower()
     sign = form.sign if plain.startswith("-") else 0
-    magnitude = plain.lstrip("+-") if plain[:1] in "+-" else plain
+    magnitude = plain[1:] if plain.startswith(("+", "-")) else plain
     if magnitude == "inf":
         return sign | form.infinity
     if magnitude == "nan":
         return sign | form.canonical_nan
-    if magnitude.startswith("nan:0x"):
-        payload = int(magnitude[6:], 16)
+    if match := _NAN.fullmatch(magnitude):
+        payload = int(match[1], 16)
         if not 0 < payload < 1 << form.significand:
             raise MalformedError(f"NaN payload out of range: {text}")
         return sign | form.infinity | payload
@@ -78,6 +81,8 @@ def float_bits(text: str, form: FloatFormat) -> int:
 
 def _without_underscores(text: str) -> str:
     """Underscores may separate digits, and nothing else."""
+    if len(text) > _MAX_LENGTH:
+        raise MalformedError(f"number of {len(text)} characters")
     plain = re.sub(r"(?<=[0-9a-fA-F])_(?=[0-9a-fA-F])", "", text)
     if "_" in plain:
         raise MalformedError(f"misplaced underscore: {text}")

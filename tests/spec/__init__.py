@@ -1,0 +1,1 @@
+"""WebAssembly's official test suite, and tests of the script runner that runs it."""

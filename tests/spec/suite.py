@@ -1,0 +1,27 @@
+"""Where WebAssembly's test suite is, and which of its scripts are run."""
+
+import os
+from pathlib import Path
+
+from .later import NOT_RUN
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+#: The suite is not part of this repository.
+HOW_TO_GET = (
+    "WebAssembly's test suite is missing: git clone https://github.com/WebAssembly/testsuite "
+    "and set WASMOTE_SPEC_TESTSUITE to that folder"
+)
+
+
+def folder() -> Path:
+    """`$WASMOTE_SPEC_TESTSUITE`, or `../shared/spec-testsuite` beside the repository."""
+    beside = _REPOSITORY.parent / "shared" / "spec-testsuite"
+    return Path(os.environ.get("WASMOTE_SPEC_TESTSUITE") or beside)
+
+
+def scripts() -> list[str]:
+    """All scripts to run, as sorted paths relative to the suite; empty where it is missing."""
+    root = folder()
+    paths = (path.relative_to(root) for path in root.rglob("*.wast"))
+    return sorted(path.as_posix() for path in paths if path.parent.as_posix() not in NOT_RUN)
