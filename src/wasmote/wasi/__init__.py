@@ -1,0 +1,17 @@
+"""WASI preview 1: the system interface of WebAssembly programs, in a sandbox.
+
+Also serves its predecessor, `wasi_unstable`. Here belongs what a program gets from the host
+through these two modules; nothing here knows of engines or instances, only of host functions and
+a memory.
+
+- `host`: `Wasi`, which an embedder sets up;
+- `files`, `directories`, `poll`, `sockets`, `process`: the functions, by subject;
+- `calls`: how a function is declared and called; `abi`: numbers and layouts; `errors`;
+- `guest`: checked access to memory; `descriptors`: the table of open files;
+- `paths`: the sandbox, resolving paths below a directory.
+"""
+
+from wasmote.wasi.errors import Exit, WasiError
+from wasmote.wasi.host import Wasi
+
+__all__ = ["Exit", "Wasi", "WasiError"]

@@ -1,0 +1,69 @@
+"""The guest's linear memory as WASI functions see it: every access checked against its bounds."""
+
+from wasmote.wasi.abi import EFAULT, EINVAL, ENAMETOOLONG, IOVEC
+from wasmote.wasi.errors import CallError
+
+TYPE_CHECKING = False  # importing `typing` for a name that only checkers read costs start-up time
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class LinearMemory(Protocol):
+        """What a memory must be: a writable buffer that may grow, `len` bytes long."""
+
+        def __len__(self) -> int: ...
+        def __buffer__(self, flags: int, /) -> memoryview: ...
+
+
+# The host's limits (POSIX's IOV_MAX and PATH_MAX on Linux). They also bound what one call of a
+# guest can make the host allocate.
+IOV_MAX = 1024
+PATH_MAX = 4096
+
+
+class Guest:
+    """Bounds-checked access to a memory; until `attach`, a memory of no bytes."""
+
+    __slots__ = ("_memory", "_size", "_view")
+
+    def __init__(self) -> None:
+        self.attach(bytearray())
+
+    def attach(self, memory: "LinearMemory") -> None:
+        """Use `memory` from now on."""
+        self._memory = memory
+        self._view = memoryview(memory).cast("B")
+        self._size = len(self._view)
+
+    def slice(self, address: int, length: int) -> memoryview:
+        """The `length` bytes at `address`, to read or to fill. Raises EFAULT outside memory.
+
+        Take the slices for results before doing anything: a call with a bad pointer must not
+        have effects. A slice stays usable if the memory grows meanwhile.
+        """
+        if len(self._memory) != self._size:
+            self.attach(self._memory)
+        end = address + length
+        if end > self._size:
+            raise CallError(EFAULT)
+        return self._view[address:end]
+
+    def buffers(self, address: int, count: int) -> list[memoryview]:
+        """The buffers that `count` iovecs at `address` describe.
+
+        Of more than `IOV_MAX`, the first ones: reads and writes may always be partial.
+        """
+        iovecs = self.slice(address, IOVEC.size * count)
+        if count == 1:
+            return [self.slice(*IOVEC.unpack(iovecs))]
+        iovecs = iovecs[: IOVEC.size * IOV_MAX]
+        return [self.slice(*iovec) for iovec in IOVEC.iter_unpack(iovecs)]
+
+    def path(self, address: int, length: int) -> bytes:
+        """The path in memory. Raises ENAMETOOLONG, and EINVAL for one with a NUL in it."""
+        view = self.slice(address, length)
+        if length >= PATH_MAX:
+            raise CallError(ENAMETOOLONG)
+        path = bytes(view)
+        if 0 in path:
+            raise CallError(EINVAL)
+        return path
