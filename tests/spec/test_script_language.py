@@ -309,7 +309,7 @@ def test_modules() -> None:
 def test_a_file_may_be_one_module() -> None:
     (command,) = parse_script("\n(func) (memory 0)")
     assert isinstance(command, LoadModule)
-    assert (command.line, command.source.content) == (2, "\n(func) (memory 0)")
+    assert (command.line, command.source.content) == (2, "(func) (memory 0)")
 
 
 def test_actions_and_assertions() -> None:
@@ -368,3 +368,9 @@ def test_malformed_commands_name_the_line(text: str) -> None:
     with pytest.raises(ScriptError) as caught:
         parse_script(f"(module)\n{text}")
     assert caught.value.line == 2
+
+
+def test_commands_nested_too_deeply() -> None:
+    nested = "(either " * 100_000 + ")" * 100_000
+    with pytest.raises(ScriptError, match="nested too deeply"):
+        parse_script(f'(assert_return (get "g") {nested})')

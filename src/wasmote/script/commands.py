@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, cast
 
 from wasmote.script.sexpr import Expr, Lines, MalformedError, Node, ScriptError, parse
 from wasmote.script.values import Constant, Pattern, parse_constant, parse_pattern
-from wasmote.wat import wat2wasm
+from wasmote.wat import WatError, wat2wasm
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,15 @@ class ModuleSource:
     content: str | bytes
 
     def binary(self) -> bytes:
-        """The binary module. Raises what `wat2wasm` raises."""
+        """The binary module. Raises what `wat2wasm` raises, with the line in the script."""
         if self.form == "binary":
             return cast(bytes, self.content)
-        return wat2wasm(self.content)
+        try:
+            return wat2wasm(self.content)
+        except WatError as error:
+            if self.form == "quote" or error.line is None:
+                raise
+            raise WatError(error.message, self.line + error.line - 1, error.column) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class AssertReturn:
 class AssertAbrupt:
     """An action or instantiation that ends in a trap, in exhaustion or in an exception."""
 
-    keyword: Literal["assert_trap", "assert_exhaustion", "assert_exception"]
+    keyword: str
     line: int
     target: Action | ModuleSource
     message: str
@@ -112,13 +117,7 @@ class AssertAbrupt:
 class AssertRefused:
     """A module that is refused: malformed, invalid or unlinkable."""
 
-    keyword: Literal[
-        "assert_malformed",
-        "assert_invalid",
-        "assert_unlinkable",
-        "assert_malformed_custom",
-        "assert_invalid_custom",
-    ]
+    keyword: str
     line: int
     source: ModuleSource
     message: str
@@ -166,8 +165,9 @@ def parse_script(text: str) -> list[Command]:
     """The commands of a script. Raises `ScriptError`, which names the line."""
     expressions = parse(text)
     if expressions and expressions[0].head in _MODULE_FIELDS:  # the file is one module
-        line = Lines(text)[expressions[0].start]
-        return [LoadModule("module", line, ModuleSource(line, None, "text", text), True)]
+        start = expressions[0].start
+        source = ModuleSource(Lines(text)[start], None, "text", text[start:])
+        return [LoadModule("module", source.line, source, True)]
     parser = _Parser(text)
     return [parser.command(each) for each in expressions]
 
@@ -188,6 +188,8 @@ class _Parser:
             return parse_it(self, expr, line)
         except MalformedError as error:
             raise ScriptError(f"{expr.head}: {error}", line) from None
+        except RecursionError:  # threads in threads, or either in either
+            raise ScriptError(f"{expr.head}: nested too deeply", line) from None
 
     def module(self, expr: Expr, line: int) -> Command:
         if expr.items[1:2] == ["instance"]:
@@ -220,7 +222,8 @@ class _Parser:
 
     def register(self, expr: Expr, line: int) -> Command:
         module, instance = _operands(expr, 1, 2)
-        return Register("register", line, _name(module), instance and _identifier(instance))
+        name = None if instance is None else _identifier(instance)
+        return Register("register", line, _name(module), name)
 
     def action(self, node: Node) -> Action:
         """`(invoke $instance? "export" argument*)` or `(get $instance? "export")`."""
@@ -253,12 +256,12 @@ class _Parser:
         is_module = isinstance(subject, Expr) and subject.head == "module"
         target = self.source(subject) if is_module else self.action(subject)
         text = "" if message is None else _name(message)
-        return AssertAbrupt(expr.head, line, target, text)  # type: ignore[arg-type]
+        return AssertAbrupt(expr.head, line, target, text)
 
     def assert_refused(self, expr: Expr, line: int) -> Command:
         module, message = _operands(expr, 2, 2)
         source = self.source(module)
-        return AssertRefused(expr.head, line, source, _name(message))  # type: ignore[arg-type]
+        return AssertRefused(expr.head, line, source, _name(message))
 
     def thread(self, expr: Expr, line: int) -> Command:
         name, *rest = expr.items[1:] or [""]
