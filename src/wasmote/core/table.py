@@ -1,0 +1,176 @@
+"""Tables (spec: Table Instances and the table instructions).
+
+An element is a 32-bit handle, 0 is null. The array grows by doubling; it may move, so nobody keeps
+`Table.elements` over a call that may grow the table.
+"""
+
+from wasmote.core.bounds import GROW_FAILED, in_range, maximum, minimum
+from wasmote.core.const_expr import const_evaluate, const_skip, start_reading
+from wasmote.core.function import instance_function
+from wasmote.core.reader import Reader, read_u32
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import ElementSegment, Error, Instance, Platform, Table, TableType
+from wasmote.nativepy import (
+    boolean,
+    copy,
+    fill,
+    native,
+    ptr,
+    sizeof,
+    stack,
+    u8,
+    u32,
+    u64,
+    usize,
+    void,
+)
+
+
+@native(export="table_create")
+def table_create(platform: ptr[Platform], type: ptr[TableType], limit_elements: u32) -> ptr[Table]:
+    """A table of nulls of the type's minimum size; `limit_elements` is the embedder's limit.
+
+    None: the minimum is over the limit, or out of memory. Free it with `table_release`.
+    """
+    table = ptr[Table](platform.allocate(sizeof(Table)))
+    if table is None:
+        return None
+    fill(table, 0, sizeof(Table))
+    copy(table.type, type, sizeof(TableType))
+    table.platform = platform
+    table.limit = limit_elements
+    if table_grow(table, type.minimum, 0) != GROW_FAILED:
+        return table
+    table_release(table)
+    return None
+
+
+@native(export="table_release")
+def table_release(table: ptr[Table]) -> void:
+    """Free a table. Nobody may use it any more."""
+    platform = table.platform
+    platform.release(ptr[u8](table.elements))
+    platform.release(ptr[u8](table))
+
+
+@native
+def table_resize(table: ptr[Table], capacity: u64) -> boolean:
+    """Change the room for elements."""
+    size = capacity * sizeof(u32)
+    if size > u64(~usize(0)):
+        return False
+    elements = table.platform.resize(ptr[u8](table.elements), usize(size))
+    if elements is None:
+        return False
+    table.elements = ptr[u32](elements)
+    table.capacity = u32(capacity)
+    return True
+
+
+@native(export="table_grow")
+def table_grow(table: ptr[Table], delta: u64, value: u32) -> u64:
+    """Add `delta` elements, all `value`. Returns the size before, or GROW_FAILED."""
+    old = u64(table.size)
+    most = minimum(table.type.maximum, u64(table.limit))
+    if delta > most - old:
+        return GROW_FAILED
+    size = old + delta
+    if size > u64(table.capacity):
+        roomy = maximum(size, minimum(u64(table.capacity) * 2, most))
+        if not table_resize(table, roomy) and not table_resize(table, size):
+            return GROW_FAILED
+    for i in range(old, size):
+        table.elements[i] = value
+    table.size = u32(size)
+    return old
+
+
+@native(export="table_get")
+def table_get(table: ptr[Table], i: u64, value: ptr[u32]) -> u32:
+    """table.get into `value`: 0 or a trap code."""
+    if i >= u64(table.size):
+        return TrapCode.TABLE_OUT_OF_BOUNDS
+    value[0] = table.elements[i]
+    return 0
+
+
+@native(export="table_set")
+def table_set(table: ptr[Table], i: u64, value: u32) -> u32:
+    """table.set: 0 or a trap code."""
+    if i >= u64(table.size):
+        return TrapCode.TABLE_OUT_OF_BOUNDS
+    table.elements[i] = value
+    return 0
+
+
+@native(export="table_fill")
+def table_fill(table: ptr[Table], d: u64, value: u32, n: u64) -> u32:
+    """table.fill: 0 or a trap code, and then nothing is written."""
+    if not in_range(u64(table.size), d, n):
+        return TrapCode.TABLE_OUT_OF_BOUNDS
+    for i in range(d, d + n):
+        table.elements[i] = value
+    return 0
+
+
+@native(export="table_copy")
+def table_copy(to: ptr[Table], source: ptr[Table], d: u64, s: u64, n: u64) -> u32:
+    """table.copy, overlapping or not: 0 or a trap code, and then nothing is written."""
+    if not (in_range(u64(to.size), d, n) and in_range(u64(source.size), s, n)):
+        return TrapCode.TABLE_OUT_OF_BOUNDS
+    if n != 0:
+        copy(to.elements + d, source.elements + s, usize(n) * sizeof(u32))
+    return 0
+
+
+@native
+def skip_element(segment: ptr[ElementSegment], r: ptr[Reader]) -> void:
+    if segment.functions != 0:
+        read_u32(r)
+    else:
+        const_skip(r)
+
+
+@native
+def next_element(
+    instance: ptr[Instance], segment: ptr[ElementSegment], r: ptr[Reader], value: ptr[u32]
+) -> u32:
+    """Evaluate the item at the reader and move past it. Returns 0 or OUT_OF_MEMORY."""
+    if segment.functions == 0:
+        return const_evaluate(instance, r, value)
+    f = instance_function(instance, read_u32(r))
+    if f is None:
+        return TrapCode.OUT_OF_MEMORY
+    value[0] = f.handle
+    return 0
+
+
+@native(export="table_init")
+def table_init(
+    instance: ptr[Instance], segment: u32, table: ptr[Table], d: u64, s: u64, n: u64
+) -> u32:
+    """table.init: 0 or a trap code; out of bounds nothing is written. A dropped segment is empty.
+
+    The items stay encoded: the time it takes is proportional to s + n.
+    """
+    source = instance.module.elements + segment
+    size = u64(0) if instance.dropped_elements[segment] != 0 else u64(source.count)
+    if not (in_range(u64(table.size), d, n) and in_range(size, s, n)):
+        return TrapCode.TABLE_OUT_OF_BOUNDS
+    r = stack(Reader)
+    start_reading(r, stack(Error), source.items, source.items_size)
+    for _ in range(s):
+        skip_element(source, r)
+    value = stack(u32, 4)
+    for i in range(d, d + n):
+        status = next_element(instance, source, r, value)
+        if status != 0:
+            return status
+        table.elements[i] = value[0]
+    return 0
+
+
+@native(export="elem_drop")
+def elem_drop(instance: ptr[Instance], segment: u32) -> void:
+    """elem.drop: the segment is empty from now on."""
+    instance.dropped_elements[segment] = 1

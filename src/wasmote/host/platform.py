@@ -1,0 +1,30 @@
+"""The `Platform` of a hosted process: where the core's memory comes from on this system."""
+
+import ctypes
+import sys
+from collections.abc import Callable
+
+from wasmote.core.structs import Platform
+from wasmote.nativepy import mirror
+
+
+def create_platform(symbol: Callable[[str], int]) -> ctypes.Structure:
+    """A `Platform` for this process, with everything but `poll` and `call_host` filled in.
+
+    `symbol` gives the address of an exported function of the core's image. The image and the result
+    must stay where they are for as long as the core uses them. Raises `OSError` on a system that is
+    not supported yet.
+    """
+    if sys.platform != "linux":
+        raise OSError(f"Wasmote has no platform for {sys.platform} yet; there is one for Linux")
+    from wasmote.host import linux
+
+    return mirror(Platform)(
+        allocate=linux.address_of_libc("malloc"),
+        resize=linux.address_of_libc("realloc"),
+        release=linux.address_of_libc("free"),
+        reserve=ctypes.cast(linux.reserve, ctypes.c_void_p).value,
+        commit=symbol("linux_commit"),
+        unreserve=symbol("linux_unreserve"),
+        memory_reservation=linux.MEMORY_RESERVATION,
+    )

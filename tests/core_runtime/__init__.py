@@ -1,0 +1,1 @@
+"""Tests of the core runtime: store, memories, tables, constant expressions, instantiation."""
