@@ -23,7 +23,7 @@ from struct import Struct
 ) = range(77)
 # fmt: on
 
-_FROM_HOST = {
+_FROM_HOST: dict[int, int] = {
     getattr(host, name): number
     for name, number in globals().copy().items()
     if name[0] == "E" and hasattr(host, name)

@@ -100,9 +100,10 @@ class Borrowed(Descriptor):
 
     def __del__(self, close: object = None) -> None:
         # Flags belong to the open file, which the host's other users (a shell) share.
-        if getattr(self, "_original_flags", None) is not None:
+        flags: int | None = getattr(self, "_original_flags", None)
+        if flags is not None:
             try:
-                fcntl.fcntl(self.fd, fcntl.F_SETFL, self._original_flags)
+                fcntl.fcntl(self.fd, fcntl.F_SETFL, flags)
             except OSError:
                 pass  # the host has closed it
 
@@ -162,7 +163,7 @@ class Stream(Descriptor):
         return total
 
     def stat(self) -> os.stat_result:
-        return os.stat_result((0, 0, 0, 1, 0, 0, 0, 0, 0, 0))
+        return os.stat_result((0,) * os.stat_result.n_fields)
 
     def set_flags(self, flags: int) -> None:
         self.flags = flags

@@ -54,9 +54,9 @@ def path_open(
     directory must be able to hand down. They also decide between reading and writing.
     """
     directory = state.table.directory(fd, _rights_to_open(oflags))
-    base &= abi.INHERITABLE_RIGHTS
-    inheriting &= abi.INHERITABLE_RIGHTS
-    needed = base | inheriting
+    own_rights = base & abi.INHERITABLE_RIGHTS
+    rights_below = inheriting & abi.INHERITABLE_RIGHTS
+    needed = own_rights | rights_below
     if fdflags & (abi.RSYNC | abi.SYNC):
         needed |= abi.FD_SYNC
     if fdflags & abi.DSYNC:
@@ -67,12 +67,12 @@ def path_open(
     stored = state.guest.slice(result, 4)
     exclusive = oflags & abi.OFLAGS_CREAT and oflags & abi.OFLAGS_EXCL
     follow = bool(dirflags & abi.LOOKUP_SYMLINK_FOLLOW and not exclusive)
-    host_flags = _host_open_flags(base, oflags, fdflags)
+    host_flags = _host_open_flags(own_rights, oflags, fdflags)
     with resolve(directory.fd, state.guest.path(path, length), follow=follow) as place:
         # Opening a FIFO waits for the other end: O_NONBLOCK keeps a file name from hanging us.
         flags = host_flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
         host_fd = os.open(place.name, flags, 0o666, dir_fd=place.directory)
-    descriptor = opened(host_fd, base, inheriting, fdflags)
+    descriptor = opened(host_fd, own_rights, rights_below, fdflags)
     if descriptor.filetype not in (abi.REGULAR_FILE, abi.DIRECTORY):
         os.set_blocking(host_fd, not fdflags & abi.NONBLOCK)
     stored[:] = state.table.insert(descriptor).to_bytes(4, "little")

@@ -10,7 +10,12 @@ from wasmote.wasi.errors import CallError, Exit
 
 # Realtime, monotonic, the process's and the thread's processor time: all in nanoseconds.
 CLOCKS = (time.time_ns, time.monotonic_ns, time.process_time_ns, time.thread_time_ns)
-_CLOCK_NAMES = ("time", "monotonic", "process_time", "thread_time")
+_HOST_CLOCKS = (
+    time.CLOCK_REALTIME,
+    time.CLOCK_MONOTONIC,
+    time.CLOCK_PROCESS_CPUTIME_ID,
+    time.CLOCK_THREAD_CPUTIME_ID,
+)
 
 # Signals that a process ignores by default (none, CHLD, CONT, URG, WINCH), and those that stop it.
 _IGNORED_SIGNALS = (0, 16, 17, 22, 27)
@@ -72,7 +77,7 @@ def clock_res_get(state: State, clock: U32, result: Pointer) -> None:
     """Resolution of a clock in nanoseconds, at least 1."""
     if clock >= len(CLOCKS):
         raise CallError(EINVAL)
-    resolution = max(1, round(time.get_clock_info(_CLOCK_NAMES[clock]).resolution * 1e9))
+    resolution = max(1, round(time.clock_getres(_HOST_CLOCKS[clock]) * 1e9))
     state.guest.slice(result, 8)[:] = resolution.to_bytes(8, "little")
 
 
