@@ -51,3 +51,84 @@ class ValueType(IntEnum):
     V128 = 0x7B
     FUNCREF = 0x70
     EXTERNREF = 0x6F
+
+
+class Status(IntEnum):
+    """What module loading found; 0 is success. `core.messages` has the texts.
+
+    The hundreds tell the kinds apart: malformed (below 100), invalid (below 200), beyond a limit.
+    """
+
+    OK = 0
+    # Malformed: the bytes do not follow the binary format.
+    UNEXPECTED_END = 1
+    UNEXPECTED_END_OF_SECTION = 2
+    MAGIC = 3
+    VERSION = 4
+    SECTION_ID = 5
+    SECTION_ORDER = 6
+    LENGTH_OUT_OF_BOUNDS = 7
+    SECTION_SIZE = 8
+    INTEGER_TOO_LONG = 9
+    INTEGER_TOO_LARGE = 10
+    UTF8 = 11
+    IMPORT_KIND = 12
+    EXPORT_KIND = 13
+    VALUE_TYPE = 14
+    REFERENCE_TYPE = 15
+    TYPE_FORM = 16
+    LIMITS_FLAGS = 17
+    MUTABILITY = 18
+    ELEMENT_KIND = 19
+    ELEMENT_SEGMENT_KIND = 20
+    DATA_SEGMENT_KIND = 21
+    FUNCTION_CODE_COUNT = 22
+    DATA_COUNT = 23
+    DATA_COUNT_REQUIRED = 24
+    TOO_MANY_LOCALS = 25
+    ILLEGAL_OPCODE = 26
+    MEMARG_FLAGS = 27
+    END_EXPECTED = 28
+    FUNCTION_SIZE = 29
+    ELSE_WITHOUT_IF = 30
+    TABLE_INITIALIZER = 31
+    # Invalid: well formed, but breaks a rule of validation.
+    TYPE_MISMATCH = 100
+    UNKNOWN_TYPE = 101
+    UNKNOWN_FUNCTION = 102
+    UNKNOWN_TABLE = 103
+    UNKNOWN_MEMORY = 104
+    UNKNOWN_GLOBAL = 105
+    UNKNOWN_LOCAL = 106
+    UNKNOWN_LABEL = 107
+    UNKNOWN_DATA_SEGMENT = 108
+    UNKNOWN_ELEMENT_SEGMENT = 109
+    ALIGNMENT = 110
+    IMMUTABLE_GLOBAL = 111
+    CONSTANT_EXPRESSION = 112
+    START_FUNCTION = 113
+    DUPLICATE_EXPORT = 114
+    UNDECLARED_REFERENCE = 115
+    RESULT_ARITY = 116
+    MINIMUM_ABOVE_MAXIMUM = 117
+    MEMORY_SIZE = 118
+    OFFSET_RANGE = 119
+    UNSUPPORTED_FEATURE = 120
+    # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
+    LIMIT_BINARY_SIZE = 200
+    LIMIT_TYPES = 201
+    LIMIT_FUNCTIONS = 202
+    LIMIT_IMPORTS = 203
+    LIMIT_EXPORTS = 204
+    LIMIT_GLOBALS = 205
+    LIMIT_TABLES = 206
+    LIMIT_MEMORIES = 207
+    LIMIT_SEGMENTS = 208
+    LIMIT_FUNCTION_SIZE = 209
+    LIMIT_LOCALS = 210
+    LIMIT_PARAMS = 211
+    LIMIT_NESTING = 212
+    LIMIT_OPERANDS = 213
+    LIMIT_BR_TABLE = 214
+    LIMIT_NAME_SIZE = 215
+    OUT_OF_MEMORY = 299

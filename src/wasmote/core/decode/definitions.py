@@ -1,0 +1,85 @@
+"""Decodes what a module defines itself: functions' types, tables, memories, globals, the start."""
+
+from wasmote.core.decode.imports import check_second_memory, check_second_table, read_type_index
+from wasmote.core.decode.types import read_global_type, read_memory_type, read_table_type
+from wasmote.core.loader import Loader, extend_array, unsupported
+from wasmote.core.reader import fail, failed, read_count, read_u32
+from wasmote.core.status import Status
+from wasmote.core.structs import Function, GlobalType, MemoryType, TableType
+from wasmote.core.validate.constant import decode_constant
+from wasmote.isa.features import Feature
+from wasmote.nativepy import native, ptr, sizeof, u8, u32, u64, void
+
+#: Instead of an element type: a table with an initializer follows.
+TABLE_WITH_INITIALIZER = 0x40
+
+
+@native
+def decode_function_section(l: ptr[Loader]) -> void:
+    m = l.module
+    first = m.function_count
+    count = read_count(l.reader, first, m.limits.functions, Status.LIMIT_FUNCTIONS)
+    made = extend_array(l, ptr[u8](m.functions), first, count, sizeof(Function))
+    m.functions = ptr[Function](made)
+    l.body_count = count
+    while m.function_count < first + count and not failed(l.reader):
+        m.functions[m.function_count].type = read_type_index(l)
+        m.function_count += 1
+
+
+@native
+def decode_table_section(l: ptr[Loader]) -> void:
+    m = l.module
+    first = m.table_count
+    count = read_count(l.reader, first, m.limits.tables, Status.LIMIT_TABLES)
+    m.tables = ptr[TableType](extend_array(l, ptr[u8](m.tables), first, count, sizeof(TableType)))
+    while m.table_count < first + count and not failed(l.reader):
+        check_second_table(l, m.table_count)
+        if l.reader.pos != l.reader.end and l.reader.pos[0] == TABLE_WITH_INITIALIZER:
+            unsupported(l, l.reader.pos, Feature.FUNCTION_REFERENCES.bit)
+        read_table_type(l, m.tables + m.table_count)
+        m.table_count += 1
+
+
+@native
+def decode_memory_section(l: ptr[Loader]) -> void:
+    m = l.module
+    first = m.memory_count
+    count = read_count(l.reader, first, m.limits.memories, Status.LIMIT_MEMORIES)
+    made = extend_array(l, ptr[u8](m.memories), first, count, sizeof(MemoryType))
+    m.memories = ptr[MemoryType](made)
+    while m.memory_count < first + count and not failed(l.reader):
+        check_second_memory(l, m.memory_count)
+        read_memory_type(l, m.memories + m.memory_count)
+        m.memory_count += 1
+
+
+@native
+def decode_global_section(l: ptr[Loader]) -> void:
+    """An initial value may use the globals before it: they count one by one."""
+    m = l.module
+    first = m.global_count
+    count = read_count(l.reader, first, m.limits.globals, Status.LIMIT_GLOBALS)
+    made = extend_array(l, ptr[u8](m.globals), first, count, sizeof(GlobalType))
+    m.globals = ptr[GlobalType](made)
+    while m.global_count < first + count and not failed(l.reader):
+        defined = m.globals + m.global_count
+        read_global_type(l, defined)
+        decode_constant(l, defined.content, defined.init)
+        m.global_count += 1
+
+
+@native
+def decode_start_section(l: ptr[Loader]) -> void:
+    m = l.module
+    at = l.reader.pos
+    index = read_u32(l.reader)
+    if failed(l.reader):
+        return
+    if index >= m.function_count:
+        fail(l.reader, at, Status.UNKNOWN_FUNCTION, u64(index), 0)
+        return
+    t = m.types + m.functions[index].type
+    if t.param_count != 0 or t.result_count != 0:
+        fail(l.reader, at, Status.START_FUNCTION, u64(index), 0)
+    m.start = index

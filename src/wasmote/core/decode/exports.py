@@ -1,0 +1,133 @@
+"""Decodes the export section; finds duplicate names."""
+
+from wasmote.core.loader import Loader, allocate_array, out_of_memory, unsupported
+from wasmote.core.reader import (
+    compare_names,
+    fail,
+    failed,
+    read_byte,
+    read_count,
+    read_name,
+    read_u32,
+)
+from wasmote.core.status import ExternKind, Status
+from wasmote.core.structs import Export, Module, Name
+from wasmote.core.validate.constant import declare_function
+from wasmote.isa.features import Feature
+from wasmote.nativepy import boolean, inline, native, ptr, sizeof, u32, u64, usize, void
+
+
+@native
+def decode_export_section(l: ptr[Loader]) -> void:
+    m = l.module
+    count = read_count(l.reader, 0, m.limits.exports, Status.LIMIT_EXPORTS)
+    m.exports = ptr[Export](allocate_array(l, count, sizeof(Export)))
+    while m.export_count < count and not failed(l.reader):
+        decode_export(l, m.exports + m.export_count)
+        m.export_count += 1
+    if not failed(l.reader) and count > 1:
+        find_duplicates(l)
+
+
+@native
+def decode_export(l: ptr[Loader], export: ptr[Export]) -> void:
+    read_name(l.reader, export.name, l.module.limits.name_size)
+    at = l.reader.pos
+    kind = read_byte(l.reader)
+    index_at = l.reader.pos
+    index = read_u32(l.reader)
+    if kind > ExternKind.GLOBAL:
+        if kind == 4:
+            unsupported(l, at, Feature.EXCEPTIONS.bit)
+        fail(l.reader, at, Status.EXPORT_KIND, u64(kind), 0)
+    if failed(l.reader):
+        return
+    export.kind = kind
+    export.index = index
+    m = l.module
+    match kind:
+        case ExternKind.FUNCTION:
+            if index < m.function_count:
+                declare_function(l, index)
+            else:
+                fail(l.reader, index_at, Status.UNKNOWN_FUNCTION, u64(index), 0)
+        case ExternKind.TABLE:
+            if index >= m.table_count:
+                fail(l.reader, index_at, Status.UNKNOWN_TABLE, u64(index), 0)
+        case ExternKind.MEMORY:
+            if index >= m.memory_count:
+                fail(l.reader, index_at, Status.UNKNOWN_MEMORY, u64(index), 0)
+        case _:
+            if index >= m.global_count:
+                fail(l.reader, index_at, Status.UNKNOWN_GLOBAL, u64(index), 0)
+
+
+@native
+def hash_name(name: ptr[Name]) -> u32:
+    """FNV-1a. Collisions cost time only: names with equal hashes are ordered by their bytes."""
+    result = u32(0x811C_9DC5)
+    for i in range(name.size):
+        result = (result ^ u32(name.data[i])) * 0x0100_0193
+    return result
+
+
+@inline
+def in_order(m: ptr[Module], a: u64, b: u64) -> boolean:
+    """Keys are a hash above an export's index."""
+    if a >> 32 != b >> 32:
+        return a < b
+    return compare_names(m.exports[u32(a)].name, m.exports[u32(b)].name) <= 0
+
+
+@native
+def find_duplicates(l: ptr[Loader]) -> void:
+    """Sort keys of the names; equal names become neighbours."""
+    m = l.module
+    count = m.export_count
+    scratch = m.platform.allocate(2 * usize(count) * sizeof(u64))
+    if scratch is None:
+        out_of_memory(l)
+        return
+    keys = ptr[u64](scratch)
+    for i in range(count):
+        keys[i] = (u64(hash_name(m.exports[i].name)) << 32) | u64(i)
+    keys = merge_sort(m, keys, keys + count, count)
+    for i in range(1, count):
+        a = u32(keys[i - 1])
+        b = u32(keys[i])
+        if compare_names(m.exports[a].name, m.exports[b].name) == 0:
+            second = b if b > a else a
+            fail(l.reader, m.exports[second].name.data, Status.DUPLICATE_EXPORT, u64(second), 0)
+            break
+    m.platform.release(scratch)
+
+
+@native
+def merge_sort(m: ptr[Module], keys: ptr[u64], spare: ptr[u64], count: u32) -> ptr[u64]:
+    """Bottom-up; returns whichever of the two arrays holds the result."""
+    width = u32(1)
+    while width < count:
+        start = u32(0)
+        while start < count:
+            middle = start + width if count - start > width else count
+            end = middle + width if count - middle > width else count
+            merge(m, keys, spare, start, middle, end)
+            start = end
+        done = spare
+        spare = keys
+        keys = done
+        width = width * 2
+    return keys
+
+
+@native
+def merge(m: ptr[Module], keys: ptr[u64], to: ptr[u64], start: u32, middle: u32, end: u32) -> void:
+    a = start
+    b = middle
+    for i in range(start, end):
+        if b == end or (a != middle and in_order(m, keys[a], keys[b])):
+            to[i] = keys[a]
+            a += 1
+        else:
+            to[i] = keys[b]
+            b += 1

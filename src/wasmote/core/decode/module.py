@@ -1,0 +1,239 @@
+"""Loads a module: walks its sections, in the one order that the format allows."""
+
+from enum import IntEnum
+
+from wasmote.core.arena import arena_free
+from wasmote.core.decode.code import decode_code_section
+from wasmote.core.decode.definitions import (
+    decode_function_section,
+    decode_global_section,
+    decode_memory_section,
+    decode_start_section,
+    decode_table_section,
+)
+from wasmote.core.decode.exports import decode_export_section
+from wasmote.core.decode.imports import decode_import_section
+from wasmote.core.decode.segments import (
+    decode_data_count_section,
+    decode_data_section,
+    decode_element_section,
+)
+from wasmote.core.decode.types import decode_type_section
+from wasmote.core.loader import Loader, append_room, loader_close, loader_open, unsupported
+from wasmote.core.reader import (
+    fail,
+    failed,
+    read_byte,
+    read_name,
+    read_size,
+    remaining,
+)
+from wasmote.core.status import Status
+from wasmote.core.structs import NONE, CustomSection, Module
+from wasmote.isa.features import Feature
+from wasmote.nativepy import (
+    boolean,
+    constants,
+    data,
+    load,
+    native,
+    ptr,
+    sizeof,
+    stack,
+    u8,
+    u32,
+    u64,
+    usize,
+    void,
+)
+
+
+class Section(IntEnum):
+    """The sections' ids."""
+
+    CUSTOM = 0
+    TYPE = 1
+    IMPORT = 2
+    FUNCTION = 3
+    TABLE = 4
+    MEMORY = 5
+    GLOBAL = 6
+    EXPORT = 7
+    START = 8
+    ELEMENT = 9
+    CODE = 10
+    DATA = 11
+    DATA_COUNT = 12
+    TAG = 13
+
+
+_ORDER = (
+    Section.TYPE,
+    Section.IMPORT,
+    Section.FUNCTION,
+    Section.TABLE,
+    Section.MEMORY,
+    Section.TAG,
+    Section.GLOBAL,
+    Section.EXPORT,
+    Section.START,
+    Section.ELEMENT,
+    Section.DATA_COUNT,
+    Section.CODE,
+    Section.DATA,
+)
+#: Place of each section id in the order of sections, from 1; custom sections may be anywhere.
+RANKS = constants(u8, [0, *(1 + _ORDER.index(i) for i in sorted(_ORDER))])
+MAGIC = data(b"\0asm")
+VERSION = 1
+MAXIMUM_SIZE = 0xFFFF_FFFF
+
+
+@native(export="module_load")
+def module_load(m: ptr[Module]) -> u32:
+    """Decode and validate a module.
+
+    The embedder made `m`: zeroed, but for platform, limits, features, binary and binary_size. The
+    binary stays in use and must not change. Returns 0 or the `Status`, which is also in `m.error`;
+    after a failure the module is good for `module_free` only.
+    """
+    m.start = NONE
+    if u64(m.binary_size) > MAXIMUM_SIZE:
+        m.error.status = Status.LIMIT_BINARY_SIZE
+        m.error.detail = u64(m.binary_size)
+        m.error.detail2 = MAXIMUM_SIZE
+        return m.error.status
+    l = stack(Loader)
+    if loader_open(l, m) and decode_preamble(l):
+        while l.reader.pos != l.reader.end and not failed(l.reader):
+            decode_section(l)
+        check_counts(l)
+    loader_close(l)
+    return m.error.status
+
+
+@native(export="module_free")
+def module_free(m: ptr[Module]) -> void:
+    """Free what a module holds, but not the module itself."""
+    arena_free(m)
+    if m.code is not None:
+        m.platform.unreserve(ptr[u8](m.code), m.code_reserved)
+        m.code = None
+
+
+@native
+def decode_preamble(l: ptr[Loader]) -> boolean:
+    """Magic and version (spec: Binary Format, Modules)."""
+    start = l.reader.pos
+    for i in range(u32(4)):
+        if remaining(l.reader) <= usize(i):
+            return fail(l.reader, l.reader.end, Status.UNEXPECTED_END, 0, 0)
+        if start[i] != MAGIC[i]:
+            return fail(l.reader, start, Status.MAGIC, 0, 0)
+    if remaining(l.reader) < 8:
+        return fail(l.reader, l.reader.end, Status.UNEXPECTED_END, 0, 0)
+    version = load(u32, start + 4, align=1)
+    if version != VERSION:
+        return fail(l.reader, start + 4, Status.VERSION, u64(version), 0)
+    l.reader.pos = start + 8
+    return True
+
+
+@native
+def decode_section(l: ptr[Loader]) -> void:
+    at = l.reader.pos
+    section = read_byte(l.reader)
+    if section > Section.TAG:
+        fail(l.reader, at, Status.SECTION_ID, u64(section), 0)
+        return
+    size = read_size(l.reader)
+    if section != Section.CUSTOM:
+        rank = u32(RANKS[section])
+        if rank <= l.rank and not failed(l.reader):
+            fail(l.reader, at, Status.SECTION_ORDER, u64(section), 0)
+        l.rank = rank
+    if failed(l.reader):
+        return
+    binary_end = l.reader.end
+    end = l.reader.pos + size
+    l.reader.end = end
+    l.reader.end_status = Status.UNEXPECTED_END_OF_SECTION
+    decode_contents(l, section, at)
+    if l.reader.pos != end and not failed(l.reader):
+        fail(l.reader, l.reader.pos, Status.SECTION_SIZE, u64(section), 0)
+    l.reader.end = binary_end
+    l.reader.end_status = Status.UNEXPECTED_END
+    if failed(l.reader):
+        l.reader.pos = binary_end
+
+
+@native
+def decode_contents(l: ptr[Loader], section: u32, at: ptr[u8]) -> void:
+    match section:
+        case Section.CUSTOM:
+            decode_custom_section(l)
+        case Section.TYPE:
+            decode_type_section(l)
+        case Section.IMPORT:
+            decode_import_section(l)
+        case Section.FUNCTION:
+            decode_function_section(l)
+        case Section.TABLE:
+            decode_table_section(l)
+        case Section.MEMORY:
+            decode_memory_section(l)
+        case Section.GLOBAL:
+            decode_global_section(l)
+        case Section.EXPORT:
+            decode_export_section(l)
+        case Section.START:
+            decode_start_section(l)
+        case Section.ELEMENT:
+            decode_element_section(l)
+        case Section.CODE:
+            decode_code_section(l)
+        case Section.DATA:
+            decode_data_section(l)
+        case Section.DATA_COUNT:
+            decode_data_count_section(l)
+        case _:
+            unsupported(l, at, Feature.EXCEPTIONS.bit)
+
+
+@native
+def decode_custom_section(l: ptr[Loader]) -> void:
+    m = l.module
+    made = append_room(l, ptr[u8](m.customs), m.custom_count, sizeof(CustomSection))
+    m.customs = ptr[CustomSection](made)
+    if made is None:
+        return
+    custom = m.customs + m.custom_count
+    if not read_name(l.reader, custom.name, MAXIMUM_SIZE):
+        return
+    custom.data = l.reader.pos
+    custom.size = u32(remaining(l.reader))
+    l.reader.pos = l.reader.end
+    m.custom_count += 1
+
+
+@native
+def check_counts(l: ptr[Loader]) -> void:
+    """What two sections say of the same thing."""
+    if failed(l.reader):
+        return
+    if l.code_count != l.body_count:
+        fail(
+            l.reader,
+            l.reader.end,
+            Status.FUNCTION_CODE_COUNT,
+            u64(l.body_count),
+            u64(l.code_count),
+        )
+    if l.data_count != NONE and l.data_count != l.module.data_count:
+        fail(
+            l.reader,
+            l.reader.end,
+            Status.DATA_COUNT,
+            u64(l.data_count),
+            u64(l.module.data_count),
+        )

@@ -1,0 +1,184 @@
+"""What lives only while a module is loaded: the reading window and the validator's stacks.
+
+The stacks are shared by all functions of a module and grow, up to `Limits`, with the largest.
+"""
+
+from wasmote.core.arena import arena_array, arena_extend
+from wasmote.core.reader import Reader, fail, open_reader
+from wasmote.core.status import Status
+from wasmote.core.structs import NONE, Module
+from wasmote.isa.features import Feature
+from wasmote.nativepy import (
+    addr,
+    boolean,
+    const,
+    copy,
+    inline,
+    native,
+    ptr,
+    sizeof,
+    struct,
+    u8,
+    u32,
+    u64,
+    usize,
+    void,
+)
+
+#: Types of this many locals are kept in an array, further ones as runs. It bounds what an
+#: adversary's function costs that declares many locals in few bytes.
+EXPANDED_LOCALS = 1024
+FIRST_OPERANDS = 256
+FIRST_FRAMES = 64
+FIRST_RUNS = 64
+#: The type of an operand in unreachable code: any (spec: Appendix, Validation Algorithm).
+UNKNOWN = 0
+
+
+@struct
+class ControlFrame:
+    """An open block of the function that is being validated."""
+
+    params: ptr[u32]
+    results: ptr[u32]
+    param_count: u32
+    result_count: u32
+    base: u32  # operands below this height belong to outer blocks
+    opcode: u32  # block, loop, if, else; a function counts as a block
+    unreachable: u32  # the rest of the block cannot be reached: operands appear as needed
+
+
+@struct
+class LocalRun:
+    """Consecutive locals of one type."""
+
+    end: u32  # index after the last
+    type: u32
+
+
+@struct
+class Loader:
+    module: ptr[Module]
+    reader: Reader
+    rank: u32  # of the last section, see decode.module
+    data_count: u32  # from the data count section, or NONE
+    body_count: u32  # functions that the function section declared
+    code_count: u32  # bodies that the code section had
+    # The instruction that is being validated, for errors.
+    at: ptr[u8]
+    opcode: u32
+    # Operand types, by height; frames; the current function's locals.
+    operands: ptr[u32]
+    operand_capacity: u32
+    height: u32
+    peak: u32  # the function's greatest height so far, rounded up by what was reserved
+    base: u32  # of the innermost frame
+    frames: ptr[ControlFrame]
+    frame_capacity: u32
+    frame_count: u32
+    deepest: u32
+    locals: ptr[u32]
+    expanded: u32  # how many of the locals are in the array
+    local_count: u32
+    runs: ptr[LocalRun]
+    run_capacity: u32
+    run_count: u32
+
+
+@native(cold=True)
+def fail_here(l: ptr[Loader], status: u32, detail: u64, detail2: u64) -> boolean:
+    """An error of the instruction that is being validated."""
+    return fail(l.reader, l.at, status, detail, detail2)
+
+
+@native(cold=True)
+def out_of_memory(l: ptr[Loader]) -> boolean:
+    return fail(l.reader, l.reader.pos, Status.OUT_OF_MEMORY, 0, 0)
+
+
+@inline
+def has_feature(l: ptr[Loader], feature: const) -> boolean:
+    return l.module.features & Feature(feature).mask != 0
+
+
+@native(cold=True)
+def unsupported(l: ptr[Loader], at: ptr[u8], bit: u32) -> boolean:
+    """The module needs the feature with that bit number, which is off."""
+    return fail(l.reader, at, Status.UNSUPPORTED_FEATURE, u64(bit), 0)
+
+
+@native
+def allocate_array(l: ptr[Loader], count: u32, item: usize) -> ptr[u8]:
+    """Zeroed room in the module for `count` items; None after reporting that memory ran out."""
+    made = arena_array(l.module, count, item)
+    if made is None:
+        out_of_memory(l)
+    return made
+
+
+@native
+def grow_scratch(l: ptr[Loader], old: ptr[u8], size: u64) -> ptr[u8]:
+    """A scratch block made larger; None (and the old block is still there) when memory ran out."""
+    if size > 0xFFFF_0000:
+        return None
+    return l.module.platform.resize(old, usize(size))
+
+
+@native
+def loader_open(l: ptr[Loader], m: ptr[Module]) -> boolean:
+    l.module = m
+    open_reader(l.reader, m.binary, m.binary_size, addr(m.error))
+    l.rank = 0
+    l.data_count = NONE
+    l.body_count = 0
+    l.code_count = 0
+    l.at = m.binary
+    l.opcode = 0
+    l.height = 0
+    l.base = 0
+    l.peak = 0
+    l.frame_count = 0
+    l.deepest = 0
+    l.expanded = 0
+    l.local_count = 0
+    l.run_count = 0
+    l.operand_capacity = FIRST_OPERANDS
+    l.frame_capacity = FIRST_FRAMES
+    l.run_capacity = FIRST_RUNS
+    allocate = m.platform.allocate
+    l.operands = ptr[u32](allocate(FIRST_OPERANDS * sizeof(u32)))
+    l.frames = ptr[ControlFrame](allocate(FIRST_FRAMES * sizeof(ControlFrame)))
+    l.runs = ptr[LocalRun](allocate(FIRST_RUNS * sizeof(LocalRun)))
+    l.locals = ptr[u32](allocate(EXPANDED_LOCALS * sizeof(u32)))
+    if l.operands is None or l.frames is None or l.runs is None or l.locals is None:
+        return out_of_memory(l)
+    return True
+
+
+@native
+def loader_close(l: ptr[Loader]) -> void:
+    release = l.module.platform.release
+    release(ptr[u8](l.operands))
+    release(ptr[u8](l.frames))
+    release(ptr[u8](l.runs))
+    release(ptr[u8](l.locals))
+
+
+@native
+def append_room(l: ptr[Loader], items: ptr[u8], used: u32, item: usize) -> ptr[u8]:
+    """Room for one more item after `used`: an array that doubles whenever it is a power of two."""
+    if used & (used - 1) != 0:
+        return items
+    made = arena_extend(l.module, items, used, 2 * used if used != 0 else 1, item)
+    if made is None:
+        out_of_memory(l)
+    return made
+
+
+@native
+def extend_array(l: ptr[Loader], items: ptr[u8], used: u32, more: u32, item: usize) -> ptr[u8]:
+    """The index space at `items`, which holds its imports, with room for `more` definitions."""
+    made = arena_extend(l.module, items, used, used + more, item)
+    if made is None:
+        out_of_memory(l)
+    return made

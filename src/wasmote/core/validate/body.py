@@ -1,0 +1,296 @@
+"""Validates a function body: the loop over its instructions, with the frequent ones in place.
+
+Most of the time goes into this loop, at load. The state is in a `Cursor`; whatever is not frequent
+is a call with the state saved before and taken back after.
+"""
+
+from wasmote.core.loader import Loader, fail_here
+from wasmote.core.reader import fail, failed, read_signed, read_unsigned
+from wasmote.core.status import Status, ValueType
+from wasmote.core.structs import Function
+from wasmote.core.validate.constant import illegal
+from wasmote.core.validate.control import (
+    begin_block,
+    begin_function,
+    branch_if,
+    end_block,
+    label_arity,
+)
+from wasmote.core.validate.instructions import (
+    call,
+    global_get,
+    memory_argument,
+    other_instruction,
+    select,
+)
+from wasmote.core.validate.locals import declare_locals, local_type
+from wasmote.core.validate.operands import (
+    Cursor,
+    apply_signature,
+    fast_pop,
+    fast_push,
+    pop_any,
+    resume,
+    save,
+)
+from wasmote.core.validate.tables import ALIGNMENT, FEATURE, KIND, SIGNATURE, Kind
+from wasmote.nativepy import (
+    boolean,
+    const,
+    inline,
+    likely,
+    native,
+    ptr,
+    stack,
+    u8,
+    u16,
+    u32,
+    u64,
+    unlikely,
+    usize,
+    void,
+)
+
+SATURATED = 0xFFFF
+
+
+@native
+def validate_function(l: ptr[Loader], f: ptr[Function]) -> boolean:
+    """Validate the body that the reader's window is on; notes what engines want to know of it."""
+    t = l.module.types + f.type
+    l.at = l.reader.pos
+    if not declare_locals(l, t) or not begin_function(l, t) or not validate_body(l):
+        return False
+    f.max_operands = saturate(l.peak)
+    f.max_nesting = saturate(l.deepest - 1)
+    return True
+
+
+@inline
+def saturate(n: u32) -> u16:
+    return u16(n if n < SATURATED else u32(SATURATED))
+
+
+@inline
+def skip_signed(l: ptr[Loader], c: ptr[Cursor], bits: const, opcode: u32) -> boolean:
+    """Move past a signed LEB128 immediate."""
+    if likely(c.pos != l.reader.end and c.pos[0] < 0x80):
+        c.pos = c.pos + 1
+        return True
+    save(l, c, opcode)
+    read_signed(l.reader, bits)
+    c.pos = l.reader.pos
+    return not failed(l.reader)
+
+
+@inline
+def skip_fixed(l: ptr[Loader], c: ptr[Cursor], size: const) -> boolean:
+    if u64(usize(l.reader.end) - usize(c.pos)) < size:
+        return fail(l.reader, l.reader.end, Status.UNEXPECTED_END_OF_SECTION, 0, 0)
+    c.pos = c.pos + size
+    return True
+
+
+@inline
+def read_local(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> u32:
+    """The type of the local whose index follows; 0 on failure."""
+    if likely(c.pos != l.reader.end and c.pos[0] < 0x80 and u32(c.pos[0]) < l.expanded):
+        t = l.locals[c.pos[0]]
+        c.pos = c.pos + 1
+        return t
+    save(l, c, opcode)
+    index = u32(read_unsigned(l.reader, 32))
+    c.pos = l.reader.pos
+    if failed(l.reader):
+        return 0
+    return local_type(l, index)
+
+
+@inline
+def read_memory_argument(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    """Move past alignment and offset."""
+    p = c.pos
+    if likely(
+        u64(usize(l.reader.end) - usize(p)) >= 2
+        and p[0] <= ALIGNMENT[opcode]
+        and p[1] < 0x80
+        and l.module.memory_count != 0
+    ):
+        c.pos = p + 2
+        return True
+    save(l, c, opcode)
+    fine = memory_argument(l, opcode)
+    c.pos = l.reader.pos
+    return fine
+
+
+@native
+def validate_body(l: ptr[Loader]) -> boolean:
+    """The instructions up to the body's `end`, which must be its last byte."""
+    c = stack(Cursor)
+    resume(l, c)
+    while True:
+        if c.pos == l.reader.end:
+            return fail(l.reader, c.pos, Status.END_EXPECTED, 0, 0)
+        c.at = c.pos
+        opcode = u32(c.pos[0])
+        c.pos = c.pos + 1
+        match KIND[opcode]:
+            case Kind.LOCAL_GET:
+                t = read_local(l, c, opcode)
+                if t == 0 or not fast_push(l, c, opcode, t):
+                    return False
+            case Kind.LOCAL_SET:
+                t = read_local(l, c, opcode)
+                if t == 0 or not fast_pop(l, c, opcode, t):
+                    return False
+            case Kind.LOCAL_TEE:
+                t = read_local(l, c, opcode)
+                if t == 0 or not fast_pop(l, c, opcode, t) or not fast_push(l, c, opcode, t):
+                    return False
+            case Kind.I32_CONST:
+                if not skip_signed(l, c, 32, opcode):
+                    return False
+                if not fast_push(l, c, opcode, u32(ValueType.I32)):
+                    return False
+            case Kind.I64_CONST:
+                if not skip_signed(l, c, 64, opcode):
+                    return False
+                if not fast_push(l, c, opcode, u32(ValueType.I64)):
+                    return False
+            case Kind.F32_CONST:
+                if not skip_fixed(l, c, 4) or not fast_push(l, c, opcode, u32(ValueType.F32)):
+                    return False
+            case Kind.F64_CONST:
+                if not skip_fixed(l, c, 8) or not fast_push(l, c, opcode, u32(ValueType.F64)):
+                    return False
+            case Kind.UNARY:
+                if not unary(l, c, opcode):
+                    return False
+            case Kind.BINARY:
+                if not binary(l, c, opcode):
+                    return False
+            case Kind.LOAD:
+                if not read_memory_argument(l, c, opcode) or not unary(l, c, opcode):
+                    return False
+            case Kind.STORE:
+                if not read_memory_argument(l, c, opcode) or not store_operands(l, c, opcode):
+                    return False
+            case Kind.DROP:
+                if likely(c.height > c.base):
+                    c.height -= 1
+                elif not elsewhere(l, c, opcode, drop):
+                    return False
+            case Kind.SELECT:
+                if not elsewhere(l, c, opcode, select):
+                    return False
+            case Kind.BR_IF:
+                if not fast_branch_if(l, c, opcode):
+                    return False
+            case Kind.CALL:
+                if not elsewhere(l, c, opcode, call):
+                    return False
+            case Kind.GLOBAL_GET:
+                if not elsewhere(l, c, opcode, global_get):
+                    return False
+            case Kind.BLOCK:
+                save(l, c, opcode)
+                if not begin_block(l, opcode):
+                    return False
+                resume(l, c)
+            case Kind.END:
+                if not elsewhere(l, c, opcode, end_block):
+                    return False
+                if l.frame_count == 0:
+                    return at_end(l)
+            case Kind.OTHER:
+                save(l, c, opcode)
+                if not other_instruction(l, opcode):
+                    return False
+                resume(l, c)
+            case _:
+                save(l, c, opcode)
+                return illegal(l, opcode, FEATURE[opcode])
+
+
+@inline
+def elsewhere(l: ptr[Loader], c: ptr[Cursor], opcode: u32, validate: const) -> boolean:
+    """Leave the instruction to a function on the loader's state."""
+    save(l, c, opcode)
+    fine = validate(l)
+    resume(l, c)
+    return fine
+
+
+@native
+def drop(l: ptr[Loader]) -> boolean:
+    pop_any(l)
+    return not failed(l.reader)
+
+
+@native
+def at_end(l: ptr[Loader]) -> boolean:
+    r = l.reader
+    return r.pos == r.end or fail(r, r.pos, Status.FUNCTION_SIZE, 0, 0)
+
+
+@inline
+def unary(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    """[t] -> [r]: the operand's type is replaced."""
+    signature = SIGNATURE[opcode]
+    if likely(c.height > c.base and c.operands[c.height - 1] == signature & 0xFF):
+        c.operands[c.height - 1] = signature >> 24
+        return True
+    return elsewhere_plain(l, c, opcode)
+
+
+@inline
+def binary(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    """[t t] -> [r]"""
+    signature = SIGNATURE[opcode]
+    if likely(two_operands(c, signature)):
+        c.height -= 1
+        c.operands[c.height - 1] = signature >> 24
+        return True
+    return elsewhere_plain(l, c, opcode)
+
+
+@inline
+def store_operands(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    """[address value] -> []"""
+    if likely(two_operands(c, SIGNATURE[opcode])):
+        c.height -= 2
+        return True
+    return elsewhere_plain(l, c, opcode)
+
+
+@inline
+def two_operands(c: ptr[Cursor], signature: u32) -> boolean:
+    """Whether the two topmost operands have the signature's types."""
+    return (
+        c.height - c.base >= 2
+        and c.operands[c.height - 1] == signature & 0xFF
+        and c.operands[c.height - 2] == (signature >> 8) & 0xFF
+    )
+
+
+@inline
+def elsewhere_plain(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    save(l, c, opcode)
+    fine = apply_signature(l, SIGNATURE[opcode])
+    resume(l, c)
+    return fine
+
+
+@inline
+def fast_branch_if(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    """A near label without operands is what compilers emit."""
+    if likely(
+        c.pos != l.reader.end
+        and u32(c.pos[0]) < 0x80
+        and u32(c.pos[0]) < l.frame_count
+        and label_arity(l.frames + (l.frame_count - 1 - u32(c.pos[0]))) == 0
+    ):
+        c.pos = c.pos + 1
+        return fast_pop(l, c, opcode, u32(ValueType.I32))
+    return elsewhere(l, c, opcode, branch_if)

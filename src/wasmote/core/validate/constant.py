@@ -1,0 +1,159 @@
+"""Constant expressions (spec: Validation, Constant Expressions), and what they make referable.
+
+Besides constants: `global.get` of an immutable global that is already defined, and 32- and 64-bit
+`add`, `sub` and `mul` (extended constant expressions).
+"""
+
+from wasmote.core.loader import Loader, allocate_array, fail_here, has_feature, unsupported
+from wasmote.core.decode.types import read_reference_type
+from wasmote.core.reader import fail, failed, read_signed, read_u32, skip_bytes
+from wasmote.core.status import Status, ValueType
+from wasmote.core.structs import ConstExpr
+from wasmote.core.validate.operands import NOTHING, apply_signature, mismatch, pop, push
+from wasmote.core.validate.tables import FEATURE, KIND, NO_FEATURE, SIGNATURE, Kind
+from wasmote.isa import by_name
+from wasmote.isa.features import Feature
+from wasmote.isa.instruction import PREFIX_MISC
+from wasmote.nativepy import boolean, native, ptr, u8, u32, u64, usize, void
+
+
+class Opcode:
+    """What a constant expression may consist of."""
+
+    END = by_name("end").opcode
+    GLOBAL_GET = by_name("global.get").opcode
+    I32_CONST = by_name("i32.const").opcode
+    I64_CONST = by_name("i64.const").opcode
+    F32_CONST = by_name("f32.const").opcode
+    F64_CONST = by_name("f64.const").opcode
+    I32_ADD = by_name("i32.add").opcode
+    I32_SUB = by_name("i32.sub").opcode
+    I32_MUL = by_name("i32.mul").opcode
+    I64_ADD = by_name("i64.add").opcode
+    I64_SUB = by_name("i64.sub").opcode
+    I64_MUL = by_name("i64.mul").opcode
+    REF_NULL = by_name("ref.null").opcode
+    REF_FUNC = by_name("ref.func").opcode
+
+
+@native
+def decode_constant(l: ptr[Loader], t: u32, out: ptr[ConstExpr]) -> void:
+    """Validate a constant expression of type `t` and keep where it is."""
+    if failed(l.reader):
+        return
+    start = l.reader.pos
+    l.height = 0
+    l.peak = 0
+    l.base = 0
+    l.frame_count = 1
+    l.frames[0].unreachable = 0
+    while constant_instruction(l):
+        pass
+    if failed(l.reader):
+        return
+    if pop(l, t) and l.height != 0:
+        mismatch(l, NOTHING, l.operands[l.height - 1])
+    out.code = start
+    out.size = u32(usize(l.reader.pos) - usize(start))
+
+
+@native
+def constant_instruction(l: ptr[Loader]) -> boolean:
+    """Validate one instruction; False after `end` or an error."""
+    r = l.reader
+    if r.pos == r.end:
+        return fail(r, r.pos, r.end_status, 0, 0)
+    opcode = u32(r.pos[0])
+    l.at = r.pos
+    l.opcode = opcode
+    r.pos = r.pos + 1
+    match opcode:
+        case Opcode.END:
+            return False
+        case Opcode.I32_CONST:
+            read_signed(r, 32)
+            return push(l, ValueType.I32) and not failed(r)
+        case Opcode.I64_CONST:
+            read_signed(r, 64)
+            return push(l, ValueType.I64) and not failed(r)
+        case Opcode.F32_CONST:
+            skip_bytes(r, 4)
+            return push(l, ValueType.F32) and not failed(r)
+        case Opcode.F64_CONST:
+            skip_bytes(r, 8)
+            return push(l, ValueType.F64) and not failed(r)
+        case (
+            Opcode.I32_ADD
+            | Opcode.I32_SUB
+            | Opcode.I32_MUL
+            | Opcode.I64_ADD
+            | Opcode.I64_SUB
+            | Opcode.I64_MUL
+        ):
+            if not has_feature(l, Feature.EXTENDED_CONST):
+                return unsupported(l, l.at, Feature.EXTENDED_CONST.bit)
+            return apply_signature(l, SIGNATURE[opcode])
+        case Opcode.GLOBAL_GET:
+            return constant_global(l)
+        case Opcode.REF_NULL:
+            return push(l, read_reference_type(l)) and not failed(r)
+        case Opcode.REF_FUNC:
+            return constant_function(l)
+        case _:
+            return not_constant(l, opcode)
+
+
+@native
+def constant_global(l: ptr[Loader]) -> boolean:
+    m = l.module
+    index = read_u32(l.reader)
+    if failed(l.reader):
+        return False
+    if index >= m.global_count:
+        return fail_here(l, Status.UNKNOWN_GLOBAL, u64(index), 0)
+    if m.globals[index].mutable != 0:
+        return fail_here(l, Status.CONSTANT_EXPRESSION, Opcode.GLOBAL_GET, 0)
+    return push(l, m.globals[index].content)
+
+
+@native
+def constant_function(l: ptr[Loader]) -> boolean:
+    index = read_u32(l.reader)
+    if failed(l.reader):
+        return False
+    if index >= l.module.function_count:
+        return fail_here(l, Status.UNKNOWN_FUNCTION, u64(index), 0)
+    return declare_function(l, index) and push(l, ValueType.FUNCREF)
+
+
+@native
+def declare_function(l: ptr[Loader], index: u32) -> boolean:
+    """Note that a function is named outside of function bodies: `ref.func` may name it."""
+    m = l.module
+    if m.declared is None:
+        m.declared = allocate_array(l, (m.function_count + 7) // 8, 1)
+        if m.declared is None:
+            return False
+    m.declared[index // 8] = m.declared[index // 8] | u8(u32(1) << (index % 8))
+    return True
+
+
+@native
+def is_declared(l: ptr[Loader], index: u32) -> boolean:
+    declared = l.module.declared
+    return declared is not None and (u32(declared[index // 8]) >> (index % 8)) & 1 != 0
+
+
+@native(cold=True)
+def not_constant(l: ptr[Loader], opcode: u32) -> boolean:
+    """Tell an instruction that is not constant from what is no instruction."""
+    if KIND[opcode] != Kind.ILLEGAL or opcode == PREFIX_MISC >> 16:
+        return fail_here(l, Status.CONSTANT_EXPRESSION, u64(opcode), 0)
+    return illegal(l, opcode, FEATURE[opcode])
+
+
+@native(cold=True)
+def illegal(l: ptr[Loader], opcode: u32, feature: u8) -> boolean:
+    if feature != NO_FEATURE:
+        return unsupported(l, l.at, u32(feature))
+    return fail_here(l, Status.ILLEGAL_OPCODE, u64(opcode), 0)
