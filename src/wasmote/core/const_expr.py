@@ -7,9 +7,10 @@ i64 and f64, four for v128, low half first.
 
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.function import instance_function
-from wasmote.core.reader import Reader, read_byte, read_signed, read_u32, skip_bytes
-from wasmote.core.status import Status, TrapCode, ValueType
+from wasmote.core.reader import Reader, open_reader, read_byte, read_signed, read_u32, skip_bytes
+from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import ConstExpr, Error, Instance, Platform
+from wasmote.isa import by_name
 from wasmote.nativepy import (
     array,
     boolean,
@@ -32,20 +33,20 @@ from wasmote.nativepy import (
 class Opcode:
     """The instructions of constant expressions."""
 
-    END = 0x0B
-    GLOBAL_GET = 0x23
-    I32_CONST = 0x41
-    I64_CONST = 0x42
-    F32_CONST = 0x43
-    F64_CONST = 0x44
-    I32_ADD = 0x6A
-    I32_SUB = 0x6B
-    I32_MUL = 0x6C
-    I64_ADD = 0x7C
-    I64_SUB = 0x7D
-    I64_MUL = 0x7E
-    REF_NULL = 0xD0
-    REF_FUNC = 0xD2
+    END = by_name("end").opcode
+    GLOBAL_GET = by_name("global.get").opcode
+    I32_CONST = by_name("i32.const").opcode
+    I64_CONST = by_name("i64.const").opcode
+    F32_CONST = by_name("f32.const").opcode
+    F64_CONST = by_name("f64.const").opcode
+    I32_ADD = by_name("i32.add").opcode
+    I32_SUB = by_name("i32.sub").opcode
+    I32_MUL = by_name("i32.mul").opcode
+    I64_ADD = by_name("i64.add").opcode
+    I64_SUB = by_name("i64.sub").opcode
+    I64_MUL = by_name("i64.mul").opcode
+    REF_NULL = by_name("ref.null").opcode
+    REF_FUNC = by_name("ref.func").opcode
     #: Prefix; in constant expressions only v128.const follows.
     VECTOR = 0xFD
 
@@ -62,17 +63,6 @@ class Operands:
     count: u32
     capacity: u32
     local: array[u64, LOCAL_OPERANDS]
-
-
-@inline
-def start_reading(r: ptr[Reader], error: ptr[Error], code: ptr[u8], size: u32):
-    """Set a reader on bytes that validation has accepted: no read will fail."""
-    error.status = 0
-    r.base = code
-    r.pos = code
-    r.end = code + size
-    r.end_status = Status.UNEXPECTED_END
-    r.error = error
 
 
 @native
@@ -203,7 +193,7 @@ def const_evaluate(instance: ptr[Instance], r: ptr[Reader], value: ptr[u32]) -> 
 def const_value(instance: ptr[Instance], expr: ptr[ConstExpr], value: ptr[u32]) -> u32:
     """Evaluate one expression by itself; otherwise like `const_evaluate`."""
     r = stack(Reader)
-    start_reading(r, stack(Error), expr.code, expr.size)
+    open_reader(r, expr.code, usize(expr.size), stack(Error))  # validated: no read fails
     return const_evaluate(instance, r, value)
 
 

@@ -4,9 +4,15 @@ A call inside a module needs none. One is made when a function is first referenc
 into a table or a global, or named by ref.func.
 """
 
-from wasmote.core.store import store_add_function, store_remove_function
+from wasmote.core.store import (
+    assign_handle,
+    lock,
+    store_add_function,
+    store_remove_function,
+    unlock,
+)
 from wasmote.core.structs import FuncInst, FuncType, Instance, Platform
-from wasmote.nativepy import fill, native, ptr, sizeof, u8, u32, void
+from wasmote.nativepy import atomic_store, fill, native, ptr, sizeof, u8, u32, void
 
 
 @native
@@ -45,8 +51,16 @@ def instance_function(instance: ptr[Instance], index: u32) -> ptr[FuncInst]:
     if f is None:
         return None
     f.instance = instance
-    if store_add_function(instance.store, f) == 0:
+    publish(instance, f)
+    if instance.functions[index] != f:  # out of memory, or another thread was faster
         instance.platform.release(ptr[u8](f))
-        return None
-    instance.functions[index] = f
-    return f
+    return instance.functions[index]
+
+
+@native
+def publish(instance: ptr[Instance], f: ptr[FuncInst]) -> void:
+    """Give the instance's new function a handle and its place, unless there is one by now."""
+    lock(instance.store)
+    if instance.functions[f.index] is None and assign_handle(instance.store, f):
+        atomic_store(instance.functions + f.index, f)
+    unlock(instance.store)

@@ -102,8 +102,7 @@ def instance_destroy(instance: ptr[Instance]) -> void:
 
 @native(export="instance_export")
 def instance_export(instance: ptr[Instance], index: u32) -> ptr[u8]:
-    """What the module's export number `index` is: FuncInst, Table, Memory or Global, as its kind
-    says.
+    """What the module's export number `index` stands for: FuncInst, Table, Memory or Global.
 
     None: out of memory.
     """

@@ -57,10 +57,9 @@ def reserve_space(memory: ptr[Memory], needed: u64, wanted: u64) -> boolean:
 
 @native(export="memory_create")
 def memory_create(platform: ptr[Platform], type: ptr[MemoryType], limit_pages: u64) -> ptr[Memory]:
-    """A zeroed memory of the type's minimum size; `limit_pages` (of 64 KiB) is the embedder's
-    limit.
+    """A zeroed memory of the type's minimum size. None: that is over the limit, or out of memory.
 
-    None: the minimum is over the limit, or out of memory. Free it with `memory_release`.
+    `limit_pages` is the embedder's limit, in pages of 64 KiB. Free it with `memory_release`.
     """
     limit = memory_limit(type, limit_pages)
     if type.minimum > limit:

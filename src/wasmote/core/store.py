@@ -11,11 +11,18 @@ two integers. A canonical type lives as long as somebody holds a reference to it
 points to one block: `type_capacity` pointers to `TypeEntry` by id (0 is unused), then as many u32
 hash buckets (the first id of a chain, 0: empty), then as many u32 links (the next id of the chain,
 or of the list of free ids, which starts at link 0).
+
+Threads. Functions here may be called by several threads at once; a spin lock guards the few
+instructions of each. Running code looks handles up without it, so a block of functions that has
+become too small stays until the store goes (together they are smaller than the one in use).
 """
 
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import NONE, FuncInst, FuncType, Module, Platform, Store
 from wasmote.nativepy import (
+    addr,
+    atomic_exchange,
+    atomic_store,
     boolean,
     copy,
     fill,
@@ -29,6 +36,7 @@ from wasmote.nativepy import (
     u32,
     usize,
     void,
+    volatile_load,
 )
 
 #: Entries of the first block of either table.
@@ -47,31 +55,73 @@ class TypeEntry:
     result_count: u32
 
 
+@struct
+class Shared:
+    """What entry 0 of the functions points to. It never moves, so it also has the store's lock."""
+
+    nobody: FuncInst
+    lock: u32
+    retired: ptr[u8]  # former block of functions; its own predecessor is in `Retired`
+
+
+@struct
+class Retired:
+    """What a former block of functions has in place of its links."""
+
+    block: ptr[u8]
+
+
+@inline
+def shared(s: ptr[Store]) -> ptr[Shared]:
+    return ptr[Shared](s.functions[0])
+
+
+@inline
+def lock(s: ptr[Store]):
+    word = addr(shared(s).lock)
+    while atomic_exchange(word, 1) != 0:
+        while volatile_load(word) != 0:
+            pass
+
+
+@inline
+def unlock(s: ptr[Store]):
+    atomic_store(addr(shared(s).lock), u32(0))
+
+
 @native(export="store_init")
 def store_init(s: ptr[Store], platform: ptr[Platform]) -> u32:
-    """Make an empty store in uninitialised memory. Returns 0 or OUT_OF_MEMORY (nothing to free)."""
+    """Make an empty store in uninitialised memory. 0, or OUT_OF_MEMORY with nothing to free."""
     fill(s, 0, sizeof(Store))
     s.platform = platform
-    nobody = ptr[FuncInst](platform.allocate(sizeof(FuncInst)))
-    if nobody is None:
+    first = ptr[Shared](platform.allocate(sizeof(Shared)))
+    if first is None:
         return TrapCode.OUT_OF_MEMORY
-    fill(nobody, 0, sizeof(FuncInst))
-    nobody.type_id = NONE
-    if grow_functions(s, nobody) and grow_types(s):
+    fill(first, 0, sizeof(Shared))
+    first.nobody.type_id = NONE
+    if grow_functions(s, first) and grow_types(s):
         return 0
     platform.release(ptr[u8](s.functions))
-    platform.release(ptr[u8](nobody))
+    platform.release(ptr[u8](first))
     return TrapCode.OUT_OF_MEMORY
 
 
 @native(export="store_free")
 def store_free(s: ptr[Store]) -> void:
     """Give back the store's memory. Its instances and modules must be gone before."""
+    release = s.platform.release
     for id in range(1, s.type_capacity):
-        s.platform.release(s.types[id])
-    s.platform.release(ptr[u8](s.types))
-    s.platform.release(ptr[u8](s.functions[0]))
-    s.platform.release(ptr[u8](s.functions))
+        release(s.types[id])
+    release(ptr[u8](s.types))
+    first = shared(s)
+    capacity = s.function_capacity // 2
+    while first.retired is not None:
+        block = first.retired
+        first.retired = retired(block, capacity).block
+        capacity = capacity // 2
+        release(block)
+    release(ptr[u8](s.functions))
+    release(ptr[u8](first))
 
 
 # -- function handles --------------------------------------------------------------------------
@@ -82,8 +132,13 @@ def free_links(s: ptr[Store]) -> ptr[u32]:
     return ptr[u32](s.functions + s.function_capacity)
 
 
+@inline
+def retired(block: ptr[u8], capacity: u32) -> ptr[Retired]:
+    return ptr[Retired](ptr[ptr[FuncInst]](block) + capacity)
+
+
 @native(cold=True)
-def grow_functions(s: ptr[Store], nobody: ptr[FuncInst]) -> boolean:
+def grow_functions(s: ptr[Store], first: ptr[Shared]) -> boolean:
     """Double the table of functions; the new entries become the list of free ones."""
     old = s.function_capacity
     if old >= LAST_CAPACITY:
@@ -97,14 +152,28 @@ def grow_functions(s: ptr[Store], nobody: ptr[FuncInst]) -> boolean:
     if old != 0:
         copy(functions, s.functions, usize(old) * sizeof(ptr[FuncInst]))
         copy(links, free_links(s), usize(old) * sizeof(u32))
-        s.platform.release(ptr[u8](s.functions))
+        retired(ptr[u8](s.functions), old).block = first.retired
+        first.retired = ptr[u8](s.functions)
     for handle in range(old, capacity):
-        functions[handle] = nobody
+        functions[handle] = first.nobody
         links[handle] = handle + 1
     links[capacity - 1] = 0
-    s.functions = functions
+    atomic_store(addr(s.functions), functions)
     s.function_capacity = capacity
     s.free_function = old if old != 0 else 1
+    return True
+
+
+@native
+def assign_handle(s: ptr[Store], f: ptr[FuncInst]) -> boolean:
+    """Give a function without handle one; the lock is held. False: out of memory."""
+    if s.free_function == 0 and not grow_functions(s, shared(s)):
+        return False
+    handle = s.free_function
+    s.free_function = free_links(s)[handle]
+    s.functions[handle] = f
+    s.function_count += 1
+    f.handle = handle
     return True
 
 
@@ -114,29 +183,26 @@ def store_add_function(s: ptr[Store], f: ptr[FuncInst]) -> u32:
 
     Whoever frees the `FuncInst` calls `store_remove_function` before.
     """
-    if f.handle != 0:
-        return f.handle
-    if s.free_function == 0 and not grow_functions(s, s.functions[0]):
-        return 0
-    handle = s.free_function
-    s.free_function = free_links(s)[handle]
-    s.functions[handle] = f
-    s.function_count += 1
-    f.handle = handle
-    return handle
+    if f.handle == 0:
+        lock(s)
+        if f.handle == 0:
+            assign_handle(s, f)
+        unlock(s)
+    return f.handle
 
 
 @native(export="store_remove_function")
 def store_remove_function(s: ptr[Store], f: ptr[FuncInst]) -> void:
     """Take the function's handle away, if it has one. It may name another function later."""
+    lock(s)
     handle = f.handle
-    if handle == 0:
-        return
-    s.functions[handle] = s.functions[0]
-    free_links(s)[handle] = s.free_function
-    s.free_function = handle
-    s.function_count -= 1
-    f.handle = 0
+    if handle != 0:
+        s.functions[handle] = s.functions[0]
+        free_links(s)[handle] = s.free_function
+        s.free_function = handle
+        s.function_count -= 1
+        f.handle = 0
+    unlock(s)
 
 
 # -- function types ----------------------------------------------------------------------------
@@ -236,9 +302,8 @@ def add_type(s: ptr[Store], ft: ptr[FuncType], hash: u32) -> u32:
     return id
 
 
-@native(export="store_type_id")
-def store_type_id(s: ptr[Store], ft: ptr[FuncType]) -> u32:
-    """The id of all types equal to `ft`; the caller holds one reference to it. 0: out of memory."""
+@native
+def find_or_add_type(s: ptr[Store], ft: ptr[FuncType]) -> u32:
     hash = hash_type(s, ft)
     id = type_buckets(s)[hash & (s.type_capacity - 1)]
     while id != 0:
@@ -250,9 +315,25 @@ def store_type_id(s: ptr[Store], ft: ptr[FuncType]) -> u32:
     return add_type(s, ft, hash)
 
 
+@native(export="store_type_id")
+def store_type_id(s: ptr[Store], ft: ptr[FuncType]) -> u32:
+    """The id of all types equal to `ft`; the caller holds one reference to it. 0: out of memory."""
+    lock(s)
+    id = find_or_add_type(s, ft)
+    unlock(s)
+    return id
+
+
 @native(export="store_release_type")
 def store_release_type(s: ptr[Store], id: u32) -> void:
     """Give back one reference that `store_type_id` gave; without any left, the id is free again."""
+    lock(s)
+    drop_reference(s, id)
+    unlock(s)
+
+
+@native
+def drop_reference(s: ptr[Store], id: u32) -> void:
     entry = type_entry(s, id)
     entry.references -= 1
     if entry.references != 0:

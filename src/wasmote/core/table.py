@@ -1,13 +1,14 @@
 """Tables (spec: Table Instances and the table instructions).
 
-An element is a 32-bit handle, 0 is null. The array grows by doubling; it may move, so nobody keeps
-`Table.elements` over a call that may grow the table.
+An element is a 32-bit handle, 0 is null. The array grows by doubling and moves then: nobody keeps
+`Table.elements` over a call that may grow the table, and the host lets no thread use a table while
+another may grow it.
 """
 
 from wasmote.core.bounds import GROW_FAILED, in_range, maximum, minimum
-from wasmote.core.const_expr import const_evaluate, const_skip, start_reading
+from wasmote.core.const_expr import const_evaluate, const_skip
 from wasmote.core.function import instance_function
-from wasmote.core.reader import Reader, read_u32
+from wasmote.core.reader import Reader, open_reader, read_u32
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import ElementSegment, Error, Instance, Platform, Table, TableType
 from wasmote.nativepy import (
@@ -28,9 +29,9 @@ from wasmote.nativepy import (
 
 @native(export="table_create")
 def table_create(platform: ptr[Platform], type: ptr[TableType], limit_elements: u32) -> ptr[Table]:
-    """A table of nulls of the type's minimum size; `limit_elements` is the embedder's limit.
+    """A table of nulls of the type's minimum size. None: that is over the limit, or out of memory.
 
-    None: the minimum is over the limit, or out of memory. Free it with `table_release`.
+    `limit_elements` is the embedder's limit. Free it with `table_release`.
     """
     table = ptr[Table](platform.allocate(sizeof(Table)))
     if table is None:
@@ -158,7 +159,7 @@ def table_init(
     if not (in_range(u64(table.size), d, n) and in_range(size, s, n)):
         return TrapCode.TABLE_OUT_OF_BOUNDS
     r = stack(Reader)
-    start_reading(r, stack(Error), source.items, source.items_size)
+    open_reader(r, source.items, usize(source.items_size), stack(Error))  # no read fails
     for _ in range(s):
         skip_element(source, r)
     value = stack(u32, 4)
