@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from wasmote.wasi import Wasi, abi
 
 SIZE = 1 << 17

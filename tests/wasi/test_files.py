@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from wasmote.wasi import Wasi, abi
 
 from .conftest import Program

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from wasmote.wasi import Exit, Wasi, WasiError, abi
 
 from .conftest import Program

@@ -8,7 +8,7 @@ from wasmote.wasi.abi import EBADF, EINVAL, EISDIR, ENAMETOOLONG, ENOTCAPABLE, E
 from wasmote.wasi.calls import U32, U64, Pointer, State, wasi_function
 from wasmote.wasi.descriptors import Descriptor, filetype_of, opened
 from wasmote.wasi.errors import CallError
-from wasmote.wasi.files import new_times, store_filestat
+from wasmote.wasi.files import new_times, pack_filestat
 from wasmote.wasi.paths import Place, resolve
 
 
@@ -170,9 +170,10 @@ def path_filestat_get(
 ) -> None:
     """Status of a file, or of a symbolic link unless `flags` asks to follow it."""
     directory = state.table.directory(fd, abi.PATH_FILESTAT_GET)
+    stored = state.guest.slice(result, state.layout.filestat.size)
     with _resolve(state, directory, path, length, flags) as place:
         status = place.stat()
-    store_filestat(state, result, status, filetype_of(status.st_mode))
+    stored[:] = pack_filestat(state, status, filetype_of(status.st_mode))
 
 
 @wasi_function

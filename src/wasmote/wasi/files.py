@@ -132,7 +132,8 @@ def fd_fdstat_set_rights(state: State, fd: U32, base: U64, inheriting: U64) -> N
 def fd_filestat_get(state: State, fd: U32, stat: Pointer) -> None:
     """Status of the open file."""
     descriptor = state.table.get(fd, abi.FD_FILESTAT_GET)
-    store_filestat(state, stat, descriptor.stat(), descriptor.filetype)
+    stored = state.guest.slice(stat, state.layout.filestat.size)
+    stored[:] = pack_filestat(state, descriptor.stat(), descriptor.filetype)
 
 
 @wasi_function
@@ -184,10 +185,9 @@ def fd_datasync(state: State, fd: U32) -> None:
     getattr(os, "fdatasync", os.fsync)(descriptor.fd)
 
 
-def store_filestat(state: State, address: int, status: os.stat_result, filetype: int) -> None:
-    """Store the host's status of a file in the layout of the interface version."""
-    layout = state.layout.filestat
-    state.guest.slice(address, layout.size)[:] = layout.pack(
+def pack_filestat(state: State, status: os.stat_result, filetype: int) -> bytes:
+    """The host's status of a file in the layout of the interface version."""
+    return state.layout.filestat.pack(
         status.st_dev & 0xFFFF_FFFF_FFFF_FFFF,
         status.st_ino,
         filetype,
