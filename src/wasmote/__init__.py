@@ -1,0 +1,116 @@
+"""Wasmote: a WebAssembly micro runtime in Python.
+
+    import wasmote
+
+    module = wasmote.Module("program.wasm")
+    instance = wasmote.Instance(module, {"env": {"log": print}})
+    instance.exports.main(1, 2)
+
+The names below are imported when they are first used, so that the parts of the package that need no
+running core (the compiler, the command line's help) do not load it.
+"""
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.api.func import Func, func
+    from wasmote.api.globals import Global
+    from wasmote.api.instance import Exports, Instance
+    from wasmote.api.memory import Memory
+    from wasmote.api.module import Module
+    from wasmote.api.table import Table
+    from wasmote.core.limits import Limits
+    from wasmote.errors import (
+        DecodeError,
+        Frame,
+        LimitError,
+        LinkError,
+        ModuleError,
+        Trap,
+        TrapKind,
+        ValidationError,
+        WasmoteError,
+    )
+    from wasmote.types import (
+        ExportType,
+        ExternType,
+        FuncType,
+        GlobalType,
+        ImportType,
+        MemoryType,
+        TableType,
+        ValType,
+    )
+
+__all__ = [
+    "DecodeError",
+    "ExportType",
+    "Exports",
+    "ExternType",
+    "Frame",
+    "Func",
+    "FuncType",
+    "Global",
+    "GlobalType",
+    "ImportType",
+    "Instance",
+    "LimitError",
+    "Limits",
+    "LinkError",
+    "Memory",
+    "MemoryType",
+    "Module",
+    "ModuleError",
+    "Table",
+    "TableType",
+    "Trap",
+    "TrapKind",
+    "ValType",
+    "ValidationError",
+    "WasmoteError",
+    "func",
+]
+
+_HOMES = {
+    "api.func": ("Func", "func"),
+    "api.globals": ("Global",),
+    "api.instance": ("Exports", "Instance"),
+    "api.memory": ("Memory",),
+    "api.module": ("Module",),
+    "api.table": ("Table",),
+    "core.limits": ("Limits",),
+    "errors": (
+        "DecodeError",
+        "Frame",
+        "LimitError",
+        "LinkError",
+        "ModuleError",
+        "Trap",
+        "TrapKind",
+        "ValidationError",
+        "WasmoteError",
+    ),
+    "types": (
+        "ExportType",
+        "ExternType",
+        "FuncType",
+        "GlobalType",
+        "ImportType",
+        "MemoryType",
+        "TableType",
+        "ValType",
+    ),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'wasmote' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(f"wasmote.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,163 @@
+"""Functions: exported ones, and Python callables with a WebAssembly type."""
+
+import ctypes
+from collections.abc import Callable
+
+from wasmote.api.extend import extend
+from wasmote.api.layouts import FuncInstLayout, func_type
+from wasmote.api.lifetime import from_reference, to_reference
+from wasmote.api.values import SIZES, complaint
+from wasmote.host.cpython.binding import BINDING, Address
+from wasmote.types import FuncType, ValType
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from typing import Any
+
+_call_cells = BINDING.python_function(
+    "cpython_func_run", ctypes.py_object, ctypes.py_object, Address
+)
+_host_func_new = BINDING.python_function(
+    "cpython_host_func_new",
+    ctypes.py_object,
+    Address,
+    Address,
+    ctypes.c_uint32,
+    ctypes.c_uint32,
+    ctypes.py_object,
+    ctypes.py_object,
+)
+
+
+@extend(BINDING.func_type)
+class Func:
+    """A function that WebAssembly can call, and so can Python: `instance.exports.add(1, 2)`.
+
+    Parameters are converted as the type says. i32 and i64 take an int (or anything with `__index__`)
+    in the signed or unsigned range and come back signed; f32 and f64 take an int or float; v128 is
+    16 bytes; funcref is a `Func` or None, externref any object, where None is null. No result comes
+    back as None, one as itself, several as a tuple.
+
+    A call raises TypeError or OverflowError for arguments that do not fit, `Trap` if WebAssembly
+    code traps, and whatever a host function that is called meanwhile raises.
+    """
+
+    _address: int
+    _owner: "Any"
+    _callable: "Callable[..., Any] | None"
+    _label: str | tuple[str, str] | None
+
+    if TYPE_CHECKING:  # the native type has it
+
+        def __call__(self, *arguments: "Any") -> "Any": ...
+
+    @property
+    def type(self) -> FuncType:
+        """Parameters and results."""
+        return func_type(FuncInstLayout.from_address(self._address).type)
+
+    @property
+    def name(self) -> str:
+        """The export's name, else that of the module's name section, else `$f` and the index."""
+        if self._owner is not None:
+            index = FuncInstLayout.from_address(self._address).index
+            return str(self._owner.links.module.function_name(index))
+        return self._label if isinstance(self._label, str) else ".".join(self._label or ())
+
+    def call_bits(self, *arguments: object) -> tuple[object, ...]:
+        """Call with bit patterns instead of numbers.
+
+        Numbers and vectors are unsigned integers of as many bits as the type has, so the payload of
+        a NaN survives; references are objects as usual. Returns a tuple of all results.
+        """
+        type = self.type
+        if len(arguments) != len(type.params):
+            raise TypeError(f"{self.name}() takes {len(type.params)} bit patterns")
+        size = max(sum(SIZES[each] for each in types) for types in (type.params, type.results))
+        cells = ctypes.create_string_buffer(size)
+        at = 0
+        for kind, argument in zip(type.params, arguments):
+            bits = to_reference(self._owner, kind.value, argument) if kind.is_reference else argument
+            cells[at : at + SIZES[kind]] = bits.to_bytes(SIZES[kind], "little")  # type: ignore
+            at += SIZES[kind]
+        _call_cells(self, ctypes.addressof(cells))
+        return tuple(self._results(type.results, cells.raw))
+
+    def _results(self, types: tuple[ValType, ...], cells: bytes) -> list[object]:
+        results: list[object] = []
+        at = 0
+        for kind in types:
+            bits = int.from_bytes(cells[at : at + SIZES[kind]], "little")
+            is_reference = kind.is_reference
+            results.append(from_reference(self._owner, kind.value, bits) if is_reference else bits)
+            at += SIZES[kind]
+        return results
+
+    def __repr__(self) -> str:
+        return f"<wasmote.Func {self.name} {self.type}>"
+
+
+def func(type: FuncType, callable: "Callable[..., Any]", *, name: str | None = None) -> Func:
+    """A function of the given type that calls `callable`.
+
+    It gets the parameters as Python values and returns what `Func` calls return: None, a value, or
+    a tuple; TypeError or OverflowError is raised for results that do not fit. An exception goes
+    through WebAssembly unchanged to whoever called it. `name` is what messages say.
+    """
+    if not hasattr(callable, "__call__"):  # noqa: B004 - callable is the parameter
+        raise TypeError(f"{callable!r} is not callable")
+    label = name or getattr(callable, "__name__", None) or callable.__class__.__name__
+    return make_host_func(type, callable, label)
+
+
+def make_host_func(
+    type: FuncType, callable: "Callable[..., Any] | None", label: str | tuple[str, str]
+) -> Func:
+    """A host function; without `callable` it traps: the import `label` that nobody supplied."""
+    types = [each.value for each in (*type.params, *type.results)]
+    array = (ctypes.c_uint32 * len(types))(*types)
+    made: Func = _host_func_new(
+        BINDING.address,
+        ctypes.addressof(array),
+        len(type.params),
+        len(type.results),
+        callable,
+        label,
+    )
+    return made
+
+
+def wrong_value(func: Func, index: int, value: object, result: object) -> Exception | None:
+    """What to raise for an argument (`result` None) or result that does not fit the type.
+
+    None: what the value's own conversion method has raised.
+    """
+    type = func.type
+    if index < 0:
+        wanted = f"{len(type.results)} values" if type.results else "None"
+        return TypeError(f"{func.name}() must return {wanted}, not {_found(value)}")
+    kind = (type.params if result is None else type.results)[index]
+    try:
+        problem = complaint(kind, value)
+    except Exception:  # noqa: BLE001 - it is raised again
+        return None
+    place = f"parameter {index + 1}" if result is None else "result"
+    if result is not None and len(type.results) > 1:
+        place = f"result {index + 1}"
+    return problem.__class__(f"{func.name}(): {place} {problem}")
+
+
+def _found(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return f"{len(value)}"
+    return value.__class__.__name__
+
+
+def wrong_count(func: Func, count: int, _: None) -> Exception:
+    """What to raise for a wrong number of arguments; -1 stands for keyword arguments."""
+    if count < 0:
+        return TypeError(f"{func.name}() takes no keyword arguments")
+    takes = len(func.type.params)
+    arguments = "argument" if takes == 1 else "arguments"
+    were = "was" if count == 1 else "were"
+    return TypeError(f"{func.name}() takes {takes} {arguments} but {count} {were} given")

@@ -1,0 +1,86 @@
+"""Global variables."""
+
+import ctypes
+
+from wasmote.api.layouts import GlobalLayout, global_type
+from wasmote.api.lifetime import Links, Owner, from_reference, make_owner, to_reference
+from wasmote.api.values import SIZES, complaint, from_bytes, to_bytes
+from wasmote.types import GlobalType
+
+
+class Global:
+    """A global variable, shared with the instances that import or export it."""
+
+    __slots__ = ("_address", "_owner", "__weakref__")
+
+    def __init__(self, type: GlobalType, value: object = None) -> None:
+        """A global to pass to instances. Raises TypeError or OverflowError for a wrong value.
+
+        `value` is zero or null by default.
+        """
+        layout = GlobalLayout(content=type.content.value, mutable=type.mutable)
+        links = Links()
+        address = ctypes.addressof(layout)
+        if type.content.is_reference:
+            links.globals.append(address)
+        self._bind(address, make_owner(address, None, links, layout))
+        if value is not None:
+            self._store(value)
+
+    def _bind(self, address: int, owner: Owner) -> None:
+        self._address = address
+        self._owner = owner
+
+    @property
+    def type(self) -> GlobalType:
+        """Type of the value and mutability."""
+        return global_type(GlobalLayout.from_address(self._address))
+
+    @property
+    def value(self) -> object:
+        """The value, converted as results of functions are.
+
+        Setting raises TypeError or OverflowError for what does not fit, AttributeError if the
+        global is immutable.
+        """
+        type = self.type.content
+        if type.is_reference:
+            return from_reference(self._owner, type.value, self._bits())
+        return from_bytes(type, ctypes.string_at(self._address, SIZES[type]))
+
+    @value.setter
+    def value(self, value: object) -> None:
+        if not self.type.mutable:
+            raise AttributeError("this global is immutable")
+        self._store(value)
+
+    @property
+    def bits(self) -> object:
+        """The value as `Func.call_bits` has it: the unsigned bit pattern of a number or vector."""
+        return self.value if self.type.content.is_reference else self._bits()
+
+    def _bits(self) -> int:
+        raw = ctypes.string_at(self._address, SIZES[self.type.content])
+        return int.from_bytes(raw, "little")
+
+    def _store(self, value: object) -> None:
+        type = self.type.content
+        try:
+            if type.is_reference:
+                raw = to_reference(self._owner, type.value, value).to_bytes(4, "little")
+            else:
+                raw = to_bytes(type, value)
+        except (TypeError, OverflowError):
+            problem = complaint(type, value)
+            raise problem.__class__(f"a global's value {problem}") from None
+        ctypes.memmove(self._address, raw, len(raw))
+
+    def __repr__(self) -> str:
+        return f"<wasmote.Global {self.type} = {self.value!r}>"
+
+
+def wrap_global(address: int, owner: Owner) -> Global:
+    """The Python object for a global that `owner` keeps alive."""
+    variable = Global.__new__(Global)
+    variable._bind(address, owner)
+    return variable

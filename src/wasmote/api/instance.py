@@ -1,0 +1,225 @@
+"""Instances: linking, start, and the namespace of exports."""
+
+import ctypes
+import gc
+from collections.abc import Iterator, Mapping
+
+from wasmote.api.func import Func
+from wasmote.api.globals import wrap_global
+from wasmote.api.imports import Extern, incompatible, resolve
+from wasmote.api.layouts import (
+    ErrorLayout,
+    ExportLayout,
+    InstanceLayout,
+    addresses,
+    items,
+    text,
+)
+from wasmote.api.lifetime import Links, Owner, func_at, join, make_owner, owner_layout
+from wasmote.api.memory import Memory, wrap_memory
+from wasmote.api.module import Module
+from wasmote.api.table import Table, wrap_table
+from wasmote.core.status import ExternKind, TrapCode
+from wasmote.core.structs import NONE
+from wasmote.errors import Trap, TrapKind
+from wasmote.host.cpython.binding import BINDING, DEFAULT_STACK_SIZE, Address
+from wasmote.types import ExternType, FuncType
+
+_create = BINDING.python_function("instance_create", ctypes.c_uint32, *[Address] * 5)
+_function = BINDING.python_function("instance_function", Address, Address, ctypes.c_uint32)
+_interrupt = BINDING.python_function(
+    "cpython_interrupt", ctypes.c_uint32, Address, ctypes.py_object
+)
+#: The native function through which each engine is entered.
+_ENGINES = {"auto": "fast_call", "fast": "fast_call"}
+_KINDS = {Func: ExternKind.FUNCTION, Table: ExternKind.TABLE, Memory: ExternKind.MEMORY}
+_POINTER = ctypes.sizeof(ctypes.c_void_p)
+#: Bounds of `stack_size`.
+_SMALLEST_STACK, _LARGEST_STACK = 1 << 16, 1 << 30
+
+
+class Instance:
+    """A module ready to run, with memories, tables and globals of its own.
+
+    `imports` maps module names to namespaces: mappings from names to Python callables, `Func`,
+    `Memory`, `Table`, `Global`, plain numbers (for immutable globals), or another instance's
+    `exports`. With `missing="trap"` functions that are not there trap when they are called.
+    `engine` is "auto" or "fast". `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the values
+    of all active functions of one call.
+
+    Runs the module's start function. Raises `LinkError` for imports that are missing or have the
+    wrong type, `Trap` if a segment does not fit or the start function traps, MemoryError.
+    """
+
+    __slots__ = ("module", "exports", "_owner", "__weakref__")
+
+    module: Module
+    exports: "Exports"
+
+    def __init__(
+        self,
+        module: Module,
+        imports: "Mapping[str, Mapping[str, object] | Exports] | None" = None,
+        *,
+        engine: str = "auto",
+        missing: str = "error",
+        stack_size: int = DEFAULT_STACK_SIZE,
+    ) -> None:
+        if engine not in _ENGINES:
+            raise ValueError(f"engine is one of {', '.join(_ENGINES)}, not {engine!r}")
+        if missing not in ("error", "trap"):
+            raise ValueError(f'missing is "error" or "trap", not {missing!r}')
+        if not _SMALLEST_STACK <= stack_size <= _LARGEST_STACK:
+            raise ValueError(f"stack_size is {_SMALLEST_STACK} to {_LARGEST_STACK} bytes")
+        self.module = module
+        given = resolve(module.imports, imports or {}, missing)
+        self._owner = self._instantiate(given, engine, stack_size)
+        self.exports = Exports(self._owner, given)
+        if module._layout.start != NONE:
+            func_at(_function(owner_layout(self._owner).resource, module._layout.start))()
+
+    def interrupt(self) -> int:
+        """Stop the calls of this instance's functions that are under way in other threads.
+
+        Each raises `Trap` with kind INTERRUPTED in its thread, within some milliseconds of running
+        WebAssembly code. Later calls are not affected. Returns how many calls there were.
+        """
+        return int(_interrupt(BINDING.address, self._owner))
+
+    terminate = interrupt
+
+    def _instantiate(self, given: list[Extern], engine: str, stack_size: int) -> Owner:
+        error = ErrorLayout()
+        address = self._create(given, error)
+        if error.status == TrapCode.OUT_OF_MEMORY and not address:
+            gc.collect()  # instances in reference cycles hold their memories until then
+            address = self._create(given, error)
+        if not address:
+            raise self._refusal(given, error)
+        links = Links(self.module)
+        owner = make_owner(address, "cpython_release_instance", links, self.module._owner)
+        layout = owner_layout(owner)
+        layout.call = BINDING.image.symbol(_ENGINES[engine])
+        layout.pool = BINDING.pool(stack_size)
+        InstanceLayout.from_address(address).host = id(owner)
+        _link(owner, self.module, given)
+        if error.status != 0:  # what the segments have written so far stays
+            raise Trap(TrapKind[TrapCode(error.status).name])
+        return owner
+
+    def _create(self, given: list[Extern], error: ctypes.Structure) -> int:
+        externs = (ctypes.c_void_p * len(given))(*(each._address for each in given))
+        made = ctypes.c_void_p()
+        _create(
+            ctypes.addressof(BINDING.store),
+            ctypes.addressof(self.module._layout),
+            ctypes.addressof(externs),
+            ctypes.addressof(made),
+            ctypes.addressof(error),
+        )
+        return made.value or 0
+
+    def _refusal(self, given: list[Extern], error: ctypes.Structure) -> Exception:
+        if error.status == TrapCode.UNLINKED_IMPORT:
+            return incompatible(self.module.imports[error.detail], given[error.detail])
+        if error.status == TrapCode.OUT_OF_MEMORY:
+            what = ExternKind(error.detail2).name.lower()
+            return MemoryError(f"no memory for {what} {error.detail} of {self.module!r}")
+        return Trap(TrapKind[TrapCode(error.status).name])
+
+    def __repr__(self) -> str:
+        return f"<wasmote.Instance of {self.module!r}>"
+
+
+def _link(owner: Owner, module: Module, given: list[Extern]) -> None:
+    """Tie an instance to what it imports."""
+    links: Links = owner.links
+    links.holds.extend(given)
+    layout = InstanceLayout.from_address(owner_layout(owner).resource)
+    counts = module._layout
+    links.tables += addresses(layout.tables, counts.table_count)
+    variables = [
+        wrap_global(each, owner) for each in addresses(layout.globals, counts.global_count)
+    ]
+    links.globals += [each._address for each in variables if each.type.content.is_reference]
+    for wanted, value in zip(module.imports, given):
+        if value._owner is not None and _carries_references(wanted.type):
+            join(value._owner, owner)
+
+
+def _carries_references(type: ExternType) -> bool:
+    """Whether the importer can pass references to the exporter through such an import."""
+    if isinstance(type, FuncType):
+        return any(each.is_reference for each in (*type.params, *type.results))
+    return hasattr(type, "element") or (hasattr(type, "mutable") and type.content.is_reference)
+
+
+class Exports:
+    """The exports of an instance by name: `exports.add`, `exports["add"]`, iteration over names.
+
+    There are no other attributes, so every name is an export. Raises AttributeError, KeyError.
+    """
+
+    __slots__ = ("_owner", "_index", "_externs", "__dict__", "__weakref__")
+
+    def __init__(self, owner: Owner, given: list[Extern]) -> None:
+        module = owner.links.module._layout
+        exports = items(ExportLayout, module.exports, module.export_count)
+        self._owner = owner
+        self._index = {text(each.name): (each.kind, each.index) for each in exports}
+        self._externs = {}
+        positions = [0, 0, 0, 0]
+        for value in given:  # the same objects come out that went in
+            kind = _KINDS.get(type(value), ExternKind.GLOBAL)
+            self._externs[kind, positions[kind]] = value
+            positions[kind] += 1
+
+    def __getattr__(self, name: str) -> "Extern":
+        if name not in self._index:
+            raise AttributeError(f"there is no export {name!r}")
+        value = self.__dict__[name] = self._extern(*self._index[name])
+        return value
+
+    def __getitem__(self, name: str) -> Extern:
+        found = self._index[name]
+        return self.__dict__[name] if name in self.__dict__ else self._extern(*found)
+
+    def _extern(self, kind: int, index: int) -> Extern:
+        """The object for an export; asked again, the same one."""
+        key = kind, index
+        if key not in self._externs:
+            self._externs[key] = _wrap(self._owner, kind, index)
+        return self._externs[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._index)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._index
+
+    def __dir__(self) -> list[str]:
+        return list(self._index)
+
+    def __repr__(self) -> str:
+        return f"<wasmote exports: {', '.join(self._index)}>"
+
+
+def _wrap(owner: Owner, kind: int, index: int) -> Extern:
+    """The object for what is at `index` of one of an instance's index spaces."""
+    address = owner_layout(owner).resource
+    layout = InstanceLayout.from_address(address)
+    if kind == ExternKind.FUNCTION:
+        function = _function(address, index)
+        if not function:
+            raise MemoryError("no memory for a function reference")
+        return func_at(function)
+    spaces = {
+        ExternKind.TABLE: (wrap_table, layout.tables),
+        ExternKind.MEMORY: (wrap_memory, layout.memories),
+        ExternKind.GLOBAL: (wrap_global, layout.globals),
+    }
+    wrap, pointers = spaces[ExternKind(kind)]
+    return wrap(ctypes.c_void_p.from_address(pointers + index * _POINTER).value or 0, owner)

@@ -1,0 +1,247 @@
+"""What keeps what alive, and which Python objects WebAssembly holds references to.
+
+Native memory belongs to `Owner` objects (`wasmote.host.cpython.structs.OwnerObject`): an instance has
+one, and so has each memory, table or global made by the host. Every `Func`, `Memory`, `Table` and
+`Global` holds its owner, so native memory lives as long as anybody can reach it. What an owner needs
+in turn is in its `Links`:
+
+- `holds`: what an instance imports. The importer keeps the exporter alive, not the reverse.
+- `group`: the owners among which references can travel unseen, because they share a table or a
+  mutable global of references, or call functions that take or return references. Only then can a
+  function of the importer end up where the exporter finds it; so the members of a group live and die
+  together. Nearly always an instance is alone in its group.
+
+A group also holds the Python objects that went into WebAssembly as references: objects passed as
+externref, and functions from outside the group. When there are many, `Group.sweep` looks through the
+tables, globals and stacks where handles can be and lets go of the rest.
+"""
+
+import ctypes
+from collections.abc import Iterator
+
+from wasmote.api.layouts import (
+    ActivationLayout,
+    FuncInstLayout,
+    GlobalLayout,
+    OwnerLayout,
+    TableLayout,
+)
+from wasmote.core.status import ValueType
+from wasmote.host.cpython.binding import BINDING, Address
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    from wasmote.api.module import Module
+
+    #: A native Owner object.
+    Owner: TypeAlias = Any
+else:
+    Owner = BINDING.owner_type
+
+#: Objects that a group holds before the first sweep.
+_FIRST_LIMIT = 1024
+#: Cells past the top of a parked stack that are scanned too: the arguments of the host function.
+_ARGUMENT_CELLS = 4096
+#: Numbers of externrefs are never reused while held; freed ones are.
+_free_handles: list[int] = []
+_next_handle = 1
+
+
+class Group:
+    """Owners among which references travel, and the Python objects that they refer to."""
+
+    __slots__ = ("owners", "functions", "externs", "handles", "limit")
+
+    def __init__(self) -> None:
+        self.owners: list[Owner] = []  # empty while there is just one, which would be a cycle
+        self.functions: dict[int, object] = {}  # functions of other groups and the host, by handle
+        self.externs: dict[int, object] = {}  # by handle
+        self.handles: dict[int, int] = {}  # handles of `externs` by the id of the object
+        self.limit = _FIRST_LIMIT
+
+    def __del__(self) -> None:
+        _free_handles.extend(self.externs)
+
+    def extern_handle(self, value: object, owner: Owner) -> int:
+        """The handle that refers to `value`."""
+        global _next_handle
+        handle = self.handles.get(id(value))
+        if handle is None:
+            self.make_room(owner)
+            if _free_handles:
+                handle = _free_handles.pop()
+            else:
+                handle, _next_handle = _next_handle, _next_handle + 1
+            self.handles[id(value)] = handle
+            self.externs[handle] = value
+        return handle
+
+    def hold_function(self, handle: int, func: object, owner: Owner) -> None:
+        """Keep a function from outside while its handle may be stored."""
+        if handle not in self.functions:
+            self.make_room(owner)
+            self.functions[handle] = func
+
+    def make_room(self, owner: Owner) -> None:
+        """Sweep, if the group has doubled since the last time."""
+        if len(self.externs) + len(self.functions) >= self.limit:
+            scanned = self.sweep(self.owners or [owner])
+            self.limit = max(_FIRST_LIMIT, 2 * (len(self.externs) + len(self.functions)), scanned)
+
+    def sweep(self, owners: list[Owner]) -> int:
+        """Let go of objects that no table, global or stack refers to. Returns the cells looked at.
+
+        A call that runs without the GIL has its stack in motion: then nothing is let go.
+        """
+        stacks = _stack_cells()
+        found: set[int] = set()
+        scanned = 0
+        for cells in [*_stored_cells(owners), *(stacks or ())]:
+            found.update(cells)
+            scanned += len(cells)
+        if stacks is not None:
+            self._let_go(
+                [handle for handle in self.functions if handle not in found],
+                [handle for handle in self.externs if handle not in found],
+            )
+        return scanned
+
+    def _let_go(self, functions: list[int], externs: list[int]) -> None:
+        gone = [self.functions.pop(handle) for handle in functions]
+        for handle in externs:
+            value = self.externs.pop(handle)
+            if self.handles.get(id(value)) == handle:
+                del self.handles[id(value)]
+            gone.append(value)
+        _free_handles.extend(externs)
+        # Only now do the objects go: their end may run Python code that passes new references.
+
+
+class Links:
+    """What an owner needs besides its own memory."""
+
+    __slots__ = ("module", "holds", "group", "tables", "globals")
+
+    def __init__(self, module: "Module | None" = None) -> None:
+        self.module = module  # instances: whose code it is
+        self.holds: list[object] = []
+        self.group = Group()
+        self.tables: list[int] = []  # addresses of tables,
+        self.globals: list[int] = []  # and of globals with references, own and imported ones
+
+
+def join(a: Owner, b: Owner) -> None:
+    """References may travel between two owners from now on: make their groups one."""
+    mine, other = a.links.group, b.links.group
+    if mine is other:
+        return
+    owners = [*(mine.owners or [a]), *(other.owners or [b])]
+    mine.functions.update(other.functions)
+    mine.externs.update(other.externs)
+    mine.handles.update(other.handles)
+    other.externs = {}
+    for owner in owners:
+        owner.links.group = mine
+    mine.owners = owners
+
+
+_owner_new = BINDING.python_function(
+    "cpython_owner_new",
+    ctypes.py_object,
+    *[Address] * 3,
+    ctypes.py_object,
+    ctypes.py_object,
+)
+
+
+def make_owner(resource: int, release: str | None, links: Links | None, base: object) -> Owner:
+    """An owner of native memory, freed by the native function `release`.
+
+    `base` is any object that must outlive the memory.
+    """
+    function = BINDING.image.symbol(release) if release else None
+    return _owner_new(BINDING.address, resource, function, links, base)
+
+
+def owner_at(address: int) -> Owner:
+    """The owner whose address a native structure has."""
+    return ctypes.cast(address, ctypes.py_object).value
+
+
+def owner_layout(owner: Owner) -> ctypes.Structure:
+    """The fields of an owner."""
+    return OwnerLayout.from_address(id(owner))
+
+
+# -- references ----------------------------------------------------------------------------------
+
+#: For references in calls of host functions from Python, which belong to no instance.
+_host_group = Group()
+
+
+def _group(owner: "Owner | None") -> Group:
+    return _host_group if owner is None else owner.links.group
+
+
+def to_reference(owner: "Owner | None", type: int, value: object) -> int:
+    """The handle for a Python value that goes to the owner. Raises TypeError for what is no Func."""
+    if value is None:
+        return 0
+    group = _group(owner)
+    if type == ValueType.EXTERNREF:
+        return group.extern_handle(value, owner)
+    if not isinstance(value, BINDING.func_type):
+        raise TypeError("not a Func")
+    handle: int = FuncInstLayout.from_address(value._address).handle  # type: ignore[attr-defined]
+    home = value._owner  # type: ignore[attr-defined]
+    if home is None or home.links.group is not group:
+        group.hold_function(handle, value, owner)
+    return handle
+
+
+_func_of = BINDING.python_function("cpython_func_of", ctypes.py_object, Address, Address)
+
+
+def func_at(address: int) -> "Any":
+    """The Func of a function instance."""
+    return _func_of(BINDING.address, address)
+
+
+def from_reference(owner: "Owner | None", type: int, handle: int) -> object:
+    """The Python object that a handle of the owner refers to."""
+    if handle == 0:
+        return None
+    if type == ValueType.EXTERNREF:
+        return _group(owner).externs[handle]
+    functions = BINDING.store.functions
+    size = ctypes.sizeof(ctypes.c_void_p)
+    return func_at(ctypes.c_void_p.from_address(functions + handle * size).value or 0)
+
+
+def _stored_cells(owners: list["Owner | None"]) -> Iterator["ctypes.Array[ctypes.c_uint32]"]:
+    """The cells of all tables and globals where the owners keep references."""
+    tables = {table for owner in owners if owner for table in owner.links.tables}
+    for table in map(TableLayout.from_address, tables):
+        if table.size:
+            yield (ctypes.c_uint32 * table.size).from_address(table.elements)
+    for owner in owners:
+        for variable in owner.links.globals if owner else ():
+            yield GlobalLayout.from_address(variable).value
+
+
+def _stack_cells() -> "list[ctypes.Array[ctypes.c_uint32]] | None":
+    """The cells on the stacks of all calls under way; None while one runs without the GIL."""
+    stacks = []
+    address = BINDING.python.active
+    while address:
+        activation = ActivationLayout.from_address(address)
+        if activation.released:
+            return None
+        exec_ = activation.exec
+        room = (exec_.stack_end - exec_.stack) // 4
+        used = (exec_.top - exec_.stack) // 4 + _ARGUMENT_CELLS
+        stacks.append((ctypes.c_uint32 * min(used, room)).from_address(exec_.stack))
+        address = activation.next
+    return stacks

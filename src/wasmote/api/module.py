@@ -1,0 +1,145 @@
+"""Modules: loading and validating, and what can be known of a module without running it."""
+
+import ctypes
+import mmap
+import os
+import stat
+
+from wasmote.api.layouts import (
+    CustomSectionLayout,
+    ExportLayout,
+    ImportLayout,
+    ModuleLayout,
+    NameLayout,
+    extern_type,
+    items,
+    text,
+)
+from wasmote.api.lifetime import make_owner
+from wasmote.core.limits import Limits
+from wasmote.host.cpython.binding import BINDING, Address
+from wasmote.isa.features import DEFAULT_FEATURES
+from wasmote.types import ExportType, ImportType
+
+_load = BINDING.function("module_load", ctypes.c_uint32, Address)
+_add_types = BINDING.python_function("store_add_types", ctypes.c_uint32, Address, Address)
+_function_name = BINDING.python_function(
+    "function_name", ctypes.c_uint32, Address, ctypes.c_uint32, Address
+)
+#: Files of at least this many bytes are mapped, not read.
+_MAPPED_SIZE = 1 << 20
+
+
+class Module:
+    """A decoded and validated module, from which any number of instances can be made.
+
+    `source` is the path of a binary, or the binary itself. A large file is mapped into memory and
+    not read as a whole; it must not be changed as long as the module is in use.
+
+    Raises `DecodeError`, `ValidationError` or `LimitError` for a module that is refused, `OSError`
+    for a file that cannot be read.
+    """
+
+    __slots__ = ("name", "_binary", "_layout", "_owner", "_imports", "_exports", "__weakref__")
+
+    #: Says in messages which module is meant: by default the file's name without its extension.
+    name: str
+
+    def __init__(
+        self,
+        source: bytes | bytearray | memoryview | str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        if isinstance(source, str | os.PathLike):
+            self._binary = _open(source)
+            self.name = name or os.path.splitext(os.path.basename(os.fspath(source)))[0]
+        else:
+            self._binary = bytes(source)
+            self.name = name or ""
+        self._imports: tuple[ImportType, ...] | None = None
+        self._exports: tuple[ExportType, ...] | None = None
+        allowed = (limits or Limits()).native()
+        self._layout = ModuleLayout(
+            platform=ctypes.addressof(BINDING.platform),
+            limits=ctypes.addressof(allowed),
+            features=DEFAULT_FEATURES,
+            binary=_address(self._binary),
+            binary_size=len(self._binary),
+        )
+        address = ctypes.addressof(self._layout)
+        base = self._layout, allowed, self._binary
+        self._owner = make_owner(address, "cpython_release_module", None, base)
+        if _load(address) != 0:
+            raise self._refusal()
+        if _add_types(ctypes.addressof(BINDING.store), address) != 0:
+            raise MemoryError("no memory for the module's function types")
+
+    def _refusal(self) -> Exception:
+        from wasmote.core.messages import load_error  # seldom needed, and not small
+
+        error = self._layout.error
+        return load_error(self._binary, error.status, error.offset, error.detail, error.detail2)
+
+    @property
+    def imports(self) -> tuple[ImportType, ...]:
+        """What an instance needs, in the order of the module."""
+        if self._imports is None:
+            module = self._layout
+            self._imports = tuple(
+                ImportType(
+                    text(each.module), text(each.name), extern_type(module, each.kind, each.index)
+                )
+                for each in items(ImportLayout, module.imports, module.import_count)
+            )
+        return self._imports
+
+    @property
+    def exports(self) -> tuple[ExportType, ...]:
+        """What an instance offers, in the order of the module."""
+        if self._exports is None:
+            module = self._layout
+            self._exports = tuple(
+                ExportType(text(each.name), extern_type(module, each.kind, each.index))
+                for each in items(ExportLayout, module.exports, module.export_count)
+            )
+        return self._exports
+
+    def custom_sections(self, name: str) -> list[bytes]:
+        """The contents of all custom sections of that name."""
+        module = self._layout
+        return [
+            ctypes.string_at(each.data, each.size)
+            for each in items(CustomSectionLayout, module.customs, module.custom_count)
+            if text(each.name) == name
+        ]
+
+    def function_name(self, index: int) -> str:
+        """A function's export name, else its name in the name section, else `$f` and its index."""
+        for export in items(ExportLayout, self._layout.exports, self._layout.export_count):
+            if export.kind == 0 and export.index == index:
+                return text(export.name)
+        found = NameLayout()
+        if _function_name(ctypes.addressof(self._layout), index, ctypes.addressof(found)):
+            return text(found)
+        return f"$f{index}"
+
+    def __repr__(self) -> str:
+        return f"<wasmote.Module {self.name or 'of'} {len(self._binary)} bytes>"
+
+
+def _open(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        if stat.S_ISREG(status.st_mode) and status.st_size >= _MAPPED_SIZE:
+            # Private and writable, because ctypes gives no address of what is read-only.
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        return file.read()
+
+
+def _address(binary: bytes | mmap.mmap) -> int | None:
+    """Where the bytes are; they stay there as long as the object is referred to."""
+    if isinstance(binary, bytes):
+        return ctypes.cast(binary, ctypes.c_void_p).value
+    return ctypes.addressof(ctypes.c_char.from_buffer(binary))

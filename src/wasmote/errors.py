@@ -1,0 +1,94 @@
+"""The exceptions that Wasmote raises.
+
+Everything derives from `WasmoteError`, so one `except` clause is enough to guard a plug-in.
+A Python exception raised by a host function is never wrapped: it reaches the outer caller as is.
+"""
+
+from enum import StrEnum
+
+from wasmote.types import Record
+
+
+class WasmoteError(Exception):
+    """Base class of all errors of this package."""
+
+
+class ModuleError(WasmoteError):
+    """A module was refused while loading.
+
+    `offset` is the byte offset in the binary at which the problem was noticed.
+    """
+
+    def __init__(self, message: str, offset: int | None = None) -> None:
+        super().__init__(message if offset is None else f"{message} (at offset {offset:#x})")
+        self.message = message
+        self.offset = offset
+
+
+class DecodeError(ModuleError):
+    """The bytes are not a WebAssembly module (spec: malformed)."""
+
+
+class ValidationError(ModuleError):
+    """The module is well formed but breaks a validation rule (spec: invalid)."""
+
+
+class LimitError(ModuleError):
+    """The module asks for more than the limits of this runtime allow."""
+
+
+class LinkError(WasmoteError):
+    """An import is missing or has another type than the module expects."""
+
+
+class TrapKind(StrEnum):
+    """Why WebAssembly code stopped; the value is the message of the specification's test suite."""
+
+    UNREACHABLE = "unreachable"
+    MEMORY_OUT_OF_BOUNDS = "out of bounds memory access"
+    TABLE_OUT_OF_BOUNDS = "out of bounds table access"
+    DIVIDE_BY_ZERO = "integer divide by zero"
+    INTEGER_OVERFLOW = "integer overflow"
+    INVALID_CONVERSION = "invalid conversion to integer"
+    UNDEFINED_ELEMENT = "undefined element"
+    UNINITIALIZED_ELEMENT = "uninitialized element"
+    INDIRECT_CALL_TYPE_MISMATCH = "indirect call type mismatch"
+    STACK_OVERFLOW = "call stack exhausted"
+    OUT_OF_MEMORY = "out of memory"
+    UNLINKED_IMPORT = "failed to call unlinked import function"
+    INTERRUPTED = "terminated by user"
+
+
+class Frame(Record):
+    """One WebAssembly frame of a trap's backtrace, innermost first.
+
+    `offset` is the byte offset of the instruction in the module's binary.
+    """
+
+    __slots__ = __match_args__ = ("function_index", "function_name", "offset", "module_name")
+    function_index: int
+    function_name: str | None
+    offset: int
+    module_name: str
+
+    def __init__(
+        self, function_index: int, function_name: str | None, offset: int, module_name: str = ""
+    ) -> None:
+        self._set(function_index, function_name, offset, module_name)
+
+    def __str__(self) -> str:
+        return f"{self.offset:#06x} - {self.function_name or f'$f{self.function_index}'}"
+
+
+class Trap(WasmoteError):
+    """WebAssembly code trapped. `frames` is the backtrace, innermost frame first."""
+
+    def __init__(self, kind: TrapKind, message: str | None = None, frames: tuple[Frame, ...] = ()):
+        super().__init__(message or kind.value)
+        self.kind = kind
+        self.message = message or kind.value
+        self.frames = frames
+
+    def backtrace(self) -> str:
+        """The backtrace in `iwasm`'s form, a line a frame."""
+        return "\n".join(f"#{i:02}: {frame}" for i, frame in enumerate(self.frames))

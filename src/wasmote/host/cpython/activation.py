@@ -1,0 +1,201 @@
+"""Activations: how a call from Python gets a value stack, and what it does with the GIL meanwhile.
+
+A call keeps the GIL until its first poll, so short calls pay nothing. From then on it runs without,
+and takes the GIL back only to call Python, to return, and, on the main thread, to look for signals.
+"""
+
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec
+from wasmote.host.cpython.structs import Activation, OwnerObject, Pool, Python, Time
+from wasmote.nativepy import (
+    addr,
+    boolean,
+    fill,
+    i64,
+    native,
+    ptr,
+    sizeof,
+    stack,
+    u8,
+    u32,
+    usize,
+    void,
+    volatile_load,
+    volatile_store,
+)
+
+#: Calls and loop iterations between two polls: some 50 microseconds.
+BUDGET = 20_000
+#: Nanoseconds between two looks at the signals: Ctrl-C has to stop a program within 100 ms.
+SIGNAL_INTERVAL = 20_000_000
+#: Calls into WebAssembly that may be nested on one thread, through host functions. Each level takes a
+#: kilobyte or two of the thread's C stack.
+DEPTH_LIMIT = 200
+#: Idle activations that a pool keeps.
+IDLE_LIMIT = 16
+
+
+@native(cold=True)
+def new_activation(pool: ptr[Pool]) -> ptr[Activation]:
+    """An activation with an empty value stack. None: out of memory."""
+    python = pool.python
+    platform = python.platform
+    activation = ptr[Activation](platform.allocate(sizeof(Activation)))
+    if activation is None:
+        return None
+    fill(activation, 0, sizeof(Activation))
+    data = platform.reserve(pool.stack_size)
+    if data is None:
+        platform.release(ptr[u8](activation))
+        return None
+    activation.python = python
+    activation.pool = pool
+    exec = activation.exec
+    exec.stack = ptr[u32](data)
+    exec.stack_end = ptr[u32](data + pool.stack_size)
+    exec.handlers = python.handlers
+    exec.platform = platform
+    exec.depth_limit = DEPTH_LIMIT
+    if platform.commit(data, 0, pool.stack_size) != 0:
+        free_activation(activation)
+        return None
+    return activation
+
+
+@native(cold=True)
+def free_activation(activation: ptr[Activation]) -> void:
+    platform = activation.exec.platform
+    platform.unreserve(ptr[u8](activation.exec.stack), activation.pool.stack_size)
+    platform.release(ptr[u8](activation))
+
+
+@native(cold=True)
+def nesting(python: ptr[Python]) -> u32:
+    """How many entries into WebAssembly are under way on this thread."""
+    thread = python.PyThreadState_Get()
+    activation = python.active
+    while activation is not None:
+        if activation.thread == thread:
+            return activation.exec.depth + 1
+        activation = activation.next
+    return 0
+
+
+@native
+def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activation]:
+    """An activation for a call of one of the owner's functions. None: nested too deep, or out of memory."""
+    depth: u32 = 0
+    if python.active is not None:
+        depth = nesting(python)
+    if depth >= DEPTH_LIMIT:
+        return None
+    pool = python.pool if owner is None else owner.pool
+    activation = pool.idle
+    if activation is not None:
+        pool.idle = activation.next
+        pool.idle_count -= 1
+    else:
+        activation = new_activation(pool)
+        if activation is None:
+            return None
+    activation.owner = owner
+    activation.thread = None
+    activation.callee = None
+    activation.previous = None
+    activation.next = python.active
+    if python.active is not None:
+        python.active.previous = activation
+    python.active = activation
+    exec = activation.exec
+    exec.top = exec.stack
+    exec.entry = None
+    exec.budget = BUDGET
+    exec.depth = depth
+    exec.interrupt = 0
+    exec.trap_pending = 0
+    exec.trace_count = 0
+    return activation
+
+
+@native
+def end_activation(activation: ptr[Activation]) -> void:
+    """Give an activation back. The GIL is held."""
+    python = activation.python
+    if activation.next is not None:
+        activation.next.previous = activation.previous
+    if activation.previous is not None:
+        activation.previous.next = activation.next
+    else:
+        python.active = activation.next
+    pool = activation.pool
+    if pool.idle_count >= IDLE_LIMIT:
+        free_activation(activation)
+        return
+    activation.next = pool.idle
+    pool.idle = activation
+    pool.idle_count += 1
+
+
+# -- the GIL -------------------------------------------------------------------------------------
+
+
+@native
+def take_gil(activation: ptr[Activation]) -> void:
+    """Hold the GIL again, if a poll has released it."""
+    if activation.released is not None:
+        thread = activation.released
+        activation.released = None
+        activation.python.PyEval_RestoreThread(thread)
+
+
+@native
+def now(python: ptr[Python]) -> i64:
+    """Nanoseconds of a clock that only goes forward."""
+    time = stack(Time)
+    python.clock_gettime(python.clock, time)
+    return time.seconds * 1_000_000_000 + time.nanoseconds
+
+
+@native
+def raised_by_signal(activation: ptr[Activation]) -> boolean:
+    """Let Python's signal handlers run, if it is time to. True: one of them raised."""
+    python = activation.python
+    time = now(python)
+    if time - activation.checked < SIGNAL_INTERVAL:
+        return False
+    if activation.released is not None and activation.on_main_thread == 0:
+        return False
+    take_gil(activation)
+    activation.checked = time
+    activation.thread = python.PyThreadState_Get()
+    return python.PyErr_CheckSignals() != 0  # does nothing on other threads
+
+
+@native(export="cpython_poll")
+def poll(exec: ptr[Exec]) -> u32:
+    """Platform.poll: stop if another thread or a signal handler wants it, else run without the GIL."""
+    activation = ptr[Activation](exec)
+    exec.budget = BUDGET
+    code = volatile_load(addr(exec.interrupt))
+    if code != 0:
+        return code
+    if raised_by_signal(activation):
+        return TrapCode.HOST_EXCEPTION
+    if activation.released is None:
+        python = activation.python
+        activation.on_main_thread = u32(python.PyThread_get_thread_ident() == python.main_thread)
+        activation.released = python.PyEval_SaveThread()
+    return 0
+
+
+@native(export="cpython_interrupt")
+def interrupt(python: ptr[Python], owner: ptr[OwnerObject]) -> u32:
+    """Stop the calls of an instance that are under way. Returns how many. The GIL is held."""
+    found: u32 = 0
+    activation = python.active
+    while activation is not None:
+        if activation.owner == owner:
+            volatile_store(addr(activation.exec.interrupt), u32(TrapCode.INTERRUPTED))
+            found += 1
+        activation = activation.next
+    return found

@@ -1,0 +1,314 @@
+"""Calls in both directions: Python's vectorcall into WebAssembly, WebAssembly's calls of Python."""
+
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec, FuncInst
+from wasmote.host.cpython.convert import borrow, call_python, from_cells, to_cells
+from wasmote.host.cpython.activation import begin_activation, end_activation, take_gil
+from wasmote.host.cpython.objects import cells_of
+from wasmote.host.cpython.structs import Activation, FuncObject, Object, OwnerObject, Python
+from wasmote.nativepy import (
+    boolean,
+    copy,
+    i64,
+    inline,
+    native,
+    ptr,
+    sizeof,
+    stack,
+    u8,
+    u32,
+    unlikely,
+    usize,
+    void,
+)
+
+#: Arguments of a host function that need no allocation.
+FEW = 16
+
+
+# -- errors --------------------------------------------------------------------------------------
+
+
+@native(cold=True)
+def raise_made(python: ptr[Python], exception: ptr[Object]) -> void:
+    """Raise an exception that a callback has made; None: the callback itself raised."""
+    if exception is not None:
+        python.PyErr_SetObject(exception.type, exception)
+        python.Py_DecRef(exception)
+
+
+@native(cold=True)
+def raise_wrong_count(self: ptr[FuncObject], count: i64) -> void:
+    python = self.python
+    number = python.PyLong_FromLongLong(count)
+    nothing = borrow(python, None)
+    raise_made(python, call_python(python, python.on_wrong_count, ptr[Object](self), number, nothing))
+
+
+@native(cold=True)
+def raise_wrong_value(self: ptr[FuncObject], index: i64, value: ptr[Object], role: ptr[Object]) -> void:
+    """Say which argument or result is wrong, unless a conversion method of the value has raised."""
+    python = self.python
+    pending = stack(ptr[Object], 3)
+    python.PyErr_Fetch(pending, pending + 1, pending + 2)
+    arguments = stack(ptr[Object], 4)
+    arguments[0] = ptr[Object](self)
+    arguments[1] = python.PyLong_FromLongLong(index)
+    arguments[2] = value
+    arguments[3] = role
+    made: ptr[Object] = None
+    if arguments[1] is not None:
+        made = python.PyObject_Vectorcall(python.on_wrong_value, arguments, 4, None)
+        python.Py_DecRef(arguments[1])
+    if made == python.none:
+        python.Py_DecRef(made)
+        python.PyErr_Restore(pending[0], pending[1], pending[2])
+        return
+    for i in range(u32(0), 3):
+        if pending[i] is not None:
+            python.Py_DecRef(pending[i])
+    raise_made(python, made)
+
+
+@native(cold=True)
+def raise_trap(activation: ptr[Activation], code: u32) -> void:
+    """Raise the Trap for a trap code, while the activation still shows where it happened."""
+    python = activation.python
+    if code == TrapCode.HOST_EXCEPTION:
+        return  # raised already
+    arguments = stack(ptr[Object], 3)
+    number = python.PyLong_FromLongLong(i64(code))
+    address = python.PyLong_FromLongLong(i64(usize(activation)))
+    callee = python.none if activation.callee is None else activation.callee
+    python.Py_IncRef(callee)
+    if number is None:
+        return
+    raise_made(python, call_python(python, python.on_trap, number, address, callee))
+    python.Py_DecRef(number)
+
+
+@native(cold=True)
+def raise_no_stack(self: ptr[FuncObject]) -> void:
+    """There is no stack for a call: it is nested too deep."""
+    python = self.python
+    number = python.PyLong_FromLongLong(TrapCode.STACK_OVERFLOW)
+    address = python.PyLong_FromLongLong(0)
+    if number is None:
+        return
+    raise_made(python, call_python(python, python.on_trap, number, address, borrow(python, None)))
+    python.Py_DecRef(number)
+
+
+# -- Python calls WebAssembly --------------------------------------------------------------------
+
+
+@native
+def arguments_to_cells(self: ptr[FuncObject], activation: ptr[Activation], arguments: ptr[ptr[Object]]) -> boolean:
+    type = self.function.type
+    cells = activation.exec.stack
+    for i in range(type.param_count):
+        if unlikely(not to_cells(activation, type.types[i], arguments[i], cells)):
+            raise_wrong_value(self, i64(i), arguments[i], self.python.none)
+            return False
+        cells = cells + cells_of(type.types[i])
+    return True
+
+
+@native
+def results_from_cells(self: ptr[FuncObject], activation: ptr[Activation]) -> ptr[Object]:
+    """None, the one result, or a tuple."""
+    python = self.python
+    type = self.function.type
+    types = type.types + type.param_count
+    if type.result_count == 1:
+        return from_cells(activation, types[0], activation.exec.stack)
+    if type.result_count == 0:
+        return borrow(python, None)
+    results = python.PyTuple_New(usize(type.result_count))
+    cells = activation.exec.stack
+    for i in range(type.result_count):
+        if results is None:
+            return None
+        value = from_cells(activation, types[i], cells)
+        if value is None:
+            python.Py_DecRef(results)
+            return None
+        python.PyTuple_SetItem(results, usize(i), value)
+        cells = cells + cells_of(types[i])
+    return results
+
+
+@native
+def enough_stack(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
+    """Whether arguments and results fit the stack at all."""
+    type = self.function.type
+    exec = activation.exec
+    cells = type.param_cells if type.param_cells > type.result_cells else type.result_cells
+    if usize(cells) * sizeof(u32) > activation.pool.stack_size:
+        return False
+    exec.top = exec.stack + cells
+    return True
+
+
+@native
+def run(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
+    """Run the function on the cells at the start of the activation's stack. False: an exception is set."""
+    f = self.function
+    exec = activation.exec
+    code = call_host(exec, f, exec.stack) if self.owner is None else self.owner.call(exec, f, exec.stack)
+    take_gil(activation)
+    if unlikely(code != 0):
+        raise_trap(activation, code)
+        return False
+    return True
+
+
+@native(export="cpython_func_call")
+def func_call(
+    self: ptr[FuncObject], arguments: ptr[ptr[Object]], flagged_count: usize, names: ptr[Object]
+) -> ptr[Object]:
+    """Func's vectorcall: `self(*arguments)`. The count's top bit is a permission that nobody needs here."""
+    count = flagged_count & (~usize(0) >> 1)
+    if unlikely(names is not None or count != usize(self.function.type.param_count)):
+        raise_wrong_count(self, i64(-1) if names is not None else i64(count))
+        return None
+    activation = begin_activation(self.python, self.owner)
+    if unlikely(activation is None):
+        raise_no_stack(self)
+        return None
+    result: ptr[Object] = None
+    if unlikely(not enough_stack(self, activation)):
+        raise_trap(activation, TrapCode.STACK_OVERFLOW)
+    elif arguments_to_cells(self, activation, arguments) and run(self, activation):
+        result = results_from_cells(self, activation)
+    end_activation(activation)
+    return result
+
+
+@native(export="cpython_func_run")
+def func_run(self: ptr[FuncObject], cells: ptr[u32]) -> ptr[Object]:
+    """Call with the arguments' cells at `cells`, where the results' cells are written.
+
+    Returns Python's None. None: a Python exception is set.
+    """
+    activation = begin_activation(self.python, self.owner)
+    if activation is None:
+        raise_no_stack(self)
+        return None
+    type = self.function.type
+    stack_cells = activation.exec.stack
+    result: ptr[Object] = None
+    if not enough_stack(self, activation):
+        raise_trap(activation, TrapCode.STACK_OVERFLOW)
+    else:
+        copy(stack_cells, cells, usize(type.param_cells) * sizeof(u32))
+        if run(self, activation):
+            copy(cells, stack_cells, usize(type.result_cells) * sizeof(u32))
+            result = borrow(self.python, None)
+    end_activation(activation)
+    return result
+
+
+# -- WebAssembly calls Python --------------------------------------------------------------------
+
+
+@native
+def call_with(activation: ptr[Activation], func: ptr[FuncObject], cells: ptr[u32], objects: ptr[ptr[Object]]) -> ptr[Object]:
+    """Call the function's callable; `objects` has room for the arguments and one more before them."""
+    python = activation.python
+    type = func.function.type
+    arguments = objects + 1  # the callable may use the place before for `self`
+    result: ptr[Object] = None
+    made: u32 = 0
+    at = cells
+    while made < type.param_count:
+        arguments[made] = from_cells(activation, type.types[made], at)
+        if arguments[made] is None:
+            break
+        at = at + cells_of(type.types[made])
+        made += 1
+    if made == type.param_count:
+        permission = (~usize(0) >> 1) + 1
+        result = python.PyObject_Vectorcall(func.callable, arguments, usize(made) | permission, None)
+    for i in range(made):
+        python.Py_DecRef(arguments[i])
+    return result
+
+
+@native(cold=True)
+def call_with_many(activation: ptr[Activation], func: ptr[FuncObject], cells: ptr[u32]) -> ptr[Object]:
+    python = activation.python
+    size = (usize(func.function.type.param_count) + 1) * sizeof(ptr[Object])
+    objects = ptr[ptr[Object]](python.PyMem_Malloc(size))
+    if objects is None:
+        return python.PyErr_NoMemory()
+    result = call_with(activation, func, cells, objects)
+    python.PyMem_Free(ptr[u8](objects))
+    return result
+
+
+@native(cold=True)
+def several_results(activation: ptr[Activation], func: ptr[FuncObject], result: ptr[Object], cells: ptr[u32]) -> boolean:
+    """Results of a function that has not just one: None, or as many values as there are results."""
+    python = activation.python
+    type = func.function.type
+    if type.result_count == 0:
+        raise_wrong_value(func, -1, result, result)
+        return False
+    values = python.PySequence_Tuple(result)
+    if values is None or python.PyTuple_Size(values) != usize(type.result_count):
+        raise_wrong_value(func, -1, result, result)
+        if values is not None:
+            python.Py_DecRef(values)
+        return False
+    at = cells
+    fine = True
+    for i in range(type.result_count):
+        if fine:
+            kind = type.types[type.param_count + i]
+            value = python.PyTuple_GetItem(values, usize(i))
+            fine = to_cells(activation, kind, value, at)
+            if not fine:
+                raise_wrong_value(func, i64(i), value, values)
+            at = at + cells_of(kind)
+    python.Py_DecRef(values)
+    return fine
+
+
+@native
+def result_to_cells(activation: ptr[Activation], func: ptr[FuncObject], result: ptr[Object], cells: ptr[u32]) -> boolean:
+    type = func.function.type
+    if type.result_count == 1:
+        fine = to_cells(activation, type.types[type.param_count], result, cells)
+        if unlikely(not fine):
+            raise_wrong_value(func, 0, result, result)
+        return fine
+    if type.result_count == 0 and result == activation.python.none:
+        return True
+    return several_results(activation, func, result, cells)
+
+
+@native(export="cpython_call_host")
+def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
+    """Platform.call_host: call the Python function behind a host function instance."""
+    activation = ptr[Activation](exec)
+    python = activation.python
+    take_gil(activation)
+    func = ptr[FuncObject](f.host)
+    if func.callable is None:
+        activation.callee = ptr[Object](func)
+        return TrapCode.UNLINKED_IMPORT
+    if activation.thread is None:
+        activation.thread = python.PyThreadState_Get()
+    # The callable may drop the last reference to the Func that holds it.
+    python.Py_IncRef(ptr[Object](func))
+    if f.type.param_count <= FEW:
+        result = call_with(activation, func, cells, stack(ptr[Object], FEW + 1))
+    else:
+        result = call_with_many(activation, func, cells)
+    fine = False
+    if result is not None:
+        fine = result_to_cells(activation, func, result, cells)
+        python.Py_DecRef(result)
+    python.Py_DecRef(ptr[Object](func))
+    return u32(0) if fine else TrapCode.HOST_EXCEPTION

@@ -1,0 +1,182 @@
+"""Layouts shared by the native and the Python side of the boundary.
+
+Of CPython's own objects only the header is laid out here; its size is checked at start-up, so a build
+of CPython with another header is refused and never misread.
+"""
+
+from wasmote.core.structs import Exec, FuncInst, FuncType, Memory, Platform, Store
+from wasmote.nativepy import f64, fn, i32, i64, ptr, struct, u8, u32, usize, void
+
+
+@struct
+class Object:
+    """The header of every Python object (PyObject)."""
+
+    references: usize  # CPython's own business: only Py_IncRef and Py_DecRef touch it
+    type: ptr["Object"]
+
+
+@struct
+class OwnerObject:
+    """What keeps native memory alive: freed with the last Python object that can reach it.
+
+    An instance has one (`Instance.host` points back to it), and so has each memory, table or global
+    that the host made. `links` is a Python object, visible to the garbage collector, with whatever
+    else must live as long. `base` is released last: the module whose code an instance runs.
+    """
+
+    header: Object
+    python: ptr["Python"]
+    resource: ptr[u8]
+    release: fn[[ptr["OwnerObject"]], void]  # frees the resource; None: it belongs to `base`
+    call: fn[[ptr[Exec], ptr[FuncInst], ptr[u32]], u32]  # instances: the engine's entry
+    pool: ptr["Pool"]  # instances: where calls get their stacks
+    links: ptr[Object]
+    base: ptr[Object]
+    weak_references: ptr[Object]
+
+
+@struct
+class FuncObject:
+    """`wasmote.Func`. There is one per function instance at most: `FuncInst.host` points back to it.
+
+    A host function's object owns the `FuncInst`; a WebAssembly function's object owns nothing and
+    keeps its instance alive.
+    """
+
+    header: Object
+    vectorcall: fn[[ptr["FuncObject"], ptr[ptr[Object]], usize, ptr[Object]], ptr[Object]]
+    python: ptr["Python"]
+    function: ptr[FuncInst]
+    owner: ptr[OwnerObject]  # None: a host function
+    callable: ptr[Object]  # host functions; None: an import that nobody supplied
+    label: ptr[Object]  # host functions: what messages call it
+    weak_references: ptr[Object]
+
+
+@struct
+class MemoryObject:
+    """`wasmote.Memory`: gives out the bytes of a linear memory through the buffer protocol."""
+
+    header: Object
+    python: ptr["Python"]
+    memory: ptr[Memory]
+    owner: ptr[OwnerObject]
+    weak_references: ptr[Object]
+
+
+@struct
+class HostFunction:
+    """A host function's instance together with its type; the value types follow."""
+
+    instance: FuncInst
+    type: FuncType
+
+
+@struct
+class Buffer:
+    """Py_buffer, as far as it is looked at here."""
+
+    data: ptr[u8]
+    object: ptr[Object]
+
+
+@struct
+class Time:
+    """struct timespec."""
+
+    seconds: i64
+    nanoseconds: i64
+
+
+@struct
+class Pool:
+    """Idle activations whose value stacks have one size."""
+
+    python: ptr["Python"]
+    idle: ptr["Activation"]
+    idle_count: u32
+    stack_size: usize  # bytes
+
+
+@struct
+class Activation:
+    """One call from Python into WebAssembly, nested ones included: each has a value stack of its own.
+
+    That a nested call does not continue on the caller's stack costs a page of memory or two and lets
+    greenlets and threads interleave calls as they like. The GIL protects all lists of activations.
+    """
+
+    exec: Exec  # first, so that a pointer to either is a pointer to both
+    python: ptr["Python"]
+    pool: ptr[Pool]
+    owner: ptr[OwnerObject]  # of the function that was called; None: a host function
+    next: ptr["Activation"]  # in Python.active, latest first, or in Pool.idle
+    previous: ptr["Activation"]
+    thread: ptr[u8]  # the Python thread state, once this activation has called Python
+    released: ptr[u8]  # the Python thread state while the GIL is released, None while it is held
+    checked: i64  # when signals were last looked at, in nanoseconds
+    on_main_thread: u32
+    callee: ptr[Object]  # the Func that stopped the run with UNLINKED_IMPORT
+
+
+@struct
+class Python:
+    """CPython's C API, as far as it is used, and the state of the boundary."""
+
+    # Functions of the C API, under their own names.
+    Py_IncRef: fn[[ptr[Object]], void]
+    Py_DecRef: fn[[ptr[Object]], void]
+    PyType_GenericAlloc: fn[[ptr[Object], usize], ptr[Object]]
+    PyObject_GC_UnTrack: fn[[ptr[Object]], void]
+    PyObject_GC_Del: fn[[ptr[Object]], void]
+    PyObject_ClearWeakRefs: fn[[ptr[Object]], void]
+    PyObject_Vectorcall: fn[[ptr[Object], ptr[ptr[Object]], usize, ptr[Object]], ptr[Object]]
+    PyBuffer_FillInfo: fn[[ptr[Buffer], ptr[Object], ptr[u8], usize, i32, i32], i32]
+    PyLong_AsLongLongAndOverflow: fn[[ptr[Object], ptr[i32]], i64]
+    PyLong_AsUnsignedLongLong: fn[[ptr[Object]], i64]
+    PyLong_FromLongLong: fn[[i64], ptr[Object]]
+    PyNumber_Index: fn[[ptr[Object]], ptr[Object]]
+    PyFloat_AsDouble: fn[[ptr[Object]], f64]
+    PyFloat_FromDouble: fn[[f64], ptr[Object]]
+    PyBytes_AsStringAndSize: fn[[ptr[Object], ptr[ptr[u8]], ptr[usize]], i32]
+    PyBytes_FromStringAndSize: fn[[ptr[u8], usize], ptr[Object]]
+    PyTuple_New: fn[[usize], ptr[Object]]
+    PyTuple_SetItem: fn[[ptr[Object], usize, ptr[Object]], i32]
+    PyTuple_GetItem: fn[[ptr[Object], usize], ptr[Object]]
+    PyTuple_Size: fn[[ptr[Object]], usize]
+    PySequence_Tuple: fn[[ptr[Object]], ptr[Object]]
+    PyMem_Malloc: fn[[usize], ptr[u8]]
+    PyMem_Free: fn[[ptr[u8]], void]
+    PyErr_Occurred: fn[[], ptr[Object]]
+    PyErr_SetObject: fn[[ptr[Object], ptr[Object]], void]
+    PyErr_Fetch: fn[[ptr[ptr[Object]], ptr[ptr[Object]], ptr[ptr[Object]]], void]
+    PyErr_Restore: fn[[ptr[Object], ptr[Object], ptr[Object]], void]
+    PyErr_NoMemory: fn[[], ptr[Object]]
+    PyErr_CheckSignals: fn[[], i32]
+    PyThreadState_Get: fn[[], ptr[u8]]
+    PyEval_SaveThread: fn[[], ptr[u8]]
+    PyEval_RestoreThread: fn[[ptr[u8]], void]
+    PyThread_get_thread_ident: fn[[], usize]
+    # Of the C library.
+    clock_gettime: fn[[i32, ptr[Time]], i32]
+    clock: i32  # which clock to ask
+    # Objects, borrowed: the binding keeps them alive.
+    none: ptr[Object]
+    func_type: ptr[Object]
+    memory_type: ptr[Object]
+    owner_type: ptr[Object]
+    # Python functions of `wasmote.api`; the first three return an exception to raise.
+    on_trap: ptr[Object]  # (trap code, address of the Activation, callee or None)
+    on_wrong_count: ptr[Object]  # (Func, number of arguments or -1: keywords were given, None)
+    on_wrong_value: ptr[Object]  # (Func, index or -1: the number of results, value, None: an argument); may return None
+    to_reference: ptr[Object]  # (Owner or None, value type, object) -> handle
+    from_reference: ptr[Object]  # (Owner or None, value type, handle) -> object
+    # State.
+    vectorcall: fn[[ptr[FuncObject], ptr[ptr[Object]], usize, ptr[Object]], ptr[Object]]
+    platform: ptr[Platform]
+    store: ptr[Store]
+    handlers: ptr[usize]  # the fast interpreter's table of handlers
+    main_thread: usize
+    pool: ptr[Pool]  # for calls of host functions
+    active: ptr[Activation]  # calls under way, latest first
