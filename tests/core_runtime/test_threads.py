@@ -3,7 +3,11 @@
 import ctypes
 from concurrent.futures import ThreadPoolExecutor
 
+from wasmote.core import structs
+from wasmote.core.store import store_add_function, store_remove_function
 from wasmote.host.platform import create_platform
+from wasmote.image.testing import Library
+from wasmote.nativepy import native, ptr, u32
 
 from .support import (
     I32,
@@ -21,6 +25,22 @@ from .support import (
 )
 
 COUNT = 60
+
+
+@native(export="hammer")
+def hammer(s: ptr[structs.Store], f: ptr[structs.FuncInst], count: u32, rounds: u32) -> u32:
+    """Add and remove the handles of `count` functions; returns how many did not name theirs."""
+    wrong: u32 = 0
+    for _ in range(rounds):
+        for i in range(count):
+            handle = store_add_function(s, f + i)
+            if s.functions[handle] != f + i:
+                wrong += 1
+        for i in range(count):
+            if s.functions[f[i].handle] != f + i:
+                wrong += 1
+            store_remove_function(s, f + i)
+    return wrong
 
 
 class OwnedPlatform:
@@ -63,6 +83,22 @@ def live(store: ctypes.Structure, platform: OwnedPlatform, thread: int, cycles: 
         core().instance_destroy(out.value)
         core().store_remove_types(address(store), address(module))
     return right
+
+
+def test_handles_under_contention() -> None:
+    """Native loops on several cores at once, while the table grows."""
+    platform, store, threads, count = OwnedPlatform(), Store(), 4, 200
+    assert core().store_init(address(store), platform.address) == 0
+    library = Library(hammer)
+    functions = [(FuncInst * count)() for _ in range(threads)]
+    with ThreadPoolExecutor(threads) as pool:
+        wrong = list(
+            pool.map(lambda f: library.hammer(address(store), address(f), count, 400), functions)
+        )
+    assert wrong == [0] * threads
+    assert store.function_count == 0
+    assert store.function_capacity <= 1024
+    core().store_free(address(store))
 
 
 def test_instances_of_several_threads_do_not_disturb_each_other() -> None:

@@ -139,7 +139,7 @@ def retired(block: ptr[u8], capacity: u32) -> ptr[Retired]:
 
 @native(cold=True)
 def grow_functions(s: ptr[Store], first: ptr[Shared]) -> boolean:
-    """Double the table of functions; the new entries become the list of free ones."""
+    """Double the table of functions, all in use; the new entries become the list of free ones."""
     old = s.function_capacity
     if old >= LAST_CAPACITY:
         return False
@@ -151,7 +151,6 @@ def grow_functions(s: ptr[Store], first: ptr[Shared]) -> boolean:
     links = ptr[u32](functions + capacity)
     if old != 0:
         copy(functions, s.functions, usize(old) * sizeof(ptr[FuncInst]))
-        copy(links, free_links(s), usize(old) * sizeof(u32))
         retired(ptr[u8](s.functions), old).block = first.retired
         first.retired = ptr[u8](s.functions)
     for handle in range(old, capacity):
