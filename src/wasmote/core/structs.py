@@ -227,6 +227,7 @@ class Module:
     code_used: u32  # units
     code_capacity: u32  # units
     code_reserved: usize  # bytes
+    code_lock: u32  # held by the thread that translates
     code_committed: usize  # bytes
     declared: ptr[u8]  # bit set of functions that ref.func may name
 
@@ -311,22 +312,48 @@ class Store:
 
 
 @struct
+class Entry:
+    """One entry into WebAssembly code; lives on the native stack of whoever runs it."""
+
+    outer: ptr["Entry"]
+    base: ptr[u32]  # the first frame of this entry
+    # Where control left WebAssembly for the host or another instance, for the backtrace.
+    pc: ptr[u16]
+    fp: ptr[u32]
+    instance: ptr[Instance]
+
+
+#: Innermost frames that a trap's backtrace keeps.
+TRACE_FRAMES = 32
+
+
+@struct
+class TraceFrame:
+    """One frame of a backtrace, as captured at a trap; the engine turns `code` into a byte offset."""
+
+    instance: ptr[Instance]
+    function: u32
+    code: u32
+
+
+@struct
 class Exec:
     """One thread of execution: its value stack and what it reports when it stops."""
 
     stack: ptr[u32]
     stack_end: ptr[u32]
-    top: ptr[u32]  # first free cell when control is outside the interpreter
-    handlers: ptr[ptr[u8]]  # the fast interpreter's table of handlers
+    top: ptr[u32]  # first free cell while control is outside the interpreter
+    code: ptr[u16]  # Module.code of the running instance: frames hold offsets from it
+    handlers: ptr[usize]  # the fast interpreter's table of handlers
+    translate: fn[[ptr[Module], ptr[Function]], u32]  # the fast interpreter's translator: 0 or a trap code
     budget: i32  # counts down at calls and loop back-edges; below zero: Platform.poll
-    depth: u32  # nested entries from the host
+    depth: u32  # nested entries
     depth_limit: u32
     trap: u32  # core.status.TrapCode of the last run, 0: none
-    # Where execution stopped, for the backtrace.
-    trap_pc: ptr[u16]
-    trap_fp: ptr[u32]
-    instance: ptr[Instance]
+    entry: ptr[Entry]  # the innermost entry
     platform: ptr[Platform]
-    base: ptr[u32]  # this entry's first cell: the backtrace ends here
     interrupt: u32  # set by another thread: a trap code to stop with
     host: array[u64, 8]  # the embedder's own (thread state, deadline, …)
+    trap_pending: u32  # a trap is on its way out and its backtrace is taken
+    trace_count: u32
+    trace: array[TraceFrame, TRACE_FRAMES]  # of the last trap, innermost first

@@ -213,6 +213,25 @@ def _bitcast(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Value(kind, c.b.value(f"bitcast {c.ir(value.type)} {value.text} to {c.ir(kind)}"))
 
 
+@lowering("float_to_int_sat")
+def _saturate(c: "BodyCompiler", node: ast.Call) -> Operand:
+    """`float_to_int_sat(T, x)`: NaN gives 0, what does not fit the nearest that does."""
+    kind: Type = known(c, node.args[0], Type, "an integer type")
+    value = c.runtime(c.expr(node.args[1]))
+    signed = scalar(kind).signed  # type: ignore[attr-defined]
+    name = f"@llvm.fpto{'s' if signed else 'u'}i.sat.{overloaded(c, kind)}.{overloaded(c, value.type)}"
+    return Value(kind, c.b.value(f"call {c.ir(kind)} {name}({c.ir(value.type)} {value.text})"))
+
+
+@lowering("in_lane0")
+def _in_lane0(c: "BodyCompiler", node: ast.Call) -> Operand:
+    """`in_lane0(vec[T, n], x)`: a vector whose other lanes are undefined."""
+    kind: Vector = known(c, node.args[0], Vector, "a vector type")
+    value = c.coerce(c.expr(node.args[1]), kind.element)
+    text = f"insertelement {c.ir(kind)} poison, {c.ir(kind.element)} {value.text}, i32 0"
+    return Value(kind, c.b.value(text))
+
+
 @lowering("lane", "with_lane", "splat")
 def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
     if name_of(node) == "splat":

@@ -131,7 +131,7 @@ likely, unlikely, volatile_load, volatile_store = _intrinsics("likely unlikely v
 atomic_add, atomic_load, atomic_store, atomic_exchange = _intrinsics(
     "atomic_add atomic_load atomic_store atomic_exchange"
 )
-lane, with_lane, splat = _intrinsics("lane with_lane splat")
+lane, with_lane, splat, in_lane0, float_to_int_sat = _intrinsics("lane with_lane splat in_lane0 float_to_int_sat")
 dispatch, enter, handler_offset = _intrinsics("dispatch enter handler_offset")
 
 

@@ -107,7 +107,7 @@ class Array(Type):
 class FunctionType(Type):
     """A pointer to a function of the C calling convention, `fn[[u32, ptr[u8]], u32]`."""
 
-    def __init__(self, params: Sequence[Type], result: Type, convention: str = "") -> None:
+    def __init__(self, params: Sequence[Type], result: Type, convention: str = "c") -> None:
         self.params, self.result, self.convention = tuple(params), result, convention
         self.name = f"fn[[{', '.join(map(str, params))}], {result}]"
 

@@ -17,7 +17,7 @@ from .targets import Target
 from .types import Boolean, Float, FunctionType, Int, Type, usize, void
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CONVENTIONS = {"c": "ccc", "": "ccc", "fast": "fastcc", "handler": "preserve_nonecc"}
+CONVENTIONS = {"c": "ccc", "fast": "fastcc", "handler": "preserve_nonecc"}
 
 
 class Compiled:
@@ -134,7 +134,7 @@ class Unit:
         """A parameter's type with the extension that C expects of small integers."""
         text = ir_type(t, self.target.pointer)
         small = isinstance(t, Boolean) or (isinstance(t, Int) and t.width(self.target.pointer) < 32)
-        if convention in ("c", "") and small:
+        if convention == "c" and small:
             return f"{text} {'signext' if isinstance(t, Int) and t.signed else 'zeroext'}"
         return text
 
