@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -90,5 +90,5 @@ def start_up(peer: Peer, timeout: float) -> measure.Run:
     """A run of the least program: what every other run of *peer* includes, and if it works."""
     done = measure.run(peer.command("hello", []), timeout)
     if not done.problem and done.output != "hello\n":
-        return measure.Run(done.cpu, done.wall, done.output, f"printed {done.output[:40]!r}")
+        return replace(done, problem=f"printed {done.output[:40]!r} instead of hello")
     return done

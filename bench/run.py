@@ -2,7 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import measure
 import micro
@@ -105,19 +107,24 @@ def measure_program(
 ) -> dict[str, list[measure.Run]]:
     """Runs *program* under every peer, round after round: what disturbs one disturbs them all."""
     runs: dict[str, list[measure.Run]] = {peer.name: [] for peer in peers}
-    expected = ""
     for _ in range(arguments.rounds):
         for peer in peers:
-            if any(run.problem for run in runs[peer.name]):
-                continue  # once is enough
-            command = peer.command(program.name, program.arguments(arguments.quick))
-            run = measure.run(command, arguments.timeout)
-            if not run.problem:
-                expected = expected or run.output
-                if run.output != expected:
-                    run = measure.Run(run.cpu, run.wall, run.output, "differs")
-            runs[peer.name].append(run)
-    return runs
+            if not any(run.problem for run in runs[peer.name]):  # to fail once is enough
+                command = peer.command(program.name, program.arguments(arguments.quick))
+                runs[peer.name].append(measure.run(command, arguments.timeout))
+    return {name: against_majority(own, runs.values()) for name, own in runs.items()}
+
+
+def against_majority(
+    own: list[measure.Run], everyones: Iterable[list[measure.Run]]
+) -> list[measure.Run]:
+    """The runs *own*, those marked that ended well but printed something else than most do."""
+    outputs = Counter(run.output for runs in everyones for run in runs if not run.problem)
+    expected = outputs.most_common(1)[0][0] if outputs else ""
+    return [
+        run if run.problem or run.output == expected else replace(run, problem="differs")
+        for run in own
+    ]
 
 
 def show_progress(text: str) -> None:
