@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -367,3 +368,22 @@ def test_exceptions_of_a_stream_reach_the_embedder() -> None:
 
     with Wasi(stdin=Interrupting()) as wasi, pytest.raises(KeyboardInterrupt):
         Program(wasi).read(0)
+
+
+def test_closing_while_another_thread_reads(program: Program, root: Path) -> None:
+    """The host's descriptor stays reserved for the call under way: its number is not reused."""
+    os.mkfifo(root / "fifo")
+    fd = program.open("fifo", 0, abi.FD_READ)
+    writing = os.open(root / "fifo", os.O_WRONLY)
+    found: list[bytes | int] = []
+    reader = threading.Thread(target=lambda: found.append(program.read(fd)))
+    before = len(os.listdir("/proc/self/fd"))
+    reader.start()
+    time.sleep(0.05)
+    program.ok("fd_close", fd)
+    assert len(os.listdir("/proc/self/fd")) == before
+    os.write(writing, b"late")
+    reader.join(5)
+    assert found == [b"late"]
+    assert len(os.listdir("/proc/self/fd")) == before - 1
+    os.close(writing)

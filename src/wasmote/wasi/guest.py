@@ -23,7 +23,7 @@ PATH_MAX = 4096
 class Guest:
     """Bounds-checked access to a memory; until `attach`, a memory of no bytes."""
 
-    __slots__ = ("_memory", "_size", "_view")
+    __slots__ = ("_memory", "_view")
 
     def __init__(self) -> None:
         self.attach(bytearray())
@@ -32,7 +32,6 @@ class Guest:
         """Use `memory` from now on."""
         self._memory = memory
         self._view = memoryview(memory).cast("B")
-        self._size = len(self._view)
 
     def slice(self, address: int, length: int) -> memoryview:
         """The `length` bytes at `address`, to read or to fill. Raises EFAULT outside memory.
@@ -40,12 +39,13 @@ class Guest:
         Take the slices for results before doing anything: a call with a bad pointer must not
         have effects. A slice stays usable if the memory grows meanwhile.
         """
-        if len(self._memory) != self._size:
-            self.attach(self._memory)
+        view = self._view
+        if len(self._memory) != len(view):  # it has grown
+            view = self._view = memoryview(self._memory).cast("B")
         end = address + length
-        if end > self._size:
+        if end > len(view):
             raise CallError(EFAULT)
-        return self._view[address:end]
+        return view[address:end]
 
     def buffers(self, address: int, count: int) -> list[memoryview]:
         """The buffers that `count` iovecs at `address` describe.
