@@ -1,6 +1,7 @@
 """Compiles the statements of one nativepy function, and expands inline functions into it."""
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
 from .builder import Builder, Known, Place, Value
@@ -11,6 +12,11 @@ from .types import Array, Int, Struct, Type, boolean, void
 
 if TYPE_CHECKING:
     from .unit import Unit
+
+
+def jumps_to(label: str, lines: list[str]) -> bool:
+    """Whether any of these instructions branches to a label."""
+    return any(re.search(rf"label %{label}(?!\d)", line) for line in lines)
 
 
 class BodyCompiler(ExpressionCompiler):
@@ -257,7 +263,7 @@ class BodyCompiler(ExpressionCompiler):
         self.block(node.body)
         self.scope.loops.pop()
         self.b.branch(head)
-        leaves = any(f"label %{done}" in line for line in self.b.lines[before:])
+        leaves = jumps_to(done, self.b.lines[before:])
         if not endless or leaves:
             self.b.begin(done)
 
@@ -320,8 +326,8 @@ class BodyCompiler(ExpressionCompiler):
             self.block(node.body)
             self.scope.loops.pop()
             added = self.b.lines[before:]
-            left = left or any(f"label %{done}" in line for line in added)
-            if self.b.terminated and not any(f"label %{following}" in line for line in added):
+            left = left or jumps_to(done, added)
+            if self.b.terminated and not jumps_to(following, added):
                 break
             self.b.begin(following)
         if left:

@@ -144,7 +144,7 @@ class Unit:
         tree, file = self.source(function)
         names, annotations = self.parameters(function)
         params = [n for n in names if not isinstance(annotations.get(n), Const)]
-        values = [Value(annotations[n], f"%{n}") for n in params]
+        values = [Value(annotations[n], f"%arg.{n}") for n in params]
         root = Root(compiled.type.result, values, function.on_trap, function.convention)
         body = BodyCompiler(self, root)
         scope = Scope(function, file, root, subprogram=self.debug.subprogram(compiled.symbol[1:], file, tree.lineno))
@@ -155,7 +155,7 @@ class Unit:
             if isinstance(annotations.get(name), Const):
                 scope.names[name] = Known(next(constants))
             else:
-                body.bind(scope, name, Value(annotations[name], f"%{name}"), annotations[name])
+                body.bind(scope, name, Value(annotations[name], f"%arg.{name}"), annotations[name])
         body.run(scope, tree)
         linkage = "dso_local " if function.export else "internal "
         shown = ", ".join(f"{self.parameter(v.type, function.convention)} {v.text}" for v in values)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from wasmote import image
+from wasmote.host import core_image
 from wasmote.core.structs import Store
 from wasmote.host.cpython import structs
 from wasmote.host.platform import create_platform
@@ -81,6 +81,7 @@ class Binding:
         self._fill_functions()
         self._make_platform()
         self._make_types()
+        self._make_handlers()
         self.python.pool = self.pool(DEFAULT_STACK_SIZE)
 
     # -- start-up --------------------------------------------------------------------------------
@@ -168,6 +169,14 @@ class Binding:
         made: type = make(ctypes.addressof(spec))
         return made
 
+    def _make_handlers(self) -> None:
+        count = self.python_function("fast_handler_count", ctypes.c_uint32)()
+        table = (ctypes.c_size_t * count)()
+        self.python_function("fast_init", None, Address)(ctypes.addressof(table))
+        self._kept.append(table)
+        self.python.handlers = ctypes.addressof(table)
+        self.python.attach = self.image.symbol("fast_attach")
+
     # -- for the layers above ----------------------------------------------------------------------
 
     def function(self, name: str, result: "Any", *arguments: "Any") -> "Callable[..., Any]":
@@ -192,4 +201,4 @@ class Binding:
         return ctypes.addressof(self._pools[stack_size])
 
 
-BINDING = Binding(image.load())
+BINDING = Binding(core_image.load())

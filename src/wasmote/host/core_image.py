@@ -1,0 +1,126 @@
+"""The image of the virtual machine: which functions it holds, and where a process finds it.
+
+A wheel carries an image for each supported target beside this file. In a checkout the image is
+built when it is first needed (which takes llvmlite and some seconds), and kept in the user's cache
+under the hash of the sources that it is made from.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+
+from wasmote.image.loader import LoadedImage
+from wasmote.nativepy.targets import TARGETS, Target, host_target
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PACKAGE = os.path.dirname(HERE)
+#: Folders whose sources become native code, or turn them into it.
+SOURCES = ("nativepy", "image", "isa", "core", "interp", "host")
+#: Modules whose exported functions, and all that these reach, make up the core.
+MODULES = (
+    "wasmote.core.loader",
+    "wasmote.core.decode.names",
+    "wasmote.core.store",
+    "wasmote.core.memory",
+    "wasmote.core.table",
+    "wasmote.core.function",
+    "wasmote.core.instantiate",
+    "wasmote.interp.fast.entry",
+)
+HOST_MODULES = ("wasmote.host.linux", "wasmote.host.cpython.call", "wasmote.host.cpython.objects")
+
+
+def exported_functions() -> list[object]:
+    """Every exported native function of the core and of its binding to the host."""
+    import importlib
+
+    from wasmote.nativepy import NativeFunction
+
+    found: dict[str, object] = {}
+    for name in (*MODULES, *HOST_MODULES):
+        for value in vars(importlib.import_module(name)).values():
+            if isinstance(value, NativeFunction) and value.export:
+                found[value.export] = value
+    return list(found.values())
+
+
+def build(target: Target) -> bytes:
+    """Compile the core for a target; the image file's bytes. Needs the extra `build`."""
+    from wasmote.image.build import build_image
+
+    return build_image(exported_functions(), target).encode()  # type: ignore[arg-type]
+
+
+def packaged(target: Target) -> str:
+    """Where a wheel has the image of a target."""
+    return os.path.join(HERE, "images", f"{target.name}.img")
+
+
+def _source_files() -> Iterator[str]:
+    for folder in SOURCES:
+        for path, folders, files in os.walk(os.path.join(PACKAGE, folder)):
+            folders.sort()
+            yield from (os.path.join(path, name) for name in sorted(files) if name.endswith(".py"))
+
+
+def source_hash(target: Target) -> str:
+    """Names the image that the present sources give."""
+    import hashlib
+
+    digest = hashlib.sha256(f"{target}\n".encode())
+    for path in _source_files():
+        with open(path, "rb") as file:
+            digest.update(file.read())
+    return digest.hexdigest()[:24]
+
+
+def cache_folder() -> str:
+    """The user's cache, as the XDG base directory specification has it."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "wasmote")
+
+
+def _build_into_cache(path: str, target: Target) -> str:
+    import tempfile
+
+    if sys.stderr.isatty():
+        print("wasmote: compiling the virtual machine, once after each change …", file=sys.stderr)
+    raw = build(target)
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError:  # no cache: an image for this process only
+        folder = tempfile.gettempdir()
+        path = os.path.join(folder, f"wasmote-{os.getpid()}.img")
+    handle, temporary = tempfile.mkstemp(dir=folder)
+    with os.fdopen(handle, "wb") as file:
+        file.write(raw)
+    os.replace(temporary, path)  # another process that builds the same loses nothing
+    return path
+
+
+def find() -> str:
+    """The path of this machine's image, built if need be."""
+    target = host_target()
+    path = packaged(target)
+    if os.path.exists(path):
+        return path
+    path = os.path.join(cache_folder(), f"core-{target.name}-{source_hash(target)}.img")
+    return path if os.path.exists(path) else _build_into_cache(path, target)
+
+
+def load() -> LoadedImage:
+    """Map this machine's image."""
+    return LoadedImage(find())
+
+
+def build_packaged() -> list[str]:
+    """Build the images that a wheel carries; returns their paths."""
+    paths = []
+    os.makedirs(os.path.join(HERE, "images"), exist_ok=True)
+    for target in TARGETS.values():
+        if target.pointer == 8:
+            paths.append(packaged(target))
+            with open(paths[-1], "wb") as file:
+                file.write(build(target))
+    return paths

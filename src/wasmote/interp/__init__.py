@@ -1,0 +1,1 @@
+"""The interpreters. They know the core and the instruction definitions, nothing of the host."""

@@ -1,0 +1,51 @@
+"""Skips the immediates of instructions in unreachable code; derived from their definitions."""
+
+from wasmote.isa import INSTRUCTIONS, Immediate
+from wasmote.nativepy import addr, constants, native, ptr, u8, u32
+
+from .leb import read_u32, skip_leb
+from .stack import Translator
+
+#: How an immediate is skipped: so many LEB128 numbers, then so many bytes; or one of the special ones.
+LABEL_TABLE, VALUE_TYPES, PREFIX = 253, 254, 255
+_LEB = {
+    Immediate.BLOCK_TYPE, Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TABLE, Immediate.LOCAL,
+    Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT, Immediate.I32, Immediate.I64,
+    Immediate.REF_TYPE,
+}  # fmt: skip
+_BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE: 1, Immediate.LANES: 16}
+
+
+def _rule(immediates: tuple[Immediate, ...]) -> int:
+    """LEB128 numbers in the upper four bits, bytes in the lower four and a bit."""
+    if Immediate.LABEL_TABLE in immediates:
+        return LABEL_TABLE
+    if Immediate.VALUE_TYPES in immediates:
+        return VALUE_TYPES
+    numbers = sum(i in _LEB for i in immediates) + 2 * immediates.count(Immediate.MEMARG)
+    return numbers << 5 | sum(_BYTES.get(i, 0) for i in immediates)
+
+
+_ONE_BYTE = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if not i.prefix}
+_MISC = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFC}
+RULES = constants(u8, [PREFIX if code == 0xFC else _ONE_BYTE.get(code, 0) for code in range(256)])
+MISC_RULES = constants(u8, [_MISC.get(code, 0) for code in range(256)])
+
+
+@native
+def skip_immediates(t: ptr[Translator], opcode: u32):
+    """Move past the immediates of the instruction whose opcode was just read."""
+    rule = u32(RULES[opcode])
+    if rule == PREFIX:
+        rule = u32(MISC_RULES[read_u32(addr(t.pc)) & 255])
+    if rule == LABEL_TABLE:
+        count = read_u32(addr(t.pc))
+        for i in range(u32(0), count + 1):
+            skip_leb(addr(t.pc))
+    elif rule == VALUE_TYPES:
+        count = read_u32(addr(t.pc))
+        t.pc = t.pc + count
+    else:
+        for i in range(u32(0), rule >> 5):
+            skip_leb(addr(t.pc))
+        t.pc = t.pc + (rule & 31)

@@ -1,0 +1,358 @@
+"""Translates validated function bodies to extended bytecode, in one pass.
+
+Nothing here checks the module: validation did. What can fail is memory, and a frame that needs more
+than 65535 cells.
+"""
+
+from wasmote.core.status import TrapCode, ValueType
+from wasmote.core.structs import NONE, FuncType, Function, Module
+from wasmote.nativepy import (
+    addr,
+    atomic_exchange,
+    atomic_store,
+    fill,
+    load,
+    native,
+    ptr,
+    sizeof,
+    stack,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+)
+
+from .bytecode import FAMILY, OPCODES, Family
+from .labels import (
+    branch_if,
+    branch_table,
+    branch_to,
+    emit_return,
+    end_block,
+    mark_label,
+    push_control,
+    start_block,
+    start_else,
+    start_if,
+    target,
+)
+from .leb import read_s32, read_s64, read_u32
+from .operations import (
+    binary,
+    call,
+    call_indirect,
+    drop,
+    global_get,
+    global_set,
+    load_value,
+    local_set,
+    local_tee,
+    misc,
+    ref_func,
+    saved_result,
+    select,
+    store_value,
+    table_get,
+    table_set,
+    unary,
+)
+from .registers import HEADER_CELLS, PROLOGUE_UNITS
+from .skip import skip_immediates
+from .stack import CELLS, Control, Operand, Translator, begin, finish, make_room, push_constant, push_local
+
+
+@native(convention="c", noinline=True)
+def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
+    """Translate a function if nobody has yet: 0 or a trap code. Safe to call from several threads."""
+    while atomic_exchange(addr(module.code_lock), u32(1)) != 0:
+        pass
+    code: u32 = TrapCode.NONE
+    if function.code == 0:
+        code = prepare_code(module)
+        if code == TrapCode.NONE:
+            t = stack(Translator)
+            t.probe = NONE
+            t.code = module.code
+            t.at = module.code_used
+            t.limit = u32(module.code_committed // 2)
+            code = translate(t, module, function)
+            if code == TrapCode.NONE:
+                start = module.code_used
+                module.code_used = t.at
+                atomic_store(addr(function.code), start)
+    atomic_store(addr(module.code_lock), u32(0))
+    return code
+
+
+@native
+def prepare_code(module: ptr[Module]) -> u32:
+    """Reserve address space for a module's extended code; its first unit ends an entry."""
+    if module.code is not None:
+        return TrapCode.NONE
+    reserved = (usize(module.code_section_size) * 24 + 1048576) // 65536 * 65536
+    code = module.platform.reserve(reserved)
+    if code is None:
+        return TrapCode.OUT_OF_MEMORY
+    if module.platform.commit(code, 0, 65536) != 0:
+        module.platform.unreserve(code, reserved)
+        return TrapCode.OUT_OF_MEMORY
+    module.code_reserved = reserved
+    module.code_committed = 65536
+    ptr[u16](code)[0] = OPCODES["leave interpreter"]
+    module.code_used = 1
+    module.code = ptr[u16](code)
+    return TrapCode.NONE
+
+
+@native
+def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) -> u32:
+    """Translate one function at `t.at`, in memory that `t.code`, `t.at` and `t.limit` describe."""
+    platform = module.platform
+    t.module = module
+    t.function = function
+    t.failed = TrapCode.NONE
+    t.pc = function.body
+    t.instruction = function.body
+    type = module.types + module.functions[(usize(function) - usize(module.functions)) // sizeof(Function)].type
+    locals = count_locals(t, type)
+    operands = usize(function.max_operands) + 8
+    nesting = usize(function.max_nesting) + 8
+    if function.max_operands == 65535:
+        operands = usize(module.limits.operands) + 8
+    if function.max_nesting == 65535:
+        nesting = usize(module.limits.nesting) + 8
+    size = operands * sizeof(Operand) + nesting * sizeof(Control) + usize(locals) * 9
+    scratch = platform.allocate(size)
+    if scratch is None:
+        return TrapCode.OUT_OF_MEMORY
+    t.operands = ptr[Operand](scratch)
+    t.controls = ptr[Control](scratch + operands * sizeof(Operand))
+    t.slots = ptr[u32](ptr[u8](t.controls) + nesting * sizeof(Control))
+    t.references = t.slots + locals
+    t.types = ptr[u8](t.references + locals)
+    fill(ptr[u8](t.references), 0, usize(locals) * 4)
+    body(t, type, function.body + function.body_size)
+    platform.release(scratch)
+    return t.failed
+
+
+@native
+def count_locals(t: ptr[Translator], type: ptr[FuncType]) -> u32:
+    """Parameters and locals of the function at `t.pc`, which stays."""
+    start = t.pc
+    total = type.param_count
+    groups = read_u32(addr(t.pc))
+    for i in range(u32(0), groups):
+        total += read_u32(addr(t.pc))
+        t.pc = t.pc + 1
+    t.pc = start
+    return total
+
+
+@native
+def place_locals(t: ptr[Translator], type: ptr[FuncType]) -> u32:
+    """Give each parameter and local its slot; returns how many cells of locals start as zero."""
+    slot: u32 = 0
+    n: u32 = 0
+    for i in range(u32(0), type.param_count):
+        t.types[n] = u8(type.types[i])
+        t.slots[n] = slot
+        slot += u32(CELLS[type.types[i]])
+        n += 1
+    t.param_cells = slot
+    slot += HEADER_CELLS
+    groups = read_u32(addr(t.pc))
+    for i in range(u32(0), groups):
+        count = read_u32(addr(t.pc))
+        kind = t.pc[0]
+        t.pc = t.pc + 1
+        for j in range(u32(0), count):
+            t.types[n] = kind
+            t.slots[n] = slot
+            slot += u32(CELLS[kind])
+            n += 1
+    # Results are written over the parameters, where the caller expects them: they must not reach the header.
+    t.base = slot
+    return slot - t.param_cells - HEADER_CELLS
+
+
+@native
+def body(t: ptr[Translator], type: ptr[FuncType], end: ptr[u8]):
+    zero = place_locals(t, type)
+    t.height = 0
+    t.depth = 0
+    t.dead = 0
+    t.settled = 0
+    t.r_operand = 0
+    t.f_operand = 0
+    mark_label(t)
+    t.frame = t.base + 4 if t.base + 4 > type.result_cells else type.result_cells
+    start = t.at
+    t.at += PROLOGUE_UNITS
+    if t.at + 64 > t.limit and not make_room(t, 64):
+        t.failed = TrapCode.OUT_OF_MEMORY
+        return
+    c = push_control(t, 0, 0)
+    c.results = type.types + type.param_count
+    c.result_count = type.result_count
+    c.param_count = 0
+    while t.pc < end and t.failed == 0:
+        t.instruction = t.pc
+        one(t)
+    if t.frame > 65535 or t.base > 60000:
+        t.failed = TrapCode.UNTRANSLATABLE
+    if t.failed == 0:
+        t.code[start] = u16(t.param_cells)
+        t.code[start + 1] = u16(zero)
+        t.code[start + 2] = u16(t.frame)
+
+
+@native
+def one(t: ptr[Translator]):
+    """Translate one instruction."""
+    opcode = u32(t.pc[0])
+    t.pc = t.pc + 1
+    if t.dead != 0:
+        dead(t, opcode)
+        return
+    match FAMILY[opcode]:
+        case Family.BINARY | Family.COMPARE:
+            binary(t, opcode)
+        case Family.LOAD:
+            load_value(t, opcode)
+        case Family.STORE:
+            store_value(t, opcode)
+        case Family.UNARY:
+            unary(t, opcode)
+        case _:
+            other(t, opcode)
+
+
+@native
+def dead(t: ptr[Translator], opcode: u32):
+    """Unreachable code: only the blocks matter, and where they end."""
+    match opcode:
+        case 0x02 | 0x03 | 0x04:
+            t.dead += 1
+            skip_immediates(t, opcode)
+        case 0x05:
+            if t.dead == 1:
+                start_else(t)
+        case 0x0B:
+            if t.dead == 1:
+                end(t)
+            else:
+                t.dead -= 1
+        case _:
+            skip_immediates(t, opcode)
+
+
+@native
+def end(t: ptr[Translator]):
+    if t.depth > 1:
+        end_block(t)
+        return
+    c = t.controls
+    if t.dead == 0:
+        emit_return(t)
+    t.depth = 0
+    t.failed = t.failed if c.patches == 0 else u32(TrapCode.UNTRANSLATABLE)
+
+
+@native
+def leave(t: ptr[Translator], label: u32):
+    branch_to(t, target(t, label))
+    t.dead = 1
+
+
+@native
+def other(t: ptr[Translator], opcode: u32):
+    """Everything that is not a plain operation on values."""
+    match opcode:
+        case 0x20:
+            push_local(t, read_u32(addr(t.pc)))
+        case 0x21:
+            local_set(t, read_u32(addr(t.pc)))
+        case 0x22:
+            local_tee(t, read_u32(addr(t.pc)))
+        case 0x41:
+            push_constant(t, ValueType.I32, u64(u32(read_s32(addr(t.pc)))))
+        case 0x0B:
+            end(t)
+        case 0x0D:
+            branch_if(t, target(t, read_u32(addr(t.pc))))
+        case 0x10:
+            call(t, read_u32(addr(t.pc)))
+        case 0x02 | 0x03:
+            start_block(t, opcode)
+        case _:
+            rarer(t, opcode)
+
+
+@native
+def rarer(t: ptr[Translator], opcode: u32):
+    match opcode:
+        case 0x00:
+            begin(t, OPCODES["unreachable"])
+            finish(t, 1)
+            t.dead = 1
+        case 0x01:
+            pass
+        case 0x04:
+            start_if(t)
+        case 0x05:
+            start_else(t)
+        case 0x0C:
+            leave(t, read_u32(addr(t.pc)))
+        case 0x0E:
+            branch_table(t)
+            t.dead = 1
+        case 0x0F:
+            leave(t, t.depth - 1)
+        case 0x11:
+            call_indirect(t)
+        case 0x1A:
+            drop(t)
+        case 0x1B | 0x1C:
+            select(t, opcode)
+        case 0x23:
+            global_get(t, read_u32(addr(t.pc)))
+        case 0x24:
+            global_set(t, read_u32(addr(t.pc)))
+        case 0x42:
+            push_constant(t, ValueType.I64, u64(read_s64(addr(t.pc))))
+        case 0x43:
+            push_constant(t, ValueType.F32, u64(load(u32, t.pc, align=1)))
+            t.pc = t.pc + 4
+        case 0x44:
+            push_constant(t, ValueType.F64, load(u64, t.pc, align=1))
+            t.pc = t.pc + 8
+        case _:
+            references(t, opcode)
+
+
+@native
+def references(t: ptr[Translator], opcode: u32):
+    match opcode:
+        case 0x25:
+            table_get(t)
+        case 0x26:
+            table_set(t)
+        case 0x3F:
+            saved_result(t, OPCODES["memory.size"], read_u32(addr(t.pc)), 0)
+        case 0x40:
+            saved_result(t, OPCODES["memory.grow"], read_u32(addr(t.pc)), 1)
+        case 0xD0:
+            kind = u32(t.pc[0])
+            t.pc = t.pc + 1
+            push_constant(t, kind, 0)
+        case 0xD1:
+            unary(t, 0x45)  # a handle is null when it is zero
+        case 0xD2:
+            ref_func(t, read_u32(addr(t.pc)))
+        case 0xFC:
+            misc(t)
+        case _:
+            t.failed = TrapCode.UNTRANSLATABLE
+
