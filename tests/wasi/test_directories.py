@@ -196,6 +196,17 @@ def test_a_directory_hands_down_only_what_it_may(program: Program, root: Path) -
     assert program.path_stat("file", fd=sub) == -abi.ENOTCAPABLE
 
 
+def test_rights_to_write_alone_do_not_open_for_writing(program: Program, root: Path) -> None:
+    """Go's library asks for them even to read; a file that may only be read has to open."""
+    (root / "file").touch()
+    (root / "dir").mkdir()
+    rights = abi.FILE_RIGHTS & ~abi.FD_WRITE
+    fd = program.open("file", 0, rights)
+    assert program.fdstat(fd)[2] == rights & ~abi.FD_ALLOCATE & ~abi.FD_FILESTAT_SET_SIZE
+    assert program.call("fd_filestat_set_size", fd, 0) == abi.ENOTCAPABLE
+    assert program.open("dir", 0, rights) > 0
+
+
 def test_all_rights_at_once(program: Program, root: Path) -> None:
     """Rust's standard library asks for every bit there is."""
     (root / "file").touch()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import struct
 import sys
 import threading
@@ -340,6 +341,19 @@ def test_descriptor_numbers(tmp_path: Path) -> None:
     with Wasi(stdout=writing) as wasi:
         assert Program(wasi).write(1, b"x") == -abi.EPIPE
     os.close(writing)
+
+
+def test_flags_of_a_shared_file_are_put_back() -> None:
+    """Two descriptors of one open file, as a terminal's are."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        with Wasi(stdin=ours.fileno(), stdout=(copy := os.dup(ours.fileno()))) as wasi:
+            program = Program(wasi)
+            program.ok("fd_fdstat_set_flags", 0, abi.NONBLOCK)
+            program.ok("fd_fdstat_set_flags", 1, abi.NONBLOCK)
+            assert not os.get_blocking(ours.fileno())
+        assert os.get_blocking(ours.fileno())
+        os.close(copy)
 
 
 def test_inherited_output_keeps_the_order(capfd: pytest.CaptureFixture[str]) -> None:

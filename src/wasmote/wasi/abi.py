@@ -69,8 +69,8 @@ DIRECTORY_RIGHTS = (
 )
 #: What can be inherited through a directory: rights of the files and directories in it.
 INHERITABLE_RIGHTS = DIRECTORY_RIGHTS | FILE_RIGHTS
-# The rights for which a file has to be opened for writing.
-WRITING_RIGHTS = FD_WRITE | FD_DATASYNC | FD_ALLOCATE | FD_FILESTAT_SET_SIZE
+#: What makes no sense for a file that is not open for writing.
+WRITING_RIGHTS = FD_WRITE | FD_ALLOCATE | FD_FILESTAT_SET_SIZE
 
 # fdflags, and the host's flag for each
 APPEND, DSYNC, NONBLOCK, RSYNC, SYNC = 1, 2, 4, 8, 16

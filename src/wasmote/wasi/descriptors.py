@@ -95,15 +95,15 @@ class Borrowed(Descriptor):
         super().__init__(fd, filetype, rights, flags=flags)
         #: Keeps a Python file open as long as its descriptor is used here.
         self.owner = owner
-        self._original_flags: int | None = None
+        self._original_flags = host
+        self._flags_changed = False
         self._written = False
 
     def __del__(self, close: object = None) -> None:
         # Flags belong to the open file, which the host's other users (a shell) share.
-        flags: int | None = getattr(self, "_original_flags", None)
-        if flags is not None:
+        if getattr(self, "_flags_changed", False):
             try:
-                fcntl.fcntl(self.fd, fcntl.F_SETFL, flags)
+                fcntl.fcntl(self.fd, fcntl.F_SETFL, self._original_flags)
             except OSError:
                 pass  # the host has closed it
 
@@ -114,8 +114,7 @@ class Borrowed(Descriptor):
         return os.writev(self.fd, buffers)
 
     def set_flags(self, flags: int) -> None:
-        if self._original_flags is None:
-            self._original_flags = fcntl.fcntl(self.fd, fcntl.F_GETFL)
+        self._flags_changed = True
         super().set_flags(flags)
 
 

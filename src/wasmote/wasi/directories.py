@@ -51,7 +51,8 @@ def path_open(
     """Open or make a file, or open a directory.
 
     Of the asked rights, those that no file in a directory can have are dropped; the others the
-    directory must be able to hand down. They also decide between reading and writing.
+    directory must be able to hand down. FD_WRITE decides whether the file is opened for writing;
+    many programs ask for other rights without meaning to use them.
     """
     directory = state.table.directory(fd, _rights_to_open(oflags))
     own_rights = base & abi.INHERITABLE_RIGHTS
@@ -72,6 +73,8 @@ def path_open(
         # Opening a FIFO waits for the other end: O_NONBLOCK keeps a file name from hanging us.
         flags = host_flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
         host_fd = os.open(place.name, flags, 0o666, dir_fd=place.directory)
+    if not own_rights & abi.FD_WRITE:
+        own_rights &= ~abi.WRITING_RIGHTS
     descriptor = opened(host_fd, own_rights, rights_below, fdflags)
     if descriptor.filetype not in (abi.REGULAR_FILE, abi.DIRECTORY):
         os.set_blocking(host_fd, not fdflags & abi.NONBLOCK)
@@ -92,7 +95,7 @@ def _host_open_flags(base: int, oflags: int, fdflags: int) -> int:
     """The host's flags for opening with the rights `base`. Raises EINVAL for unknown flags."""
     if oflags & ~15 or fdflags & ~sum(abi.HOST_FLAGS):
         raise CallError(EINVAL)
-    if base & abi.WRITING_RIGHTS:
+    if base & abi.FD_WRITE:
         reading = base & (abi.FD_READ | abi.FD_READDIR)
         flags = os.O_RDWR if reading else os.O_WRONLY
     else:
