@@ -1,5 +1,6 @@
 """A module's memory: blocks that live exactly as long as the module."""
 
+from wasmote.core.arithmetic import larger, smaller
 from wasmote.core.structs import Chunk, Module
 from wasmote.nativepy import copy, fill, inline, native, ptr, sizeof, u8, u32, u64, usize, void
 
@@ -36,13 +37,8 @@ def add_chunk(m: ptr[Module], needed: usize) -> ptr[Chunk]:
     """A chunk with room for `needed` bytes; chunks grow with the module, to stay few and fitting."""
     if sizeof(Chunk) > HEADER:
         return None
-    capacity = m.arena_bytes
-    if capacity < SMALLEST_CHUNK:
-        capacity = SMALLEST_CHUNK
-    if capacity > LARGEST_CHUNK:
-        capacity = LARGEST_CHUNK
-    if capacity < needed:
-        capacity = needed
+    capacity = smaller(larger(m.arena_bytes, SMALLEST_CHUNK), LARGEST_CHUNK)
+    capacity = larger(capacity, needed)
     chunk = ptr[Chunk](m.platform.allocate(capacity + HEADER))
     if chunk is None:
         return None

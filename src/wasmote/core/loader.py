@@ -12,7 +12,6 @@ from wasmote.nativepy import (
     addr,
     boolean,
     const,
-    copy,
     inline,
     native,
     ptr,

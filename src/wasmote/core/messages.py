@@ -43,7 +43,7 @@ _TEXTS: dict[Status, str] = {
     Status.TOO_MANY_LOCALS: "too many locals: {0}",
     Status.ILLEGAL_OPCODE: "illegal opcode {opcode}",
     Status.MEMARG_FLAGS: "malformed memop flags {0:#x}",
-    Status.END_EXPECTED: "unexpected end of section or function: END opcode expected",
+    Status.END_EXPECTED: "END opcode expected: the body of a function ends without it",
     Status.FUNCTION_SIZE: "section size mismatch: the function's body goes on after its end",
     Status.ELSE_WITHOUT_IF: "END opcode expected: else without if",
     Status.UNKNOWN_TYPE: "unknown type {0}",
@@ -64,6 +64,7 @@ _TEXTS: dict[Status, str] = {
     Status.RESULT_ARITY: "invalid result arity: select takes one type, found {0}",
     Status.MINIMUM_ABOVE_MAXIMUM: "size minimum must not be greater than maximum: {0} > {1}",
     Status.MEMORY_SIZE: "memory size must be at most 65536 pages (4GiB), found {0}",
+    Status.TABLE_SIZE: "table size must be at most 2**32 - 1, found {0}",
     Status.OFFSET_RANGE: "offset out of range: {0} in a memory of 32-bit addresses",
     Status.OUT_OF_MEMORY: "out of memory while loading the module",
 }
@@ -144,10 +145,8 @@ def describe_magic(binary: bytes | bytearray | memoryview) -> str:
     """What a file that does not start with the magic is, as far as its start tells."""
     start = bytes(binary[:256])
     text = start.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if not start:
-        return "unexpected end: the module is empty (no bytes)"
-    if b"\0asm".startswith(start[:4]) and len(start) < 8:
-        return f"unexpected end: the module is cut short ({len(start)} bytes)"
+    if len(start) < 4 or b"\0asm".startswith(start[:4]):
+        return f"unexpected end: a module has at least 8 bytes, this has {len(binary)}"
     known = describe(Status.MAGIC)
     if text.startswith((b"(", b";;")):
         return f"{known}: this is the text format; assemble it first (wat2wasm)"

@@ -28,6 +28,7 @@ class Reader:
     base: ptr[u8]  # offsets in errors count from here
     pos: ptr[u8]
     end: ptr[u8]
+    limit: ptr[u8]  # the end of the whole binary
     end_status: u32  # what reading past the end means: the binary's end, or a section's
     error: ptr[Error]
 
@@ -65,13 +66,22 @@ def read_byte(r: ptr[Reader]) -> u32:
 
 
 @native
+def in_window(r: ptr[Reader]) -> boolean:
+    """Whether what was just read ended before the window did."""
+    return usize(r.pos) <= usize(r.end) or fail(r, r.end, r.end_status, 0, 0)
+
+
+@native
 def read_unsigned(r: ptr[Reader], bits: const) -> u64:
-    """An unsigned LEB128 integer of at most `bits` bits (spec: Binary Format, Integers)."""
+    """An unsigned LEB128 integer of at most `bits` bits (spec: Binary Format, Integers).
+
+    One that is malformed is reported as such even if the window ends inside it.
+    """
     start = r.pos
     result = u64(0)
     shift = u64(0)
     while True:
-        if r.pos == r.end:
+        if r.pos == r.limit:
             fail(r, r.pos, r.end_status, 0, 0)
             return 0
         byte = u64(r.pos[0])
@@ -85,7 +95,7 @@ def read_unsigned(r: ptr[Reader], bits: const) -> u64:
                 return 0
         result |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return result
+            return result if in_window(r) else u64(0)
         shift += 7
 
 
@@ -96,7 +106,7 @@ def read_signed(r: ptr[Reader], bits: const) -> i64:
     result = u64(0)
     shift = u64(0)
     while True:
-        if r.pos == r.end:
+        if r.pos == r.limit:
             fail(r, r.pos, r.end_status, 0, 0)
             return 0
         byte = u64(r.pos[0])
@@ -115,7 +125,7 @@ def read_signed(r: ptr[Reader], bits: const) -> i64:
         if byte < 0x80:
             if shift < 64 and byte & 0x40 != 0:
                 result |= ~u64(0) << shift
-            return i64(result)
+            return i64(result) if in_window(r) else i64(0)
 
 
 @native
@@ -257,5 +267,6 @@ def open_reader(r: ptr[Reader], start: ptr[u8], size: usize, error: ptr[Error]) 
     r.base = start
     r.pos = start
     r.end = start + size
+    r.limit = r.end
     r.end_status = Status.UNEXPECTED_END
     r.error = error

@@ -91,7 +91,6 @@ class Status(IntEnum):
     END_EXPECTED = 28
     FUNCTION_SIZE = 29
     ELSE_WITHOUT_IF = 30
-    TABLE_INITIALIZER = 31
     # Invalid: well formed, but breaks a rule of validation.
     TYPE_MISMATCH = 100
     UNKNOWN_TYPE = 101
@@ -114,6 +113,7 @@ class Status(IntEnum):
     MEMORY_SIZE = 118
     OFFSET_RANGE = 119
     UNSUPPORTED_FEATURE = 120
+    TABLE_SIZE = 121
     # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
     LIMIT_BINARY_SIZE = 200
     LIMIT_TYPES = 201

@@ -8,7 +8,7 @@ from wasmote.core.status import Status
 from wasmote.core.structs import Function, GlobalType, MemoryType, TableType
 from wasmote.core.validate.constant import decode_constant
 from wasmote.isa.features import Feature
-from wasmote.nativepy import native, ptr, sizeof, u8, u32, u64, void
+from wasmote.nativepy import native, ptr, sizeof, u8, u64, void
 
 #: Instead of an element type: a table with an initializer follows.
 TABLE_WITH_INITIALIZER = 0x40

@@ -1,5 +1,6 @@
 """Decodes the export section; finds duplicate names."""
 
+from wasmote.core.arithmetic import larger
 from wasmote.core.loader import Loader, allocate_array, out_of_memory, unsupported
 from wasmote.core.reader import (
     compare_names,
@@ -96,7 +97,7 @@ def find_duplicates(l: ptr[Loader]) -> void:
         a = u32(keys[i - 1])
         b = u32(keys[i])
         if compare_names(m.exports[a].name, m.exports[b].name) == 0:
-            second = b if b > a else a
+            second = larger(a, b)
             fail(l.reader, m.exports[second].name.data, Status.DUPLICATE_EXPORT, u64(second), 0)
             break
     m.platform.release(scratch)

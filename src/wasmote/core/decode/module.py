@@ -34,7 +34,6 @@ from wasmote.isa.features import Feature
 from wasmote.nativepy import (
     boolean,
     constants,
-    data,
     load,
     native,
     ptr,
@@ -43,7 +42,6 @@ from wasmote.nativepy import (
     u8,
     u32,
     u64,
-    usize,
     void,
 )
 
@@ -84,7 +82,7 @@ _ORDER = (
 )
 #: Place of each section id in the order of sections, from 1; custom sections may be anywhere.
 RANKS = constants(u8, [0, *(1 + _ORDER.index(i) for i in sorted(_ORDER))])
-MAGIC = data(b"\0asm")
+MAGIC = 0x6D73_6100  # "\0asm", little-endian
 VERSION = 1
 MAXIMUM_SIZE = 0xFFFF_FFFF
 
@@ -125,11 +123,10 @@ def module_free(m: ptr[Module]) -> void:
 def decode_preamble(l: ptr[Loader]) -> boolean:
     """Magic and version (spec: Binary Format, Modules)."""
     start = l.reader.pos
-    for i in range(u32(4)):
-        if remaining(l.reader) <= usize(i):
-            return fail(l.reader, l.reader.end, Status.UNEXPECTED_END, 0, 0)
-        if start[i] != MAGIC[i]:
-            return fail(l.reader, start, Status.MAGIC, 0, 0)
+    if remaining(l.reader) < 4:
+        return fail(l.reader, l.reader.end, Status.UNEXPECTED_END, 0, 0)
+    if load(u32, start, align=1) != MAGIC:
+        return fail(l.reader, start, Status.MAGIC, 0, 0)
     if remaining(l.reader) < 8:
         return fail(l.reader, l.reader.end, Status.UNEXPECTED_END, 0, 0)
     version = load(u32, start + 4, align=1)

@@ -4,7 +4,15 @@ Decoded when asked, not when loading: most runs never need a name. The section i
 malformed one just has fewer names.
 """
 
-from wasmote.core.reader import Reader, failed, open_reader, read_byte, read_name, read_size, read_u32
+from wasmote.core.reader import (
+    Reader,
+    failed,
+    open_reader,
+    read_byte,
+    read_name,
+    read_size,
+    read_u32,
+)
 from wasmote.core.structs import CustomSection, Error, Module, Name
 from wasmote.nativepy import boolean, data, native, ptr, stack, u32, usize
 

@@ -12,10 +12,10 @@ from wasmote.core.reader import (
 )
 from wasmote.core.status import SegmentMode, Status, ValueType
 from wasmote.core.structs import NONE, ConstExpr, DataSegment, ElementSegment
-from wasmote.core.validate.constant import decode_constant, declare_function
+from wasmote.core.validate.constant import declare_function, decode_constant
 from wasmote.core.validate.operands import NO_INSTRUCTION, mismatch_at
 from wasmote.isa.features import Feature
-from wasmote.nativepy import inline, native, ptr, sizeof, stack, u32, u64, usize, void
+from wasmote.nativepy import native, ptr, sizeof, stack, u32, u64, usize, void
 
 # Bits of an element segment's flags.
 NOT_ACTIVE = 1

@@ -20,6 +20,7 @@ from wasmote.nativepy import (
 FUNCTION_FORM = 0x60
 PAGE_SHIFT = 16
 MAXIMUM_PAGES = 65536
+MAXIMUM_ELEMENTS = 0xFFFF_FFFF
 # Bits of the limits byte.
 HAS_MAXIMUM = 1
 SHARED = 2
@@ -108,6 +109,8 @@ def decode_func_type(l: ptr[Loader], t: ptr[FuncType]) -> void:
             unsupported(l, at, Feature.GC.bit)  # recursive types, subtypes, arrays, structures
         elif form == 0x5D:
             unsupported(l, at, Feature.STACK_SWITCHING.bit)
+        elif form >= 0x80:  # the form is a signed integer of 7 bits
+            fail(l.reader, at, Status.INTEGER_TOO_LONG, 0, 0)
         else:
             fail(l.reader, at, Status.TYPE_FORM, u64(form), 0)
         return
@@ -169,7 +172,7 @@ def read_maximum(l: ptr[Loader], flags: u32, minimum: u64, at: ptr[u8]) -> u64:
     """The maximum after a minimum that was at `at`."""
     if flags & HAS_MAXIMUM == 0:
         return NO_MAXIMUM
-    maximum = read_unsigned(l.reader, 32)
+    maximum = read_unsigned(l.reader, 64)
     if maximum < minimum and not failed(l.reader):
         fail(l.reader, at, Status.MINIMUM_ABOVE_MAXIMUM, minimum, maximum)
     return maximum
@@ -180,8 +183,9 @@ def read_table_type(l: ptr[Loader], t: ptr[TableType]) -> void:
     t.element = read_reference_type(l)
     t.flags = read_limits_flags(l)
     at = l.reader.pos
-    t.minimum = read_unsigned(l.reader, 32)
+    t.minimum = read_unsigned(l.reader, 64)
     t.maximum = read_maximum(l, t.flags, t.minimum, at)
+    check_size(l, at, t.minimum, t.maximum, MAXIMUM_ELEMENTS, Status.TABLE_SIZE)
 
 
 @native
@@ -189,14 +193,22 @@ def read_memory_type(l: ptr[Loader], t: ptr[MemoryType]) -> void:
     t.flags = read_limits_flags(l)
     t.page_shift = PAGE_SHIFT
     at = l.reader.pos
-    t.minimum = read_unsigned(l.reader, 32)
+    t.minimum = read_unsigned(l.reader, 64)
     t.maximum = read_maximum(l, t.flags, t.minimum, at)
+    check_size(l, at, t.minimum, t.maximum, MAXIMUM_PAGES, Status.MEMORY_SIZE)
+
+
+@native
+def check_size(
+    l: ptr[Loader], at: ptr[u8], minimum: u64, maximum: u64, limit: u64, status: u32
+) -> void:
+    """What 32-bit indices can reach bounds both sizes."""
     if failed(l.reader):
         return
-    if t.minimum > MAXIMUM_PAGES:
-        fail(l.reader, at, Status.MEMORY_SIZE, t.minimum, 0)
-    elif t.maximum != NO_MAXIMUM and t.maximum > MAXIMUM_PAGES:
-        fail(l.reader, at, Status.MEMORY_SIZE, t.maximum, 0)
+    if minimum > limit:
+        fail(l.reader, at, status, minimum, limit)
+    elif maximum != NO_MAXIMUM and maximum > limit:
+        fail(l.reader, at, status, maximum, limit)
 
 
 @native

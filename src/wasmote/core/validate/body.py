@@ -4,7 +4,7 @@ Most of the time goes into this loop, at load. The state is in a `Cursor`; whate
 is a call with the state saved before and taken back after.
 """
 
-from wasmote.core.loader import Loader, fail_here
+from wasmote.core.loader import Loader
 from wasmote.core.reader import fail, failed, read_signed, read_unsigned
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import Function
@@ -19,11 +19,11 @@ from wasmote.core.validate.control import (
 from wasmote.core.validate.instructions import (
     call,
     global_get,
-    memory_argument,
     other_instruction,
     select,
 )
 from wasmote.core.validate.locals import declare_locals, local_type
+from wasmote.core.validate.misc import memory_argument
 from wasmote.core.validate.operands import (
     Cursor,
     apply_signature,
@@ -42,13 +42,10 @@ from wasmote.nativepy import (
     native,
     ptr,
     stack,
-    u8,
     u16,
     u32,
     u64,
-    unlikely,
     usize,
-    void,
 )
 
 SATURATED = 0xFFFF
@@ -131,7 +128,9 @@ def validate_body(l: ptr[Loader]) -> boolean:
     resume(l, c)
     while True:
         if c.pos == l.reader.end:
-            return fail(l.reader, c.pos, Status.END_EXPECTED, 0, 0)
+            last = l.code_count + 1 == l.body_count  # the section ends with it
+            status = l.reader.end_status if last else u32(Status.END_EXPECTED)
+            return fail(l.reader, c.pos, status, 0, 0)
         c.at = c.pos
         opcode = u32(c.pos[0])
         c.pos = c.pos + 1

@@ -4,8 +4,8 @@ Besides constants: `global.get` of an immutable global that is already defined, 
 `add`, `sub` and `mul` (extended constant expressions).
 """
 
-from wasmote.core.loader import Loader, allocate_array, fail_here, has_feature, unsupported
 from wasmote.core.decode.types import read_reference_type
+from wasmote.core.loader import Loader, allocate_array, fail_here, has_feature, unsupported
 from wasmote.core.reader import fail, failed, read_signed, read_u32, skip_bytes
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import ConstExpr

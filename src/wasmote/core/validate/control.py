@@ -1,5 +1,6 @@
 """Structured control: blocks, branches and what `end` closes."""
 
+from wasmote.core.arithmetic import larger
 from wasmote.core.decode.types import value_type
 from wasmote.core.loader import (
     UNKNOWN,
@@ -19,7 +20,6 @@ from wasmote.core.validate.operands import (
     innermost,
     mismatch,
     pop,
-    pop_any,
     pop_types,
     push_types,
 )
@@ -66,13 +66,12 @@ def more_frames(l: ptr[Loader]) -> boolean:
 @native
 def open_frame(l: ptr[Loader], opcode: u32) -> ptr[ControlFrame]:
     """A new innermost frame above the current operands, to be given its types; None on failure."""
-    if l.frame_count > l.module.limits.nesting or l.frame_count == l.frame_capacity:
-        if not more_frames(l):
-            return None
+    full = l.frame_count > l.module.limits.nesting or l.frame_count == l.frame_capacity
+    if full and not more_frames(l):
+        return None
     frame = l.frames + l.frame_count
     l.frame_count += 1
-    if l.frame_count > l.deepest:
-        l.deepest = l.frame_count
+    l.deepest = larger(l.deepest, l.frame_count)
     frame.opcode = opcode
     frame.base = l.height
     frame.unreachable = 0

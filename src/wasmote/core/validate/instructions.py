@@ -5,13 +5,12 @@ from wasmote.core.loader import (
     UNKNOWN,
     Loader,
     fail_here,
-    has_feature,
     unsupported,
 )
-from wasmote.core.reader import fail, failed, read_u32, read_unsigned
+from wasmote.core.reader import fail, failed, read_u32
 from wasmote.core.status import Status, ValueType
-from wasmote.core.structs import NONE, FuncType, GlobalType, TableType
-from wasmote.core.validate.constant import illegal, is_declared
+from wasmote.core.structs import FuncType, GlobalType
+from wasmote.core.validate.constant import is_declared
 from wasmote.core.validate.control import (
     begin_else,
     begin_if,
@@ -20,6 +19,7 @@ from wasmote.core.validate.control import (
     return_,
     set_unreachable,
 )
+from wasmote.core.validate.misc import misc_instruction, read_memory, read_table
 from wasmote.core.validate.operands import (
     apply_signature,
     mismatch,
@@ -30,30 +30,18 @@ from wasmote.core.validate.operands import (
     push_types,
 )
 from wasmote.core.validate.tables import (
-    ALIGNMENT,
     FEATURE,
-    KIND,
-    MISC_COUNT,
-    MISC_DEFINED,
-    MISC_FEATURE,
-    MISC_SIGNATURE,
-    NO_FEATURE,
     SIGNATURE,
-    Kind,
 )
-from wasmote.isa import INSTRUCTIONS, Instruction, by_name
-from wasmote.isa.features import Feature
-from wasmote.isa.instruction import PREFIX_MISC, Immediate
+from wasmote.isa import by_name
+from wasmote.isa.instruction import PREFIX_MISC
 from wasmote.nativepy import (
     boolean,
-    const,
     inline,
     native,
     ptr,
-    u8,
     u32,
     u64,
-    void,
 )
 
 
@@ -78,21 +66,6 @@ class Opcode:
     REF_IS_NULL = by_name("ref.is_null").opcode
     REF_FUNC = by_name("ref.func").opcode
     MISC = PREFIX_MISC >> 16
-
-
-class Misc:
-    """Sub-opcodes behind the prefix 0xFC by name."""
-
-    MEMORY_INIT = by_name("memory.init").code
-    DATA_DROP = by_name("data.drop").code
-    MEMORY_COPY = by_name("memory.copy").code
-    MEMORY_FILL = by_name("memory.fill").code
-    TABLE_INIT = by_name("table.init").code
-    ELEM_DROP = by_name("elem.drop").code
-    TABLE_COPY = by_name("table.copy").code
-    TABLE_GROW = by_name("table.grow").code
-    TABLE_SIZE = by_name("table.size").code
-    TABLE_FILL = by_name("table.fill").code
 
 
 @native
@@ -265,156 +238,3 @@ def reference_function(l: ptr[Loader]) -> boolean:
     if not is_declared(l, index):
         return fail_here(l, Status.UNDECLARED_REFERENCE, u64(index), 0)
     return push(l, ValueType.FUNCREF)
-
-
-# -- memories, tables and segments -----------------------------------------------------------------
-
-
-@native
-def memory_argument(l: ptr[Loader], opcode: u32) -> boolean:
-    """Alignment and offset of a load or store."""
-    at = l.reader.pos
-    alignment = read_u32(l.reader)
-    offset_at = l.reader.pos
-    offset = read_unsigned(l.reader, 64)
-    if failed(l.reader):
-        return False
-    if alignment >= MEMORY_INDEX_FLAG:
-        if alignment < 2 * MEMORY_INDEX_FLAG:
-            return unsupported(l, at, Feature.MULTI_MEMORY.bit)
-        return fail(l.reader, at, Status.MEMARG_FLAGS, u64(alignment), 0)
-    if l.module.memory_count == 0:
-        return fail_here(l, Status.UNKNOWN_MEMORY, 0, 0)
-    if alignment > u32(ALIGNMENT[opcode]):
-        return fail(l.reader, at, Status.ALIGNMENT, u64(opcode), u64(alignment))
-    if offset > MAXIMUM_OFFSET:
-        return fail(l.reader, offset_at, Status.OFFSET_RANGE, offset, 0)
-    return True
-
-
-#: Set in the alignment: a memory index follows.
-MEMORY_INDEX_FLAG = 64
-MAXIMUM_OFFSET = 0xFFFF_FFFF
-
-
-@native
-def read_memory(l: ptr[Loader]) -> boolean:
-    """The index of a memory."""
-    index = read_u32(l.reader)
-    if failed(l.reader):
-        return False
-    if index >= l.module.memory_count:
-        return fail_here(l, Status.UNKNOWN_MEMORY, u64(index), 0)
-    return True
-
-
-@native
-def read_table(l: ptr[Loader]) -> ptr[TableType]:
-    """The table whose index follows; None on failure."""
-    index = read_u32(l.reader)
-    if failed(l.reader):
-        return None
-    if index >= l.module.table_count:
-        fail_here(l, Status.UNKNOWN_TABLE, u64(index), 0)
-        return None
-    return l.module.tables + index
-
-
-@native
-def read_data_segment(l: ptr[Loader]) -> boolean:
-    """Data segments come after the code: their number must have been told before."""
-    index = read_u32(l.reader)
-    if failed(l.reader):
-        return False
-    if l.data_count == NONE:
-        return fail_here(l, Status.DATA_COUNT_REQUIRED, 0, 0)
-    if index >= l.data_count:
-        return fail_here(l, Status.UNKNOWN_DATA_SEGMENT, u64(index), 0)
-    return True
-
-
-@native
-def read_element_type(l: ptr[Loader]) -> u32:
-    """The type of the element segment whose index follows; 0 on failure."""
-    index = read_u32(l.reader)
-    if failed(l.reader):
-        return 0
-    if index >= l.module.element_count:
-        fail_here(l, Status.UNKNOWN_ELEMENT_SEGMENT, u64(index), 0)
-        return 0
-    return l.module.elements[index].type
-
-
-@native
-def misc_instruction(l: ptr[Loader]) -> boolean:
-    """Instructions behind the prefix 0xFC."""
-    code = read_u32(l.reader)
-    if failed(l.reader):
-        return False
-    l.opcode = PREFIX_MISC | code
-    if code >= MISC_COUNT:
-        return fail_here(l, Status.ILLEGAL_OPCODE, u64(l.opcode), 0)
-    feature = MISC_FEATURE[code]
-    if MISC_DEFINED[code] == 0:
-        return illegal(l, l.opcode, feature)
-    if (l.module.features >> u64(feature)) & 1 == 0:
-        return unsupported(l, l.at, u32(feature))
-    return misc_immediates(l, code) and apply_signature(l, MISC_SIGNATURE[code])
-
-
-@native
-def misc_immediates(l: ptr[Loader], code: u32) -> boolean:
-    """Immediates, and the effect of what has no signature in the table."""
-    match code:
-        case Misc.MEMORY_INIT:
-            return read_data_segment(l) and read_memory(l)
-        case Misc.DATA_DROP:
-            return read_data_segment(l)
-        case Misc.MEMORY_COPY:
-            return read_memory(l) and read_memory(l)
-        case Misc.MEMORY_FILL:
-            return read_memory(l)
-        case Misc.TABLE_INIT:
-            return table_init(l)
-        case Misc.ELEM_DROP:
-            return read_element_type(l) != 0
-        case Misc.TABLE_COPY:
-            return table_copy(l)
-        case Misc.TABLE_GROW:
-            t = read_table(l)
-            return (
-                t is not None
-                and pop(l, ValueType.I32)
-                and pop(l, t.element)
-                and push(l, ValueType.I32)
-            )
-        case Misc.TABLE_SIZE:
-            return read_table(l) is not None
-        case Misc.TABLE_FILL:
-            t = read_table(l)
-            return (
-                t is not None
-                and pop(l, ValueType.I32)
-                and pop(l, t.element)
-                and pop(l, ValueType.I32)
-            )
-        case _:
-            return True
-
-
-@native
-def table_init(l: ptr[Loader]) -> boolean:
-    element = read_element_type(l)
-    t = read_table(l)
-    if t is None:
-        return False
-    return element == t.element or mismatch(l, t.element, element)
-
-
-@native
-def table_copy(l: ptr[Loader]) -> boolean:
-    to = read_table(l)
-    source = read_table(l)
-    if to is None or source is None:
-        return False
-    return to.element == source.element or mismatch(l, to.element, source.element)

@@ -5,6 +5,7 @@ take a cursor: then LLVM keeps it in registers. `save` and `resume` move it to a
 everything that is not inline.
 """
 
+from wasmote.core.arithmetic import larger
 from wasmote.core.loader import (
     UNKNOWN,
     ControlFrame,
@@ -27,7 +28,6 @@ from wasmote.nativepy import (
     u32,
     u64,
     unlikely,
-    void,
 )
 
 #: "Opcode" of a mismatch outside of instructions.
@@ -66,9 +66,7 @@ def resume(l: ptr[Loader], c: ptr[Cursor]):
 
 @native(cold=True)
 def mismatch(l: ptr[Loader], expected: u32, found: u32) -> boolean:
-    return fail_here(
-        l, Status.TYPE_MISMATCH, u64(l.opcode), u64(expected) | (u64(found) << 32)
-    )
+    return fail_here(l, Status.TYPE_MISMATCH, u64(l.opcode), u64(expected) | (u64(found) << 32))
 
 
 @native(cold=True)
@@ -85,8 +83,7 @@ def raise_peak(l: ptr[Loader], needed: u32) -> boolean:
         return fail_here(l, Status.LIMIT_OPERANDS, u64(needed), u64(limit))
     if needed > l.operand_capacity:
         capacity = 2 * u64(l.operand_capacity)
-        if capacity < u64(needed):
-            capacity = u64(needed)
+        capacity = larger(capacity, u64(needed))
         made = grow_scratch(l, ptr[u8](l.operands), capacity * sizeof(u32))
         if made is None:
             return out_of_memory(l)
@@ -148,12 +145,12 @@ def pop_types(l: ptr[Loader], types: ptr[u32], count: u32) -> boolean:
 
 @native
 def push_types(l: ptr[Loader], types: ptr[u32], count: u32) -> boolean:
-    if u64(l.height) + u64(count) > u64(l.peak):
-        if not raise_peak(l, l.height + count):
-            return False
+    height = l.height + count
+    if height > l.peak and not raise_peak(l, height):
+        return False
     for i in range(count):
         l.operands[l.height + i] = types[i]
-    l.height += count
+    l.height = height
     return True
 
 

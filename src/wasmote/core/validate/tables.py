@@ -7,8 +7,6 @@ from wasmote.isa.instruction import PREFIX_MISC
 from wasmote.nativepy import constants, u8, u32
 
 
-
-
 class Kind(IntEnum):
     """How the loop over a body treats an opcode."""
 
@@ -81,7 +79,9 @@ def _signature(instruction: Instruction | None) -> int:
 
 def _natural_alignment(instruction: Instruction | None) -> int:
     """log2 of the greatest alignment that may be claimed."""
-    return 0 if instruction is None or not instruction.access else instruction.access.bit_length() - 1
+    return (
+        0 if instruction is None or not instruction.access else instruction.access.bit_length() - 1
+    )
 
 
 def _reserved(opcode: int) -> int:
@@ -93,11 +93,15 @@ def _reserved(opcode: int) -> int:
 NO_FEATURE = 0xFF
 
 _PLAIN = [INSTRUCTIONS.get(opcode) for opcode in range(256)]
-KIND = constants(u8, [Kind.ILLEGAL if i is None else _kind(i) for i in _PLAIN])
+_KINDS = [Kind.ILLEGAL if i is None else _kind(i) for i in _PLAIN]
+_KINDS[PREFIX_MISC >> 16] = Kind.OTHER
+KIND = constants(u8, _KINDS)
 SIGNATURE = constants(u32, [_signature(i) for i in _PLAIN])
 ALIGNMENT = constants(u8, [_natural_alignment(i) for i in _PLAIN])
 #: The feature that an opcode needs: its own, or what it is reserved for.
-FEATURE = constants(u8, [_reserved(o) if i is None else i.feature.bit for o, i in enumerate(_PLAIN)])
+FEATURE = constants(
+    u8, [_reserved(o) if i is None else i.feature.bit for o, i in enumerate(_PLAIN)]
+)
 
 MISC_COUNT = 256
 _MISC = [INSTRUCTIONS.get(PREFIX_MISC | code) for code in range(MISC_COUNT)]
