@@ -45,88 +45,122 @@ LINKS = {
 }
 
 # Each of these would reach outside; all have to fail with EPERM.
-ESCAPES = """
-..
-../
-../.
-./..
-../..
-../root
-../root/file
-../outside/secret
-..//outside//secret
-./../outside/secret
-.//.././outside/secret
-../../../../../../../../etc/passwd
-dir/../..
-dir/../../outside/secret
-dir/deep/../../../outside/secret
-dir/./deep/.././../../outside/secret
-dir/../dir/../../outside/secret
-/
-//
-/.
-/..
-/etc/passwd
-//etc/passwd
-/proc/self/root/etc/passwd
-/dev/null
-{outside}/secret
-{root}/file
-{root}
-up/outside/secret
-up/root/file
-up/
-up/.
-up/..
-up2/x
-up-slash/outside/secret
-up-many/etc/passwd
-self/../outside/secret
-self/up/outside/secret
-self/self/self/../outside/secret
-dir/up/up/outside/secret
-dir/up/../outside/secret
-dir/up2/outside/secret
-dir/deep/up3/outside/secret
-dir/deep/up3/..
-out/secret
-out/
-out/.
-out/../root/file
-out-dot/secret
-out-deep/secret
-out-via-link/secret
-back/file
-abs/secret
-abs/
-abs-slash/etc/passwd
-abs-slashes/etc/passwd
-abs-root/file
-abs-proc/etc/passwd
-abs-cwd/x
-chain1/secret
-chain1/
-chain2/secret
-to-dir/../../outside/secret
-to-dir/up/../outside/secret
-to-dir/deep/../../../outside/secret
-to-dir/out/secret
-""".split()
+ESCAPES = [
+    "..",
+    "../",
+    "../.",
+    "./..",
+    "../..",
+    "../root",
+    "../root/file",
+    "../outside/secret",
+    "..//outside//secret",
+    "./../outside/secret",
+    ".//.././outside/secret",
+    "../../../../../../../../etc/passwd",
+    "dir/../..",
+    "dir/../../outside/secret",
+    "dir/deep/../../../outside/secret",
+    "dir/./deep/.././../../outside/secret",
+    "dir/../dir/../../outside/secret",
+    "/",
+    "//",
+    "/.",
+    "/..",
+    "/etc/passwd",
+    "//etc/passwd",
+    "/proc/self/root/etc/passwd",
+    "/dev/null",
+    "{outside}/secret",
+    "{root}/file",
+    "{root}",
+    "up/outside/secret",
+    "up/root/file",
+    "up/",
+    "up/.",
+    "up/..",
+    "up2/x",
+    "up-slash/outside/secret",
+    "up-many/etc/passwd",
+    "self/../outside/secret",
+    "self/up/outside/secret",
+    "self/self/self/../outside/secret",
+    "dir/up/up/outside/secret",
+    "dir/up/../outside/secret",
+    "dir/up2/outside/secret",
+    "dir/deep/up3/outside/secret",
+    "dir/deep/up3/..",
+    "out/secret",
+    "out/",
+    "out/.",
+    "out/../root/file",
+    "out-dot/secret",
+    "out-deep/secret",
+    "out-via-link/secret",
+    "back/file",
+    "abs/secret",
+    "abs/",
+    "abs-slash/etc/passwd",
+    "abs-slashes/etc/passwd",
+    "abs-root/file",
+    "abs-proc/etc/passwd",
+    "abs-cwd/x",
+    "chain1/secret",
+    "chain1/",
+    "chain2/secret",
+    "to-dir/../../outside/secret",
+    "to-dir/up/../outside/secret",
+    "to-dir/deep/../../../outside/secret",
+    "to-dir/out/secret",
+]
 
 # Only the last component is a link outside: following it fails, the link itself is inside.
-LAST_LINKS = """
-up up-slash up2 up-many out out-file out-dot out-deep out-via-link back back-file abs abs-file
-abs-slash abs-slashes abs-root abs-proc abs-cwd chain1 chain2 chain3 dir/up2 dir/out dir/deep/up3
-self/out-file dir/up/out-file
-""".split()
+LAST_LINKS = [
+    "up",
+    "up-slash",
+    "up2",
+    "up-many",
+    "out",
+    "out-file",
+    "out-dot",
+    "out-deep",
+    "out-via-link",
+    "back",
+    "back-file",
+    "abs",
+    "abs-file",
+    "abs-slash",
+    "abs-slashes",
+    "abs-root",
+    "abs-proc",
+    "abs-cwd",
+    "chain1",
+    "chain2",
+    "chain3",
+    "dir/up2",
+    "dir/out",
+    "dir/deep/up3",
+    "self/out-file",
+    "dir/up/out-file",
+]
 
 # These look alike but stay inside.
-INSIDE = """
-file ./file .//file dir/../file dir/deep/../../file dir/deep/in dir/up/file self/file
-self/self/dir/up/file to-dir/../file to-dir/up/to-dir/deep/in dir/up/dir/up/dir/up/file
-...file ..file
-""".split()
+INSIDE = [
+    "file",
+    "./file",
+    ".//file",
+    "dir/../file",
+    "dir/deep/../../file",
+    "dir/deep/in",
+    "dir/up/file",
+    "self/file",
+    "self/self/dir/up/file",
+    "to-dir/../file",
+    "to-dir/up/to-dir/deep/in",
+    "dir/up/dir/up/dir/up/file",
+    "...file",
+    "..file",
+]
 
 
 def tree(path: Path) -> list[tuple[str, int, int, bytes]]:
@@ -190,7 +224,9 @@ def check_entry_functions(program: Program, name: str) -> None:
     }
     for function, arguments in calls.items():
         errno = program.call(function, *arguments)
-        assert errno == abi.EPERM or (ends_in_link and errno in (abi.EEXIST, abi.ENOTDIR))
+        assert errno == abi.EPERM or (
+            ends_in_link and errno in (abi.EEXIST, abi.ENOTDIR)
+        )
     if not ends_in_link:
         assert program.call("path_rename", *target, *file) == abi.EPERM
         assert program.call("path_rename", *file, *target) == abi.EPERM
@@ -199,7 +235,9 @@ def check_entry_functions(program: Program, name: str) -> None:
 
 
 @pytest.mark.parametrize("path", LAST_LINKS)
-def test_link_outside_at_the_end(program: Program, root: Path, outside: Path, path: str) -> None:
+def test_link_outside_at_the_end(
+    program: Program, root: Path, outside: Path, path: str
+) -> None:
     for oflags in (0, abi.OFLAGS_CREAT, abi.OFLAGS_TRUNC, abi.OFLAGS_DIRECTORY):
         assert program.open(path, oflags) == -abi.EPERM
         assert program.open(path, oflags, follow=False) in (-abi.ELOOP, -abi.ENOTDIR)
@@ -240,11 +278,15 @@ def test_links_made_by_the_program(program: Program, root: Path, outside: Path) 
         program.ok("path_unlink_file", 3, *program.put("made"))
 
 
-def test_moving_a_link_deeper_or_higher(program: Program, root: Path, outside: Path) -> None:
+def test_moving_a_link_deeper_or_higher(
+    program: Program, root: Path, outside: Path
+) -> None:
     """A link that was harmless where it was made leads outside after a move."""
     program.ok("path_symlink", *program.put("../file"), 3, *program.put("dir/harmless"))
     assert program.read(program.open("dir/harmless")) == b"inside"
-    program.ok("path_rename", 3, *program.put("dir/harmless"), 3, *program.put("harmful"))
+    program.ok(
+        "path_rename", 3, *program.put("dir/harmless"), 3, *program.put("harmful")
+    )
     assert program.open("harmful") == -abi.EPERM
 
 
@@ -281,7 +323,9 @@ class Swapper(threading.Thread):
             self.swaps += 1
 
 
-def test_swapping_links_wins_nothing(program: Program, root: Path, outside: Path) -> None:
+def test_swapping_links_wins_nothing(
+    program: Program, root: Path, outside: Path
+) -> None:
     (root / "flip").mkdir()
     (root / "flip" / "secret").write_bytes(b"inside")
     (root / "flip-file").write_bytes(b"inside")

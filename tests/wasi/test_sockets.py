@@ -19,7 +19,9 @@ def pair() -> Iterator[tuple[Program, socket.socket]]:
         yield Program(wasi), ours
 
 
-def receive(program: Program, fd: int, size: int, flags: int = 0) -> tuple[bytes, int] | int:
+def receive(
+    program: Program, fd: int, size: int, flags: int = 0
+) -> tuple[bytes, int] | int:
     buffer, length, result = program.alloc(size), program.alloc(4), program.alloc(2)
     vector = program.iovecs((buffer, size))
     errno = program.call("sock_recv", fd, *vector, flags, length, result)

@@ -85,7 +85,11 @@ class Wasi:
 
 
 def _encode(what: str, string: str | bytes) -> bytes:
-    data = string if isinstance(string, bytes) else string.encode("utf-8", "surrogateescape")
+    data = (
+        string
+        if isinstance(string, bytes)
+        else string.encode("utf-8", "surrogateescape")
+    )
     if 0 in data:
         raise WasiError(f"{what} {string!r} contains a NUL character")
     return data
@@ -95,4 +99,7 @@ def _environment(env: Mapping[str, str]) -> list[bytes]:
     for name in env:
         if not name or "=" in name:
             raise WasiError(f"{name!r} cannot be the name of an environment variable")
-    return [_encode("environment variable", f"{name}={value}") for name, value in env.items()]
+    return [
+        _encode("environment variable", f"{name}={value}")
+        for name, value in env.items()
+    ]

@@ -31,7 +31,9 @@ class Place:
 
     __slots__ = ("_opened", "directory", "name", "slash")
 
-    def __init__(self, directory: int, name: bytes, slash: bool, opened: list[int]) -> None:
+    def __init__(
+        self, directory: int, name: bytes, slash: bool, opened: list[int]
+    ) -> None:
         self.directory = directory
         self.name = name
         #: The path ended in a slash: only a directory is meant.
@@ -49,7 +51,9 @@ class Place:
         return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
 
 
-def resolve(root: int, path: bytes, *, follow: bool = False, entry: bool = False) -> Place:
+def resolve(
+    root: int, path: bytes, *, follow: bool = False, entry: bool = False
+) -> Place:
     """Walk `path` from the directory `root`.
 
     `follow` says whether a symbolic link at the end is followed. With `entry` the caller means
@@ -69,7 +73,9 @@ def resolve(root: int, path: bytes, *, follow: bool = False, entry: bool = False
     return Place(directory, name, path.endswith(b"/"), opened)
 
 
-def _walk(root: int, pending: list[bytes], follow: bool, opened: list[int]) -> tuple[int, bytes]:
+def _walk(
+    root: int, pending: list[bytes], follow: bool, opened: list[int]
+) -> tuple[int, bytes]:
     """Walk the components in `pending`, the next one last, entering directories into `opened`."""
     links = 0
     while pending:
