@@ -81,16 +81,7 @@ class Program:
         result = self.alloc(4)
         errno = self.call(
             "path_open",
-            *(
-                fd,
-                int(follow),
-                *self.put(path),
-                oflags,
-                rights,
-                inheriting,
-                fdflags,
-                result,
-            ),
+            *(fd, int(follow), *self.put(path), oflags, rights, inheriting, fdflags, result),
         )
         return -errno if errno else self.u32(result)
 
@@ -130,9 +121,7 @@ class Program:
         self.ok("fd_fdstat_get", fd, result)
         return abi.FDSTAT.unpack_from(self.memory, result)
 
-    def path_stat(
-        self, path: str, follow: bool = True, fd: int = 3
-    ) -> tuple[int, ...] | int:
+    def path_stat(self, path: str, follow: bool = True, fd: int = 3) -> tuple[int, ...] | int:
         """dev, ino, filetype, nlink, size, atim, mtim, ctim; or minus the errno."""
         layout = abi.PREVIEW1.filestat
         result = self.alloc(layout.size)
@@ -155,10 +144,6 @@ def streams() -> tuple[io.BytesIO, io.BytesIO, io.BytesIO]:
 
 
 @pytest.fixture
-def program(
-    root: Path, streams: tuple[io.BytesIO, io.BytesIO, io.BytesIO]
-) -> Iterator[Program]:
-    with Wasi(
-        ["prog", "ä", b"\xff"], {"A": "1", "B": "x=y"}, {"/": root}, *streams
-    ) as wasi:
+def program(root: Path, streams: tuple[io.BytesIO, io.BytesIO, io.BytesIO]) -> Iterator[Program]:
+    with Wasi(["prog", "ä", b"\xff"], {"A": "1", "B": "x=y"}, {"/": root}, *streams) as wasi:
         yield Program(wasi)

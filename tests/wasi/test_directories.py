@@ -69,10 +69,7 @@ def test_preopens_in_order(tmp_path: Path) -> None:
             program.ok("fd_prestat_dir_name", fd, 128, length)
             assert program.get(128, length) == name.encode()
             program.ok("fd_prestat_dir_name", fd, 128, length + 5)
-            assert (
-                program.call("fd_prestat_dir_name", fd, 128, length - 1)
-                == abi.ENAMETOOLONG
-            )
+            assert program.call("fd_prestat_dir_name", fd, 128, length - 1) == abi.ENAMETOOLONG
             assert program.read(program.open("marker", fd=fd)) == str(fd - 3).encode()
         for fd in (0, 1, 2, 6):
             assert program.call("fd_prestat_get", fd, 64) == abi.EBADF
@@ -150,12 +147,8 @@ def test_open_without_following(program: Program, root: Path) -> None:
     (root / "to-dir").symlink_to("dir")
     assert program.open("link", follow=False) == -abi.ELOOP
     assert program.open("to-dir", DIRECTORY, follow=False) in (-abi.ENOTDIR, -abi.ELOOP)
-    assert program.open("to-dir/file", follow=False) > 0, (
-        "only the last component counts"
-    )
-    assert program.open("to-dir/", DIRECTORY, follow=False) > 0, (
-        "a slash follows, as in POSIX"
-    )
+    assert program.open("to-dir/file", follow=False) > 0, "only the last component counts"
+    assert program.open("to-dir/", DIRECTORY, follow=False) > 0, "a slash follows, as in POSIX"
 
 
 def test_open_through_as_many_links_as_allowed(program: Program, root: Path) -> None:
@@ -172,9 +165,7 @@ def test_open_truncates(program: Program, root: Path) -> None:
     assert (root / "file").read_bytes() == b""
 
 
-def test_rights_choose_between_reading_and_writing(
-    program: Program, root: Path
-) -> None:
+def test_rights_choose_between_reading_and_writing(program: Program, root: Path) -> None:
     (root / "file").write_bytes(b"data")
     reading = program.open("file", 0, abi.FD_READ)
     assert program.fdstat(reading)[2] == abi.FD_READ
@@ -196,9 +187,7 @@ def test_a_directory_hands_down_only_what_it_may(program: Program, root: Path) -
     assert program.fdstat(sub)[2:] == (rights, abi.FD_READ | abi.PATH_OPEN)
     below = {"fd": sub, "inheriting": 0}
     assert program.open("file", 0, abi.FD_READ, **below) > 0
-    assert (
-        program.open("file", 0, abi.FD_READ | abi.FD_WRITE, **below) == -abi.ENOTCAPABLE
-    )
+    assert program.open("file", 0, abi.FD_READ | abi.FD_WRITE, **below) == -abi.ENOTCAPABLE
     assert program.open("new", CREAT, abi.FD_READ, **below) == -abi.ENOTCAPABLE
     assert program.open("file", TRUNC, abi.FD_READ, **below) == -abi.ENOTCAPABLE
     for flag in (abi.SYNC, abi.RSYNC, abi.DSYNC):
@@ -207,17 +196,13 @@ def test_a_directory_hands_down_only_what_it_may(program: Program, root: Path) -
     assert program.path_stat("file", fd=sub) == -abi.ENOTCAPABLE
 
 
-def test_rights_to_write_alone_do_not_open_for_writing(
-    program: Program, root: Path
-) -> None:
+def test_rights_to_write_alone_do_not_open_for_writing(program: Program, root: Path) -> None:
     """Go's library asks for them even to read; a file that may only be read has to open."""
     (root / "file").touch()
     (root / "dir").mkdir()
     rights = abi.FILE_RIGHTS & ~abi.FD_WRITE
     fd = program.open("file", 0, rights)
-    assert (
-        program.fdstat(fd)[2] == rights & ~abi.FD_ALLOCATE & ~abi.FD_FILESTAT_SET_SIZE
-    )
+    assert program.fdstat(fd)[2] == rights & ~abi.FD_ALLOCATE & ~abi.FD_FILESTAT_SET_SIZE
     assert program.call("fd_filestat_set_size", fd, 0) == abi.ENOTCAPABLE
     assert program.open("dir", 0, rights) > 0
 
@@ -225,9 +210,7 @@ def test_rights_to_write_alone_do_not_open_for_writing(
 def test_all_rights_at_once(program: Program, root: Path) -> None:
     """Rust's standard library asks for every bit there is."""
     (root / "file").touch()
-    fd = program.open(
-        "file", 0, 0xFFFF_FFFF_FFFF_FFFF, inheriting=0xFFFF_FFFF_FFFF_FFFF
-    )
+    fd = program.open("file", 0, 0xFFFF_FFFF_FFFF_FFFF, inheriting=0xFFFF_FFFF_FFFF_FFFF)
     assert program.fdstat(fd) == (abi.REGULAR_FILE, 0, abi.FILE_RIGHTS, 0)
 
 
@@ -317,9 +300,7 @@ def test_readdir_cookies(program: Program, root: Path) -> None:
     assert readdir(program, cookie=1000) == b""
     assert readdir(program, cookie=0xFFFF_FFFF_FFFF_FFFF) == b""
     (root / "d").touch()
-    assert len(records(readdir(program, cookie=1))) == 4, (
-        "a listing under way does not change"
-    )
+    assert len(records(readdir(program, cookie=1))) == 4, "a listing under way does not change"
     assert len(records(readdir(program))) == 6, "cookie 0 looks again"
     assert readdir(program, size=0) == b""
 
@@ -402,12 +383,7 @@ def test_readlink(program: Program, root: Path) -> None:
     (root / "link").symlink_to("some/target")
     (root / "file").touch()
     name = program.put("link")
-    for size, expected in (
-        (100, b"some/target"),
-        (11, b"some/target"),
-        (4, b"some"),
-        (0, b""),
-    ):
+    for size, expected in ((100, b"some/target"), (11, b"some/target"), (4, b"some"), (0, b"")):
         buffer, used = program.alloc(size), program.alloc(4)
         program.ok("path_readlink", 3, *name, buffer, size, used)
         assert program.get(buffer, program.u32(used)) == expected
@@ -438,10 +414,7 @@ def test_filestat_of_links(program: Program, root: Path) -> None:
     (root / "file").write_text("12345")
     (root / "link").symlink_to("file")
     (root / "dir").mkdir()
-    followed, itself = (
-        program.path_stat("link"),
-        program.path_stat("link", follow=False),
-    )
+    followed, itself = program.path_stat("link"), program.path_stat("link", follow=False)
     assert isinstance(followed, tuple) and isinstance(itself, tuple)
     assert (followed[2], followed[4]) == (abi.REGULAR_FILE, 5)
     assert (itself[2], itself[4]) == (abi.SYMBOLIC_LINK, 4)

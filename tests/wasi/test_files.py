@@ -61,10 +61,7 @@ def test_pread_and_pwrite_leave_the_position(program: Program, root: Path) -> No
     assert (program.u32(result), program.get(buffer, 4)) == (4, b"3xy6")
     program.ok("fd_tell", fd, 64)
     assert program.u64(64) == 10
-    assert (
-        program.call("fd_pread", fd, *program.iovecs((buffer, 4)), -1, result)
-        == abi.EINVAL
-    )
+    assert program.call("fd_pread", fd, *program.iovecs((buffer, 4)), -1, result) == abi.EINVAL
 
 
 def test_seek(program: Program) -> None:
@@ -97,9 +94,7 @@ def test_append(program: Program, root: Path) -> None:
     assert (root / "file").read_bytes() == b"Start+end!"
 
 
-@pytest.mark.parametrize(
-    "flag", [abi.APPEND, abi.DSYNC, abi.NONBLOCK, abi.RSYNC, abi.SYNC]
-)
+@pytest.mark.parametrize("flag", [abi.APPEND, abi.DSYNC, abi.NONBLOCK, abi.RSYNC, abi.SYNC])
 def test_flags_are_reported(program: Program, flag: int) -> None:
     program.create("file")
     fd = program.open("file", 0, abi.FILE_RIGHTS, fdflags=flag)
@@ -123,9 +118,7 @@ def test_rights_only_shrink(program: Program) -> None:
     assert program.fdstat(fd)[2] == rest
     assert program.write(fd, b"x") == -abi.ENOTCAPABLE
     assert program.read(fd) == b"data"
-    assert (
-        program.call("fd_fdstat_set_rights", fd, abi.FILE_RIGHTS, 0) == abi.ENOTCAPABLE
-    )
+    assert program.call("fd_fdstat_set_rights", fd, abi.FILE_RIGHTS, 0) == abi.ENOTCAPABLE
     assert program.call("fd_fdstat_set_rights", fd, rest, 1) == abi.ENOTCAPABLE
 
 
@@ -219,16 +212,12 @@ def test_set_times(program: Program, root: Path) -> None:
     program.ok("fd_filestat_set_times", fd, 5, 5, 0)
     assert file.stat().st_mtime_ns == 3333
     name = program.put("file")
-    program.ok(
-        "path_filestat_set_times", 3, 0, *name, 7, 8, abi.FST_ATIM | abi.FST_MTIM
-    )
+    program.ok("path_filestat_set_times", 3, 0, *name, 7, 8, abi.FST_ATIM | abi.FST_MTIM)
     assert (file.stat().st_atime_ns, file.stat().st_mtime_ns) == (7, 8)
     for flags in (3, 12, 16, 15):
         assert program.call("fd_filestat_set_times", fd, 0, 0, flags) == abi.EINVAL
         times = (0, 0, flags)
-        assert (
-            program.call("path_filestat_set_times", 3, 0, *name, *times) == abi.EINVAL
-        )
+        assert program.call("path_filestat_set_times", 3, 0, *name, *times) == abi.EINVAL
     assert (file.stat().st_atime_ns, file.stat().st_mtime_ns) == (7, 8)
 
 

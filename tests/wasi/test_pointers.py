@@ -64,9 +64,7 @@ def arguments(program: Program, spec: str, file: int) -> list[int]:
 
 def pointer_positions(name: str) -> list[int]:
     annotations = FUNCTIONS[name].__annotations__.items()
-    kinds = [
-        kind for parameter, kind in annotations if parameter not in ("state", "return")
-    ]
+    kinds = [kind for parameter, kind in annotations if parameter not in ("state", "return")]
     return [position for position, kind in enumerate(kinds) if kind is Pointer]
 
 
@@ -82,9 +80,7 @@ def test_each_pointer_is_checked(program: Program, root: Path, name: str) -> Non
         for bad in (SIZE, 0xFFFF_FFFF, 0xFFFF_FF00, 0x8000_0000, SIZE + 1):
             values = arguments(program, CALLS[name], file)
             values[position] = bad
-            assert program.call(name, *values) == abi.EFAULT, (
-                f"argument {position} = {bad:#x}"
-            )
+            assert program.call(name, *values) == abi.EFAULT, f"argument {position} = {bad:#x}"
     assert sorted(path.name for path in root.iterdir()) == ["file"], "no effect"
     assert (root / "file").read_bytes() == b"data"
 
@@ -94,13 +90,7 @@ def test_bad_iovecs_have_no_effect(program: Program, root: Path, name: str) -> N
     fd = program.create("file", b"data")
     offset = [0] if name[3] == "p" else []
     good, result = (program.alloc(4), 4), program.alloc(4)
-    for bad in (
-        (SIZE - 3, 4),
-        (SIZE, 1),
-        (0, SIZE + 1),
-        (0xFFFF_FFFF, 0xFFFF_FFFF),
-        (1, SIZE),
-    ):
+    for bad in ((SIZE - 3, 4), (SIZE, 1), (0, SIZE + 1), (0xFFFF_FFFF, 0xFFFF_FFFF), (1, SIZE)):
         vector = program.iovecs(good, bad)
         assert program.call(name, fd, *vector, *offset, result) == abi.EFAULT
     for count in (1 << 14, 1 << 29, 0x8000_0000, 0xFFFF_FFFF):
@@ -147,22 +137,7 @@ def test_random_arguments(root: Path, version: str) -> None:
     """Whatever a program passes, it gets an errno."""
     random_ = random.Random(1)
     (root / "file").write_bytes(b"data")
-    interesting = [
-        0,
-        1,
-        2,
-        3,
-        4,
-        5,
-        8,
-        64,
-        100,
-        1024,
-        SIZE - 8,
-        SIZE - 1,
-        SIZE,
-        SIZE + 1,
-    ]
+    interesting = [0, 1, 2, 3, 4, 5, 8, 64, 100, 1024, SIZE - 8, SIZE - 1, SIZE, SIZE + 1]
     interesting += [0x7FFF_FFFF, -0x8000_0000, -1, -8, -64]
     wide = [*interesting, -(1 << 63), (1 << 63) - 1, 1 << 40, 0x3FFF_FFFF]
     streams = io.BytesIO(b"x" * 1000), io.BytesIO(), io.BytesIO()
@@ -174,20 +149,13 @@ def test_random_arguments(root: Path, version: str) -> None:
             if random_.random() < 0.1:  # the program's memory holds what it likes
                 where = random_.randrange(SIZE - 64)
                 program.memory[where : where + 8] = random_.randbytes(8)
-                program.memory[0:8] = random_.choice(
-                    [b"file\0\0\0\0", b"../..///", b"\0" * 8]
-                )
+                program.memory[0:8] = random_.choice([b"file\0\0\0\0", b"../..///", b"\0" * 8])
             name = random_.choice(list(program.functions))
-            if name in (
-                "poll_oneoff",
-                "fd_allocate",
-            ):  # could wait for centuries, fill the disk
+            if name in ("poll_oneoff", "fd_allocate"):  # could wait for centuries, fill the disk
                 continue
             function = program.functions[name]
             kinds = [str(kind) for kind in function.type.params]
-            values = [
-                random_.choice(interesting if k == "i32" else wide) for k in kinds
-            ]
+            values = [random_.choice(interesting if k == "i32" else wide) for k in kinds]
             try:
                 outcomes.add(function(*values))
             except Exit:

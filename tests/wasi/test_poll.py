@@ -26,9 +26,7 @@ def on(fd: int, tag: int, userdata: int) -> bytes:
     return struct.pack("<QB7xI28x", userdata, tag, fd)
 
 
-def poll(
-    program: Program, *subscriptions: bytes
-) -> list[tuple[int, int, int, int, int]]:
+def poll(program: Program, *subscriptions: bytes) -> list[tuple[int, int, int, int, int]]:
     """The events: userdata, errno, type, bytes, flags."""
     array = program.put(b"".join(subscriptions))[0]
     events, count = program.alloc(32 * len(subscriptions)), program.alloc(4)
@@ -69,9 +67,7 @@ def test_absolute_clocks(program: Program) -> None:
 
 def test_first_clock_wins(program: Program) -> None:
     start = time.monotonic_ns()
-    events = poll(
-        program, clock(1, 10_000 * MS), clock(2, 5 * MS), clock(3, (1 << 64) - 1)
-    )
+    events = poll(program, clock(1, 10_000 * MS), clock(2, 5 * MS), clock(3, (1 << 64) - 1))
     assert events == [(2, 0, 0, 0, 0)]
     assert time.monotonic_ns() - start < 2_000 * MS
 
@@ -122,9 +118,7 @@ def test_files_are_always_ready(program: Program) -> None:
     fd = program.create("file", b"12345")
     program.seek(fd, 2)
     start = time.monotonic_ns()
-    events = poll(
-        program, on(fd, READ, 1), on(fd, WRITE, 2), on(1, WRITE, 3), clock(4, 1 << 40)
-    )
+    events = poll(program, on(fd, READ, 1), on(fd, WRITE, 2), on(1, WRITE, 3), clock(4, 1 << 40))
     assert events == [(1, 0, READ, 3, 0), (2, 0, WRITE, 0, 0), (3, 0, WRITE, 0, 0)]
     assert time.monotonic_ns() - start < 100 * MS
 

@@ -100,9 +100,7 @@ def test_random_in_more_than_one_chunk() -> None:
     with Wasi() as wasi:
         memory = bytearray((2 << 20) + 100)
         wasi.attach(memory)
-        assert (
-            wasi.imports()["wasi_snapshot_preview1"]["random_get"](0, len(memory)) == 0
-        )
+        assert wasi.imports()["wasi_snapshot_preview1"]["random_get"](0, len(memory)) == 0
         assert any(memory[-100:]) and any(memory[1 << 20 : (1 << 20) + 100])
 
 

@@ -28,16 +28,7 @@ Outcome = tuple[int | str, bytes, bytes]
 def binary(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The compiled test program."""
     output = tmp_path_factory.mktemp("programs") / "posix.wasm"
-    command = [
-        sys.executable,
-        "-m",
-        "ziglang",
-        "cc",
-        "-target",
-        "wasm32-wasi",
-        "-O1",
-        "-s",
-    ]
+    command = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-wasi", "-O1", "-s"]
     subprocess.run([*command, str(SOURCE), "-o", str(output)], check=True)
     return output.read_bytes()
 
@@ -96,9 +87,7 @@ def run_in_wasmtime(binary: bytes, wasi: Wasi) -> None:
                 for kinds in (signature.params, signature.results)
             )
             function_type = wasmtime.FuncType(params, results)
-            linker.define_func(
-                module, name, function_type, hosted(function), access_caller=True
-            )
+            linker.define_func(module, name, function_type, hosted(function), access_caller=True)
     instance = linker.instantiate(store, wasmtime.Module(engine, binary))
     try:
         instance.exports(store)["_start"](store)
@@ -116,9 +105,7 @@ def run_in_wasmote(binary: bytes, wasi: Wasi) -> None:
         raise RuntimeError("trap") from trap
 
 
-def ours(
-    run: Callable[[bytes, Wasi], None], binary: bytes, part: str, directory: Path
-) -> Outcome:
+def ours(run: Callable[[bytes, Wasi], None], binary: bytes, part: str, directory: Path) -> Outcome:
     (directory / "in").write_bytes(INPUT)
     (directory / "root").mkdir()
     code: int | str = 0

@@ -224,9 +224,7 @@ def check_entry_functions(program: Program, name: str) -> None:
     }
     for function, arguments in calls.items():
         errno = program.call(function, *arguments)
-        assert errno == abi.EPERM or (
-            ends_in_link and errno in (abi.EEXIST, abi.ENOTDIR)
-        )
+        assert errno == abi.EPERM or (ends_in_link and errno in (abi.EEXIST, abi.ENOTDIR))
     if not ends_in_link:
         assert program.call("path_rename", *target, *file) == abi.EPERM
         assert program.call("path_rename", *file, *target) == abi.EPERM
@@ -235,9 +233,7 @@ def check_entry_functions(program: Program, name: str) -> None:
 
 
 @pytest.mark.parametrize("path", LAST_LINKS)
-def test_link_outside_at_the_end(
-    program: Program, root: Path, outside: Path, path: str
-) -> None:
+def test_link_outside_at_the_end(program: Program, root: Path, outside: Path, path: str) -> None:
     for oflags in (0, abi.OFLAGS_CREAT, abi.OFLAGS_TRUNC, abi.OFLAGS_DIRECTORY):
         assert program.open(path, oflags) == -abi.EPERM
         assert program.open(path, oflags, follow=False) in (-abi.ELOOP, -abi.ENOTDIR)
@@ -278,15 +274,11 @@ def test_links_made_by_the_program(program: Program, root: Path, outside: Path) 
         program.ok("path_unlink_file", 3, *program.put("made"))
 
 
-def test_moving_a_link_deeper_or_higher(
-    program: Program, root: Path, outside: Path
-) -> None:
+def test_moving_a_link_deeper_or_higher(program: Program, root: Path, outside: Path) -> None:
     """A link that was harmless where it was made leads outside after a move."""
     program.ok("path_symlink", *program.put("../file"), 3, *program.put("dir/harmless"))
     assert program.read(program.open("dir/harmless")) == b"inside"
-    program.ok(
-        "path_rename", 3, *program.put("dir/harmless"), 3, *program.put("harmful")
-    )
+    program.ok("path_rename", 3, *program.put("dir/harmless"), 3, *program.put("harmful"))
     assert program.open("harmful") == -abi.EPERM
 
 
@@ -323,9 +315,7 @@ class Swapper(threading.Thread):
             self.swaps += 1
 
 
-def test_swapping_links_wins_nothing(
-    program: Program, root: Path, outside: Path
-) -> None:
+def test_swapping_links_wins_nothing(program: Program, root: Path, outside: Path) -> None:
     (root / "flip").mkdir()
     (root / "flip" / "secret").write_bytes(b"inside")
     (root / "flip-file").write_bytes(b"inside")

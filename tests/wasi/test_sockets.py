@@ -19,9 +19,7 @@ def pair() -> Iterator[tuple[Program, socket.socket]]:
         yield Program(wasi), ours
 
 
-def receive(
-    program: Program, fd: int, size: int, flags: int = 0
-) -> tuple[bytes, int] | int:
+def receive(program: Program, fd: int, size: int, flags: int = 0) -> tuple[bytes, int] | int:
     buffer, length, result = program.alloc(size), program.alloc(4), program.alloc(2)
     vector = program.iovecs((buffer, size))
     errno = program.call("sock_recv", fd, *vector, flags, length, result)
@@ -69,23 +67,22 @@ def test_truncated_datagram() -> None:
 
 
 def test_accept() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with Wasi(stdin=server.fileno()) as wasi:
-            program = Program(wasi)
-            with socket.create_connection(server.getsockname()) as client:
-                program.ok("sock_accept", 0, abi.NONBLOCK, 64)
-                fd = program.u32(64)
-                assert program.fdstat(fd)[:2] == (abi.SOCKET_STREAM, abi.NONBLOCK)
-                assert receive(program, fd, 10) == abi.EAGAIN
-                client.sendall(b"hello")
-                program.ok("fd_fdstat_set_flags", fd, 0)
-                assert receive(program, fd, 10) == (b"hello", 0)
-                assert program.write(fd, b"bye") == 3
-                program.ok("fd_close", fd)
-                assert client.recv(10) == b"bye"
-            assert program.call("sock_accept", 0, abi.APPEND, 64) == abi.EINVAL
-            server.setblocking(False)
-            assert program.call("sock_accept", 0, 0, 64) == abi.EAGAIN
+    with socket.create_server(("127.0.0.1", 0)) as server, Wasi(stdin=server.fileno()) as wasi:
+        program = Program(wasi)
+        with socket.create_connection(server.getsockname()) as client:
+            program.ok("sock_accept", 0, abi.NONBLOCK, 64)
+            fd = program.u32(64)
+            assert program.fdstat(fd)[:2] == (abi.SOCKET_STREAM, abi.NONBLOCK)
+            assert receive(program, fd, 10) == abi.EAGAIN
+            client.sendall(b"hello")
+            program.ok("fd_fdstat_set_flags", fd, 0)
+            assert receive(program, fd, 10) == (b"hello", 0)
+            assert program.write(fd, b"bye") == 3
+            program.ok("fd_close", fd)
+            assert client.recv(10) == b"bye"
+        assert program.call("sock_accept", 0, abi.APPEND, 64) == abi.EINVAL
+        server.setblocking(False)
+        assert program.call("sock_accept", 0, 0, 64) == abi.EAGAIN
 
 
 def test_not_a_socket(program: Program) -> None:

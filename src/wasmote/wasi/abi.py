@@ -53,9 +53,7 @@ SOCKET_DGRAM, SOCKET_STREAM, SYMBOLIC_LINK = 5, 6, 7
 
 # The most that a descriptor of each kind can have. A terminal cannot seek or tell: wasi-libc's
 # isatty() goes by that.
-STREAM_RIGHTS = (
-    FD_READ | FD_WRITE | FD_FDSTAT_SET_FLAGS | FD_FILESTAT_GET | POLL_FD_READWRITE
-)
+STREAM_RIGHTS = FD_READ | FD_WRITE | FD_FDSTAT_SET_FLAGS | FD_FILESTAT_GET | POLL_FD_READWRITE
 SOCKET_RIGHTS = STREAM_RIGHTS | SOCK_SHUTDOWN | SOCK_ACCEPT
 FILE_RIGHTS = (
     STREAM_RIGHTS
@@ -64,19 +62,8 @@ FILE_RIGHTS = (
 )
 DIRECTORY_RIGHTS = (
     (FD_FDSTAT_SET_FLAGS | FD_SYNC | FD_ADVISE | FD_READDIR | POLL_FD_READWRITE)
-    | (
-        FD_FILESTAT_GET
-        | FD_FILESTAT_SET_TIMES
-        | PATH_OPEN
-        | PATH_READLINK
-        | PATH_SYMLINK
-    )
-    | (
-        PATH_CREATE_DIRECTORY
-        | PATH_CREATE_FILE
-        | PATH_REMOVE_DIRECTORY
-        | PATH_UNLINK_FILE
-    )
+    | (FD_FILESTAT_GET | FD_FILESTAT_SET_TIMES | PATH_OPEN | PATH_READLINK | PATH_SYMLINK)
+    | (PATH_CREATE_DIRECTORY | PATH_CREATE_FILE | PATH_REMOVE_DIRECTORY | PATH_UNLINK_FILE)
     | (PATH_LINK_SOURCE | PATH_LINK_TARGET | PATH_RENAME_SOURCE | PATH_RENAME_TARGET)
     | (PATH_FILESTAT_GET | PATH_FILESTAT_SET_SIZE | PATH_FILESTAT_SET_TIMES)
 )
@@ -121,9 +108,7 @@ IOVEC = Struct("<II")
 class Layout:
     """What differs between the two versions of the interface."""
 
-    def __init__(
-        self, filestat: str, whence: tuple[int, int, int], subscription: str
-    ) -> None:
+    def __init__(self, filestat: str, whence: tuple[int, int, int], subscription: str) -> None:
         #: dev, ino, filetype, nlink, size, atim, mtim, ctim
         self.filestat = Struct(filestat)
         #: the host's SEEK_… by the guest's whence
@@ -132,10 +117,6 @@ class Layout:
         self.subscription = Struct(subscription)
 
 
-PREVIEW1 = Layout(
-    "<QQB7xQQQQQ", (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END), "<QB7xI4xQQH6x"
-)
+PREVIEW1 = Layout("<QQB7xQQQQQ", (os.SEEK_SET, os.SEEK_CUR, os.SEEK_END), "<QB7xI4xQQH6x")
 # A subscription had one more field, the clock's identifier, in whose place a descriptor stands.
-UNSTABLE = Layout(
-    "<QQB3xIQQQQ", (os.SEEK_CUR, os.SEEK_END, os.SEEK_SET), "<QB7xQI4xQQH6x"
-)
+UNSTABLE = Layout("<QQB3xIQQQQ", (os.SEEK_CUR, os.SEEK_END, os.SEEK_SET), "<QB7xQI4xQQH6x")

@@ -63,12 +63,7 @@ class State:
     __slots__ = ("args", "environ", "guest", "layout", "table")
 
     def __init__(
-        self,
-        layout: Layout,
-        guest: Guest,
-        table: Table,
-        args: Strings,
-        environ: Strings,
+        self, layout: Layout, guest: Guest, table: Table, args: Strings, environ: Strings
     ) -> None:
         self.layout = layout
         self.guest = guest

@@ -91,9 +91,7 @@ class Borrowed(Descriptor):
             rights &= ~abi.WRITING_RIGHTS
         elif access == os.O_WRONLY:
             rights &= ~abi.FD_READ
-        flags = sum(
-            flag for flag, bits in abi.HOST_FLAGS.items() if host & bits == bits
-        )
+        flags = sum(flag for flag, bits in abi.HOST_FLAGS.items() if host & bits == bits)
         super().__init__(fd, filetype, rights, flags=flags)
         #: Keeps a Python file open as long as its descriptor is used here.
         self.owner = owner
@@ -218,9 +216,7 @@ def preopened(guest_path: str, host_path: str | os.PathLike[str]) -> Descriptor:
             f"{os.fspath(host_path)!r} on the host: {error.strerror}"
         ) from error
     except ValueError as error:  # a NUL in the path
-        raise WasiError(
-            f"bad host path {host_path!r} for {guest_path!r}: {error}"
-        ) from error
+        raise WasiError(f"bad host path {host_path!r} for {guest_path!r}: {error}") from error
     descriptor = opened(fd, abi.DIRECTORY_RIGHTS, abi.INHERITABLE_RIGHTS)
     descriptor.preopen = guest_path.encode("utf-8", "surrogateescape")
     return descriptor

@@ -195,9 +195,7 @@ def path_filestat_set_times(
     with _resolve(state, directory, path, length, flags) as place:
         times = new_times(place.stat(), atim, mtim, fst_flags)
         if fst_flags:
-            os.utime(
-                place.name, ns=times, dir_fd=place.directory, follow_symlinks=False
-            )
+            os.utime(place.name, ns=times, dir_fd=place.directory, follow_symlinks=False)
 
 
 @wasi_function
@@ -241,9 +239,7 @@ def path_unlink_file(state: State, fd: U32, path: Pointer, length: U32) -> None:
     """Remove anything but a directory."""
     directory = state.table.directory(fd, abi.PATH_UNLINK_FILE)
     with _resolve_entry(state, directory, path, length) as place:
-        if stat.S_ISDIR(
-            place.stat().st_mode
-        ):  # systems differ in what unlink says of it
+        if stat.S_ISDIR(place.stat().st_mode):  # systems differ in what unlink says of it
             raise CallError(EISDIR)
         if place.slash:
             raise CallError(ENOTDIR)
@@ -319,22 +315,16 @@ def path_rename(
     ):
         if (old.slash or new.slash) and not stat.S_ISDIR(old.stat().st_mode):
             raise CallError(ENOTDIR)
-        os.rename(
-            old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory
-        )
+        os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
 
 
-def _resolve(
-    state: State, directory: Descriptor, path: int, length: int, flags: int = 0
-) -> Place:
+def _resolve(state: State, directory: Descriptor, path: int, length: int, flags: int = 0) -> Place:
     """Resolve the path in memory to the file it means, `flags` being lookupflags."""
     follow = bool(flags & abi.LOOKUP_SYMLINK_FOLLOW)
     return resolve(directory.fd, state.guest.path(path, length), follow=follow)
 
 
-def _resolve_entry(
-    state: State, directory: Descriptor, path: int, length: int
-) -> Place:
+def _resolve_entry(state: State, directory: Descriptor, path: int, length: int) -> Place:
     """Resolve the path in memory to the directory entry it means."""
     return resolve(directory.fd, state.guest.path(path, length), entry=True)
 

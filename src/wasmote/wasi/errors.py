@@ -15,9 +15,7 @@ class Exit(Exception):
     """
 
     def __init__(self, code: int, signal: int | None = None) -> None:
-        super().__init__(
-            f"wasi proc exit {code}" if signal is None else f"signal {signal}"
-        )
+        super().__init__(f"wasi proc exit {code}" if signal is None else f"signal {signal}")
         self.code = code
         self.signal = signal
 

@@ -25,9 +25,7 @@ def fd_read(state: State, fd: U32, iovs: Pointer, count: U32, nread: Pointer) ->
 
 
 @wasi_function
-def fd_write(
-    state: State, fd: U32, iovs: Pointer, count: U32, nwritten: Pointer
-) -> None:
+def fd_write(state: State, fd: U32, iovs: Pointer, count: U32, nwritten: Pointer) -> None:
     """Write at the descriptor's position."""
     descriptor = state.table.get(fd, abi.FD_WRITE)
     guest = state.guest
@@ -37,9 +35,7 @@ def fd_write(
 
 
 @wasi_function
-def fd_pread(
-    state: State, fd: U32, iovs: Pointer, count: U32, offset: U64, nread: Pointer
-) -> None:
+def fd_pread(state: State, fd: U32, iovs: Pointer, count: U32, offset: U64, nread: Pointer) -> None:
     """Read at `offset`, leaving the position alone."""
     descriptor = state.table.get(fd, abi.FD_READ | abi.FD_SEEK)
     result = state.guest.slice(nread, 4)
@@ -63,9 +59,7 @@ def fd_pwrite(
 
 
 @wasi_function
-def fd_seek(
-    state: State, fd: U32, offset: S64, whence: U32, newoffset: Pointer
-) -> None:
+def fd_seek(state: State, fd: U32, offset: S64, whence: U32, newoffset: Pointer) -> None:
     """Move the position; asking for it (0 from the current one) needs only the right to tell."""
     if whence >= len(state.layout.whence):
         state.table.get(fd)
@@ -83,9 +77,7 @@ def fd_tell(state: State, fd: U32, offset: Pointer) -> None:
     _seek(state, fd, 0, os.SEEK_CUR, abi.FD_SEEK | abi.FD_TELL, offset)
 
 
-def _seek(
-    state: State, fd: int, offset: int, origin: int, either: int, result: int
-) -> None:
+def _seek(state: State, fd: int, offset: int, origin: int, either: int, result: int) -> None:
     """Seek if the descriptor has either of the rights, and store the position."""
     descriptor = state.table.get(fd)
     if not descriptor.rights & either:
@@ -152,9 +144,7 @@ def fd_filestat_set_size(state: State, fd: U32, size: U64) -> None:
 
 
 @wasi_function
-def fd_filestat_set_times(
-    state: State, fd: U32, atim: U64, mtim: U64, flags: U32
-) -> None:
+def fd_filestat_set_times(state: State, fd: U32, atim: U64, mtim: U64, flags: U32) -> None:
     """Set the times of the open file, in nanoseconds since 1970."""
     descriptor = state.table.get(fd, abi.FD_FILESTAT_SET_TIMES)
     if flags:
@@ -209,9 +199,7 @@ def pack_filestat(state: State, status: os.stat_result, filetype: int) -> bytes:
     )
 
 
-def new_times(
-    status: os.stat_result, atim: int, mtim: int, flags: int
-) -> tuple[int, int]:
+def new_times(status: os.stat_result, atim: int, mtim: int, flags: int) -> tuple[int, int]:
     """Access and modification time in nanoseconds after setting those that `flags` names."""
     both = (abi.FST_ATIM | abi.FST_ATIM_NOW, abi.FST_MTIM | abi.FST_MTIM_NOW)
     if flags & both[0] == both[0] or flags & both[1] == both[1] or flags & ~sum(both):

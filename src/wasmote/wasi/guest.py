@@ -3,9 +3,7 @@
 from wasmote.wasi.abi import EFAULT, EINVAL, ENAMETOOLONG, IOVEC
 from wasmote.wasi.errors import CallError
 
-TYPE_CHECKING = (
-    False  # importing `typing` for a name that only checkers read costs start-up time
-)
+TYPE_CHECKING = False  # importing `typing` for a name that only checkers read costs start-up time
 if TYPE_CHECKING:
     from typing import Protocol
 

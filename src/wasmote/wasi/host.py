@@ -11,7 +11,7 @@ from wasmote.wasi.guest import Guest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, Self
 
     from wasmote.wasi.guest import LinearMemory
 
@@ -77,7 +77,7 @@ class Wasi:
         """Close what the program has open; all its descriptors become invalid."""
         self._table.clear()
 
-    def __enter__(self) -> "Wasi":
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -85,11 +85,7 @@ class Wasi:
 
 
 def _encode(what: str, string: str | bytes) -> bytes:
-    data = (
-        string
-        if isinstance(string, bytes)
-        else string.encode("utf-8", "surrogateescape")
-    )
+    data = string if isinstance(string, bytes) else string.encode("utf-8", "surrogateescape")
     if 0 in data:
         raise WasiError(f"{what} {string!r} contains a NUL character")
     return data
@@ -99,7 +95,4 @@ def _environment(env: Mapping[str, str]) -> list[bytes]:
     for name in env:
         if not name or "=" in name:
             raise WasiError(f"{name!r} cannot be the name of an environment variable")
-    return [
-        _encode("environment variable", f"{name}={value}")
-        for name, value in env.items()
-    ]
+    return [_encode("environment variable", f"{name}={value}") for name, value in env.items()]

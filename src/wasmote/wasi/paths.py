@@ -13,6 +13,10 @@ from errno import EINVAL, ELOOP, ENOENT, ENOTDIR
 from wasmote.wasi import abi
 from wasmote.wasi.errors import CallError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
 #: As Linux: so many symbolic links in a path are taken for a loop.
 MAX_LINKS = 40
 #: How many directories may be open at a time; what is left of the host's descriptors is shared.
@@ -31,16 +35,14 @@ class Place:
 
     __slots__ = ("_opened", "directory", "name", "slash")
 
-    def __init__(
-        self, directory: int, name: bytes, slash: bool, opened: list[int]
-    ) -> None:
+    def __init__(self, directory: int, name: bytes, slash: bool, opened: list[int]) -> None:
         self.directory = directory
         self.name = name
         #: The path ended in a slash: only a directory is meant.
         self.slash = slash
         self._opened = opened
 
-    def __enter__(self) -> "Place":
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -51,9 +53,7 @@ class Place:
         return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
 
 
-def resolve(
-    root: int, path: bytes, *, follow: bool = False, entry: bool = False
-) -> Place:
+def resolve(root: int, path: bytes, *, follow: bool = False, entry: bool = False) -> Place:
     """Walk `path` from the directory `root`.
 
     `follow` says whether a symbolic link at the end is followed. With `entry` the caller means
@@ -73,9 +73,7 @@ def resolve(
     return Place(directory, name, path.endswith(b"/"), opened)
 
 
-def _walk(
-    root: int, pending: list[bytes], follow: bool, opened: list[int]
-) -> tuple[int, bytes]:
+def _walk(root: int, pending: list[bytes], follow: bool, opened: list[int]) -> tuple[int, bytes]:
     """Walk the components in `pending`, the next one last, entering directories into `opened`."""
     links = 0
     while pending:

@@ -64,22 +64,14 @@ class _Ready:
         As in POSIX, reading and writing files never waits.
         """
         descriptor = self.descriptor
-        if (
-            descriptor is None
-            or descriptor.fd < 0
-            or descriptor.filetype == abi.REGULAR_FILE
-        ):
+        if descriptor is None or descriptor.fd < 0 or descriptor.filetype == abi.REGULAR_FILE:
             return None
         return descriptor.fd
 
     def event(self, hangup: bool = False) -> bytes:
         """The event to report."""
         available = 0
-        if (
-            self.descriptor is not None
-            and self.tag == abi.EVENT_FD_READ
-            and not self.errno
-        ):
+        if self.descriptor is not None and self.tag == abi.EVENT_FD_READ and not self.errno:
             available = _available(self.descriptor)
         flags = abi.EVENT_HANGUP if hangup else 0
         return abi.EVENT.pack(self.userdata, self.errno, self.tag, available, flags)
@@ -119,14 +111,8 @@ def poll_oneoff(
 
 def _wait(clocks: list[_Clock], ready: list[_Ready]) -> list[bytes]:
     """The events that have happened, waiting for the first."""
-    waiting = [
-        subscription for subscription in ready if subscription.waits_on() is not None
-    ]
-    found = [
-        subscription.event()
-        for subscription in ready
-        if subscription.waits_on() is None
-    ]
+    waiting = [subscription for subscription in ready if subscription.waits_on() is not None]
+    found = [subscription.event() for subscription in ready if subscription.waits_on() is None]
     while True:
         pause = min((clock.remaining() for clock in clocks), default=_LONGEST_WAIT)
         pause = 0 if found else min(pause, _LONGEST_WAIT)
@@ -147,11 +133,7 @@ def _poll(waiting: list[_Ready], pause: int) -> Iterator[bytes]:
     for subscription in waiting:
         fd = subscription.waits_on()
         if fd is not None:
-            bit = (
-                select.POLLIN
-                if subscription.tag == abi.EVENT_FD_READ
-                else select.POLLOUT
-            )
+            bit = select.POLLIN if subscription.tag == abi.EVENT_FD_READ else select.POLLOUT
             interest[fd] = interest.get(fd, 0) | bit
     poller = select.poll()
     for fd, bits in interest.items():
@@ -160,9 +142,7 @@ def _poll(waiting: list[_Ready], pause: int) -> Iterator[bytes]:
 
     for subscription in waiting:
         bits = state.get(subscription.waits_on() or 0, 0)
-        wanted = (
-            select.POLLIN if subscription.tag == abi.EVENT_FD_READ else select.POLLOUT
-        )
+        wanted = select.POLLIN if subscription.tag == abi.EVENT_FD_READ else select.POLLOUT
         if bits & select.POLLNVAL:
             subscription.errno = EBADF
         elif bits & select.POLLERR:
@@ -176,9 +156,7 @@ def _available(descriptor: Descriptor) -> int:
     """How many bytes can be read at once; 0 where the host cannot tell."""
     try:
         if descriptor.filetype == abi.REGULAR_FILE:
-            return max(
-                0, descriptor.stat().st_size - os.lseek(descriptor.fd, 0, os.SEEK_CUR)
-            )
+            return max(0, descriptor.stat().st_size - os.lseek(descriptor.fd, 0, os.SEEK_CUR))
         import termios
 
         answer = fcntl.ioctl(descriptor.fd, termios.FIONREAD, b"\0\0\0\0")
