@@ -118,8 +118,8 @@ def ours(run: Callable[[bytes, Wasi], None], binary: bytes, part: str, directory
     ):
         try:
             run(binary, wasi)
-        except Exit as exit:
-            code = exit.code
+        except Exit as end:
+            code = end.code
         except RuntimeError:
             code = "trap"
     return code, (directory / "out").read_bytes(), (directory / "err").read_bytes()

@@ -7,6 +7,7 @@ import stat
 import sys
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from wasmote.wasi import abi
 from wasmote.wasi.abi import EBADF, ENOTCAPABLE, ENOTDIR, ENOTSOCK
@@ -52,10 +53,8 @@ class Descriptor:
         self.entries: list[tuple[int, int, bytes]] = []
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        try:
+        with suppress(OSError):  # nobody is left to hear of it
             close(self.fd)
-        except OSError:
-            pass  # nobody is left to hear of it
 
     def readv(self, buffers: Sequence[memoryview]) -> int:
         """Fill `buffers`; the number of bytes read."""
@@ -102,10 +101,8 @@ class Borrowed(Descriptor):
     def __del__(self, close: object = None) -> None:
         # Flags belong to the open file, which the host's other users (a shell) share.
         if getattr(self, "_flags_changed", False):
-            try:
+            with suppress(OSError):  # the host may have closed it
                 fcntl.fcntl(self.fd, fcntl.F_SETFL, self._original_flags)
-            except OSError:
-                pass  # the host has closed it
 
     def writev(self, buffers: Sequence[memoryview]) -> int:
         if not self._written:
