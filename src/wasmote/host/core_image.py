@@ -12,13 +12,17 @@ from collections.abc import Iterator
 from wasmote.image.loader import LoadedImage
 from wasmote.nativepy.targets import TARGETS, Target, host_target
 
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.nativepy import NativeFunction
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.dirname(HERE)
 #: Folders whose sources become native code, or turn them into it.
 SOURCES = ("nativepy", "image", "isa", "core", "interp", "host")
 #: Modules whose exported functions, and all that these reach, make up the core.
 MODULES = (
-    "wasmote.core.loader",
+    "wasmote.core.decode.module",
     "wasmote.core.decode.names",
     "wasmote.core.store",
     "wasmote.core.memory",
@@ -27,16 +31,22 @@ MODULES = (
     "wasmote.core.instantiate",
     "wasmote.interp.fast.entry",
 )
-HOST_MODULES = ("wasmote.host.linux", "wasmote.host.cpython.call", "wasmote.host.cpython.objects")
+HOST_MODULES = (
+    "wasmote.host.linux",
+    "wasmote.host.cpython.activation",
+    "wasmote.host.cpython.call",
+    "wasmote.host.cpython.convert",
+    "wasmote.host.cpython.objects",
+)
 
 
-def exported_functions() -> list[object]:
+def exported_functions() -> list["NativeFunction"]:
     """Every exported native function of the core and of its binding to the host."""
     import importlib
 
     from wasmote.nativepy import NativeFunction
 
-    found: dict[str, object] = {}
+    found: dict[str, NativeFunction] = {}
     for name in (*MODULES, *HOST_MODULES):
         for value in vars(importlib.import_module(name)).values():
             if isinstance(value, NativeFunction) and value.export:
@@ -46,9 +56,15 @@ def exported_functions() -> list[object]:
 
 def build(target: Target) -> bytes:
     """Compile the core for a target; the image file's bytes. Needs the extra `build`."""
-    from wasmote.image.build import build_image
+    try:
+        from wasmote.image.build import build_image
 
-    return build_image(exported_functions(), target).encode()  # type: ignore[arg-type]
+        return build_image(exported_functions(), target).encode()
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            f"compiling the virtual machine needs the package {error.name}: "
+            "pip install 'wasmote[build]'"
+        ) from error
 
 
 def packaged(target: Target) -> str:
@@ -114,13 +130,12 @@ def load() -> LoadedImage:
     return LoadedImage(find())
 
 
-def build_packaged() -> list[str]:
-    """Build the images that a wheel carries; returns their paths."""
+def build_packaged(folder: str) -> list[str]:
+    """Build the images that a wheel carries into a folder; returns their paths."""
     paths = []
-    os.makedirs(os.path.join(HERE, "images"), exist_ok=True)
     for target in TARGETS.values():
         if target.pointer == 8:
-            paths.append(packaged(target))
+            paths.append(os.path.join(folder, f"{target.name}.img"))
             with open(paths[-1], "wb") as file:
                 file.write(build(target))
     return paths
