@@ -57,6 +57,7 @@ class TrapKind(StrEnum):
     OUT_OF_MEMORY = "out of memory"
     UNLINKED_IMPORT = "failed to call unlinked import function"
     INTERRUPTED = "terminated by user"
+    UNTRANSLATABLE = "function is too large for this engine"
 
 
 class Frame(Record):

@@ -1,32 +1,45 @@
 """The exceptions that native code asks for, and the conversion of references."""
 
+import ctypes
+
 from wasmote.api.func import wrong_count, wrong_value
-from wasmote.api.layouts import ActivationLayout
+from wasmote.api.layouts import ActivationLayout, InstanceLayout
 from wasmote.api.lifetime import from_reference, owner_at, to_reference
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import TRACE_FRAMES
 from wasmote.errors import Frame, Trap, TrapKind
-from wasmote.host.cpython.binding import BINDING
+from wasmote.host.cpython.binding import BINDING, Address
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    import ctypes
-
     from wasmote.api.func import Func
+
+_byte_offset = BINDING.python_function(
+    "fast_byte_offset", ctypes.c_uint32, Address, ctypes.c_uint32, ctypes.c_uint32
+)
+
 
 def trap_of(code: int, address: int, callee: "Func | None") -> Trap:
     """The Trap for a trap code; `address` is that of the call's Activation, 0 before it has one."""
     kind = TrapKind[TrapCode(code).name]
     message = None
     if callee is not None and isinstance(callee._label, tuple):
-        module, name = callee._label
-        message = f"{kind} ({module}, {name})"
-    return Trap(kind, message, frames(ActivationLayout.from_address(address).exec) if address else ())
+        message = f"{kind.value} ({', '.join(callee._label)})"
+    return Trap(kind, message, _frames(address) if address else ())
 
 
-def frames(exec_: "ctypes.Structure") -> tuple[Frame, ...]:
+def _frames(address: int) -> tuple[Frame, ...]:
     """The backtrace of the last trap."""
-    return tuple(map(_frame, exec_.trace[: min(exec_.trace_count, TRACE_FRAMES)]))
+    execution = ActivationLayout.from_address(address).exec
+    found = execution.trace[: min(execution.trace_count, TRACE_FRAMES)]
+    return tuple(_frame(each.instance, each.function, each.code) for each in found)
+
+
+def _frame(instance: int, function: int, code: int) -> Frame:
+    layout = InstanceLayout.from_address(instance)
+    module = owner_at(layout.host).links.module
+    offset = _byte_offset(layout.module, function, code)
+    return Frame(function, module.function_name(function), offset, module.name)
 
 
 BINDING.set_callbacks(

@@ -5,31 +5,34 @@ import ctypes
 from wasmote.api.layouts import GlobalLayout, global_type
 from wasmote.api.lifetime import Links, Owner, from_reference, make_owner, to_reference
 from wasmote.api.values import SIZES, complaint, from_bytes, to_bytes
+from wasmote.host.cpython.binding import BINDING
 from wasmote.types import GlobalType
 
 
 class Global:
     """A global variable, shared with the instances that import or export it."""
 
-    __slots__ = ("_address", "_owner", "__weakref__")
+    __slots__ = ("_address", "_owner", "_content", "__weakref__")
 
     def __init__(self, type: GlobalType, value: object = None) -> None:
         """A global to pass to instances. Raises TypeError or OverflowError for a wrong value.
 
         `value` is zero or null by default.
         """
-        layout = GlobalLayout(content=type.content.value, mutable=type.mutable)
         links = Links()
-        address = ctypes.addressof(layout)
+        address = BINDING.allocate(ctypes.sizeof(GlobalLayout))
+        layout = GlobalLayout.from_address(address)
+        layout.content, layout.mutable = type.content.value, type.mutable
         if type.content.is_reference:
             links.globals.append(address)
-        self._bind(address, make_owner(address, None, links, layout))
+        self._bind(address, make_owner(address, "cpython_release_block", links, None))
         if value is not None:
             self._store(value)
 
     def _bind(self, address: int, owner: Owner) -> None:
         self._address = address
         self._owner = owner
+        self._content = self.type.content
 
     @property
     def type(self) -> GlobalType:
@@ -43,7 +46,7 @@ class Global:
         Setting raises TypeError or OverflowError for what does not fit, AttributeError if the
         global is immutable.
         """
-        type = self.type.content
+        type = self._content
         if type.is_reference:
             return from_reference(self._owner, type.value, self._bits())
         return from_bytes(type, ctypes.string_at(self._address, SIZES[type]))
@@ -57,14 +60,14 @@ class Global:
     @property
     def bits(self) -> object:
         """The value as `Func.call_bits` has it: the unsigned bit pattern of a number or vector."""
-        return self.value if self.type.content.is_reference else self._bits()
+        return self.value if self._content.is_reference else self._bits()
 
     def _bits(self) -> int:
-        raw = ctypes.string_at(self._address, SIZES[self.type.content])
+        raw = ctypes.string_at(self._address, SIZES[self._content])
         return int.from_bytes(raw, "little")
 
     def _store(self, value: object) -> None:
-        type = self.type.content
+        type = self._content
         try:
             if type.is_reference:
                 raw = to_reference(self._owner, type.value, value).to_bytes(4, "little")

@@ -64,7 +64,7 @@ def _convert(wanted: ImportType, value: object) -> Extern:
     kind, _ = _KINDS[type(wanted.type)]
     if isinstance(value, kind):
         return value  # type: ignore[return-value]
-    if isinstance(wanted.type, FuncType) and callable(value) and not isinstance(value, type(Func)):
+    if isinstance(wanted.type, FuncType) and callable(value):
         return make_host_func(wanted.type, value, _name(wanted))
     if isinstance(wanted.type, GlobalType) and not wanted.type.mutable:
         if not isinstance(value, Extern):

@@ -42,8 +42,6 @@ else:
 
 #: Objects that a group holds before the first sweep.
 _FIRST_LIMIT = 1024
-#: Cells past the top of a parked stack that are scanned too: the arguments of the host function.
-_ARGUMENT_CELLS = 4096
 #: Numbers of externrefs are never reused while held; freed ones are.
 _free_handles: list[int] = []
 _next_handle = 1
@@ -156,13 +154,13 @@ _owner_new = BINDING.python_function(
 )
 
 
-def make_owner(resource: int, release: str | None, links: Links | None, base: object) -> Owner:
+def make_owner(resource: int, release: str, links: Links | None, base: object) -> Owner:
     """An owner of native memory, freed by the native function `release`.
 
-    `base` is any object that must outlive the memory.
+    `base` is an object that must outlive the memory. It must not have a `tp_clear`, by which the
+    garbage collector could empty it first: an owner, bytes, but no container or ctypes structure.
     """
-    function = BINDING.image.symbol(release) if release else None
-    return _owner_new(BINDING.address, resource, function, links, base)
+    return _owner_new(BINDING.address, resource, BINDING.image.symbol(release), links, base)
 
 
 def owner_at(address: int) -> Owner:
@@ -240,8 +238,7 @@ def _stack_cells() -> "list[ctypes.Array[ctypes.c_uint32]] | None":
         if activation.released:
             return None
         exec_ = activation.exec
-        room = (exec_.stack_end - exec_.stack) // 4
-        used = (exec_.top - exec_.stack) // 4 + _ARGUMENT_CELLS
-        stacks.append((ctypes.c_uint32 * min(used, room)).from_address(exec_.stack))
+        used = (exec_.top - exec_.stack) // ctypes.sizeof(ctypes.c_uint32)
+        stacks.append((ctypes.c_uint32 * used).from_address(exec_.stack))
         address = activation.next
     return stacks

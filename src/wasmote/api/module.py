@@ -56,25 +56,30 @@ class Module:
             self._binary = _open(source)
             self.name = name or os.path.splitext(os.path.basename(os.fspath(source)))[0]
         else:
-            self._binary = bytes(source)
+            self._binary = source if isinstance(source, bytes) else bytes(memoryview(source))
             self.name = name or ""
         self._imports: tuple[ImportType, ...] | None = None
         self._exports: tuple[ExportType, ...] | None = None
-        allowed = (limits or Limits()).native()
-        self._layout = ModuleLayout(
-            platform=ctypes.addressof(BINDING.platform),
-            limits=ctypes.addressof(allowed),
-            features=DEFAULT_FEATURES,
-            binary=_address(self._binary),
-            binary_size=len(self._binary),
-        )
-        address = ctypes.addressof(self._layout)
-        base = self._layout, allowed, self._binary
-        self._owner = make_owner(address, "cpython_release_module", None, base)
+        address = self._allocate(limits or Limits())
+        self._owner = make_owner(address, "cpython_release_module", None, self._binary)
         if _load(address) != 0:
             raise self._refusal()
         if _add_types(ctypes.addressof(BINDING.store), address) != 0:
             raise MemoryError("no memory for the module's function types")
+
+    def _allocate(self, limits: Limits) -> int:
+        """The core's structure of the module, its limits behind it, in a block of their own."""
+        allowed = limits.native()
+        size = ctypes.sizeof(ModuleLayout)
+        address = BINDING.allocate(size + ctypes.sizeof(allowed))
+        ctypes.memmove(address + size, ctypes.addressof(allowed), ctypes.sizeof(allowed))
+        self._layout = ModuleLayout.from_address(address)
+        self._layout.platform = ctypes.addressof(BINDING.platform)
+        self._layout.limits = address + size
+        self._layout.features = DEFAULT_FEATURES
+        self._layout.binary = _address(self._binary)
+        self._layout.binary_size = len(self._binary)
+        return address
 
     def _refusal(self) -> Exception:
         from wasmote.core.messages import load_error  # seldom needed, and not small

@@ -57,7 +57,10 @@ def from_bytes(type: ValType, raw: bytes) -> object:
 
 
 def complaint(type: ValType, value: object) -> Exception:
-    """The exception, to be prefixed with what the value was for, for one that does not fit `type`."""
+    """The exception, to be prefixed with what the value was for, for one that does not fit `type`.
+
+    Raises what the value's own conversion method raises.
+    """
     found = value.__class__.__name__
     match type:
         case ValType.I32 | ValType.I64:
@@ -68,6 +71,8 @@ def complaint(type: ValType, value: object) -> Exception:
                 )
             return TypeError(f"must be an integer for {type}, not {found}")
         case ValType.F32 | ValType.F64:
+            if hasattr(value, "__float__") or hasattr(value, "__index__"):
+                float(value)  # type: ignore[arg-type] # raises again
             return TypeError(f"must be a number for {type}, not {found}")
         case ValType.V128:
             if isinstance(value, bytes):

@@ -53,9 +53,9 @@ def new_activation(pool: ptr[Pool]) -> ptr[Activation]:
     exec = activation.exec
     exec.stack = ptr[u32](data)
     exec.stack_end = ptr[u32](data + pool.stack_size)
-    exec.handlers = python.handlers
     exec.platform = platform
     exec.depth_limit = DEPTH_LIMIT
+    python.attach(exec, python.handlers)
     if platform.commit(data, 0, pool.stack_size) != 0:
         free_activation(activation)
         return None

@@ -83,6 +83,8 @@ class Binding:
         self._make_types()
         self._make_handlers()
         self.python.pool = self.pool(DEFAULT_STACK_SIZE)
+        # Native objects use these structures until the very end of the process, after modules are gone.
+        _API.Py_IncRef(ctypes.py_object(self))
 
     # -- start-up --------------------------------------------------------------------------------
 
@@ -186,6 +188,18 @@ class Binding:
     def python_function(self, name: str, result: "Any", *arguments: "Any") -> "Callable[..., Any]":
         """A native function that holds the GIL: it uses Python objects, or is too short to bother."""
         return ctypes.PYFUNCTYPE(result, *arguments)(self.image.symbol(name))
+
+    def allocate(self, size: int) -> int:
+        """A zeroed block of memory for an owner with "cpython_release_block".
+
+        The memory of a ctypes structure would not do: the garbage collector frees it before the
+        owner's turn comes.
+        """
+        address: int | None = ctypes.CFUNCTYPE(Address, ctypes.c_size_t)(self.platform.allocate)(size)
+        if not address:
+            raise MemoryError(f"cannot allocate {size} bytes")
+        ctypes.memset(address, 0, size)
+        return address
 
     def set_callbacks(self, **callbacks: Callable[..., object]) -> None:
         """Set the Python functions that native code calls; see `structs.Python`."""

@@ -108,11 +108,18 @@ def owner_dealloc(self: ptr[OwnerObject]) -> void:
     free_object(python, self)
 
 
+@native(export="cpython_release_block")
+def release_block(self: ptr[OwnerObject]) -> void:
+    """For what the binding has allocated."""
+    self.python.platform.release(self.resource)
+
+
 @native(export="cpython_release_module")
 def release_module(self: ptr[OwnerObject]) -> void:
     module = ptr[Module](self.resource)
     store_remove_types(self.python.store, module)
     module_free(module)
+    release_block(self)
 
 
 @native(export="cpython_release_instance")

@@ -28,7 +28,7 @@ class OwnerObject:
     header: Object
     python: ptr["Python"]
     resource: ptr[u8]
-    release: fn[[ptr["OwnerObject"]], void]  # frees the resource; None: it belongs to `base`
+    release: fn[[ptr["OwnerObject"]], void]  # frees the resource
     call: fn[[ptr[Exec], ptr[FuncInst], ptr[u32]], u32]  # instances: the engine's entry
     pool: ptr["Pool"]  # instances: where calls get their stacks
     links: ptr[Object]
@@ -176,7 +176,8 @@ class Python:
     vectorcall: fn[[ptr[FuncObject], ptr[ptr[Object]], usize, ptr[Object]], ptr[Object]]
     platform: ptr[Platform]
     store: ptr[Store]
-    handlers: ptr[usize]  # the fast interpreter's table of handlers
+    attach: fn[[ptr[Exec], ptr[usize]], void]  # the fast interpreter's, for a new value stack
+    handlers: ptr[usize]  # its table of handlers
     main_thread: usize
     pool: ptr[Pool]  # for calls of host functions
     active: ptr[Activation]  # calls under way, latest first
