@@ -2,9 +2,9 @@
 
 from wasmote.core.arithmetic import larger, smaller
 from wasmote.core.structs import Chunk, Module
-from wasmote.nativepy import copy, fill, inline, native, ptr, sizeof, u8, u32, u64, usize, void
+from wasmote.nativepy import copy, fill, inline, native, ptr, u8, u32, u64, usize, void
 
-HEADER = 16  # of a chunk, so that what follows is aligned for everything
+HEADER = 16  # at least sizeof(Chunk), and what follows is aligned for everything
 SMALLEST_CHUNK = 512
 LARGEST_CHUNK = 64 * 1024
 MAXIMUM = 0xFFFF_0000
@@ -34,9 +34,7 @@ def arena_allocate(m: ptr[Module], size: usize) -> ptr[u8]:
 
 @native
 def add_chunk(m: ptr[Module], needed: usize) -> ptr[Chunk]:
-    """A chunk with room for `needed` bytes; chunks grow with the module, to stay few and fitting."""
-    if sizeof(Chunk) > HEADER:
-        return None
+    """A chunk with room for `needed` bytes; chunks grow with the module, to stay few."""
     capacity = smaller(larger(m.arena_bytes, SMALLEST_CHUNK), LARGEST_CHUNK)
     capacity = larger(capacity, needed)
     chunk = ptr[Chunk](m.platform.allocate(capacity + HEADER))

@@ -5,9 +5,9 @@ from wasmote.nativepy import inline
 
 @inline
 def smaller(a, b):
-    return a if a < b else b  # noqa: FURB136 - min is not part of nativepy
+    return a if a < b else b
 
 
 @inline
 def larger(a, b):
-    return a if a > b else b  # noqa: FURB136
+    return a if a > b else b

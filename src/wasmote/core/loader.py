@@ -85,99 +85,104 @@ class Loader:
 
 
 @native(cold=True)
-def fail_here(l: ptr[Loader], status: u32, detail: u64, detail2: u64) -> boolean:
+def fail_here(loader: ptr[Loader], status: u32, detail: u64, detail2: u64) -> boolean:
     """An error of the instruction that is being validated."""
-    return fail(l.reader, l.at, status, detail, detail2)
+    return fail(loader.reader, loader.at, status, detail, detail2)
 
 
 @native(cold=True)
-def out_of_memory(l: ptr[Loader]) -> boolean:
-    return fail(l.reader, l.reader.pos, Status.OUT_OF_MEMORY, 0, 0)
+def out_of_memory(loader: ptr[Loader]) -> boolean:
+    return fail(loader.reader, loader.reader.pos, Status.OUT_OF_MEMORY, 0, 0)
 
 
 @inline
-def has_feature(l: ptr[Loader], feature: const) -> boolean:
-    return l.module.features & Feature(feature).mask != 0
+def has_feature(loader: ptr[Loader], feature: const) -> boolean:
+    return loader.module.features & Feature(feature).mask != 0
 
 
 @native(cold=True)
-def unsupported(l: ptr[Loader], at: ptr[u8], bit: u32) -> boolean:
+def unsupported(loader: ptr[Loader], at: ptr[u8], bit: u32) -> boolean:
     """The module needs the feature with that bit number, which is off."""
-    return fail(l.reader, at, Status.UNSUPPORTED_FEATURE, u64(bit), 0)
+    return fail(loader.reader, at, Status.UNSUPPORTED_FEATURE, u64(bit), 0)
 
 
 @native
-def allocate_array(l: ptr[Loader], count: u32, item: usize) -> ptr[u8]:
+def allocate_array(loader: ptr[Loader], count: u32, item: usize) -> ptr[u8]:
     """Zeroed room in the module for `count` items; None after reporting that memory ran out."""
-    made = arena_array(l.module, count, item)
+    made = arena_array(loader.module, count, item)
     if made is None:
-        out_of_memory(l)
+        out_of_memory(loader)
     return made
 
 
 @native
-def grow_scratch(l: ptr[Loader], old: ptr[u8], size: u64) -> ptr[u8]:
+def grow_scratch(loader: ptr[Loader], old: ptr[u8], size: u64) -> ptr[u8]:
     """A scratch block made larger; None (and the old block is still there) when memory ran out."""
     if size > 0xFFFF_0000:
         return None
-    return l.module.platform.resize(old, usize(size))
+    return loader.module.platform.resize(old, usize(size))
 
 
 @native
-def loader_open(l: ptr[Loader], m: ptr[Module]) -> boolean:
-    l.module = m
-    open_reader(l.reader, m.binary, m.binary_size, addr(m.error))
-    l.rank = 0
-    l.data_count = NONE
-    l.body_count = 0
-    l.code_count = 0
-    l.at = m.binary
-    l.opcode = 0
-    l.height = 0
-    l.base = 0
-    l.peak = 0
-    l.frame_count = 0
-    l.deepest = 0
-    l.expanded = 0
-    l.local_count = 0
-    l.run_count = 0
-    l.operand_capacity = FIRST_OPERANDS
-    l.frame_capacity = FIRST_FRAMES
-    l.run_capacity = FIRST_RUNS
+def loader_open(loader: ptr[Loader], m: ptr[Module]) -> boolean:
+    loader.module = m
+    open_reader(loader.reader, m.binary, m.binary_size, addr(m.error))
+    loader.rank = 0
+    loader.data_count = NONE
+    loader.body_count = 0
+    loader.code_count = 0
+    loader.at = m.binary
+    loader.opcode = 0
+    loader.height = 0
+    loader.base = 0
+    loader.peak = 0
+    loader.frame_count = 0
+    loader.deepest = 0
+    loader.expanded = 0
+    loader.local_count = 0
+    loader.run_count = 0
+    loader.operand_capacity = FIRST_OPERANDS
+    loader.frame_capacity = FIRST_FRAMES
+    loader.run_capacity = FIRST_RUNS
     allocate = m.platform.allocate
-    l.operands = ptr[u32](allocate(FIRST_OPERANDS * sizeof(u32)))
-    l.frames = ptr[ControlFrame](allocate(FIRST_FRAMES * sizeof(ControlFrame)))
-    l.runs = ptr[LocalRun](allocate(FIRST_RUNS * sizeof(LocalRun)))
-    l.locals = ptr[u32](allocate(EXPANDED_LOCALS * sizeof(u32)))
-    if l.operands is None or l.frames is None or l.runs is None or l.locals is None:
-        return out_of_memory(l)
+    loader.operands = ptr[u32](allocate(FIRST_OPERANDS * sizeof(u32)))
+    loader.frames = ptr[ControlFrame](allocate(FIRST_FRAMES * sizeof(ControlFrame)))
+    loader.runs = ptr[LocalRun](allocate(FIRST_RUNS * sizeof(LocalRun)))
+    loader.locals = ptr[u32](allocate(EXPANDED_LOCALS * sizeof(u32)))
+    if (
+        loader.operands is None
+        or loader.frames is None
+        or loader.runs is None
+        or loader.locals is None
+    ):
+        return out_of_memory(loader)
     return True
 
 
 @native
-def loader_close(l: ptr[Loader]) -> void:
-    release = l.module.platform.release
-    release(ptr[u8](l.operands))
-    release(ptr[u8](l.frames))
-    release(ptr[u8](l.runs))
-    release(ptr[u8](l.locals))
+def loader_close(loader: ptr[Loader]) -> void:
+    release = loader.module.platform.release
+    release(ptr[u8](loader.operands))
+    release(ptr[u8](loader.frames))
+    release(ptr[u8](loader.runs))
+    release(ptr[u8](loader.locals))
 
 
 @native
-def append_room(l: ptr[Loader], items: ptr[u8], used: u32, item: usize) -> ptr[u8]:
+def append_room(loader: ptr[Loader], items: ptr[u8], used: u32, item: usize) -> ptr[u8]:
     """Room for one more item after `used`: an array that doubles whenever it is a power of two."""
     if used & (used - 1) != 0:
         return items
-    made = arena_extend(l.module, items, used, 2 * used if used != 0 else 1, item)
+    made = arena_extend(loader.module, items, used, 2 * used if used != 0 else 1, item)
     if made is None:
-        out_of_memory(l)
+        out_of_memory(loader)
     return made
 
 
 @native
-def extend_array(l: ptr[Loader], items: ptr[u8], used: u32, more: u32, item: usize) -> ptr[u8]:
+def extend_array(loader: ptr[Loader], items: ptr[u8], used: u32, more: u32, item: usize) -> ptr[u8]:
     """The index space at `items`, which holds its imports, with room for `more` definitions."""
-    made = arena_extend(l.module, items, used, used + more, item)
+    made = arena_extend(loader.module, items, used, used + more, item)
     if made is None:
-        out_of_memory(l)
+        out_of_memory(loader)
     return made

@@ -1,4 +1,4 @@
-"""Texts for load errors, on the host. They begin with the words of the specification's test suite."""
+"""Texts for load errors, on the host; they begin as the specification's test suite has them."""
 
 from wasmote.core.status import Status, ValueType
 from wasmote.errors import DecodeError, LimitError, ModuleError, ValidationError
@@ -185,7 +185,10 @@ def _describe_mismatch(opcode: int, types: int) -> str:
 
 
 def _type(number: int, nothing: str = "an operand") -> str:
-    return ValueType(number).name.lower() if number else nothing
+    if not number:
+        return nothing
+    names = {t.value: t.name.lower() for t in ValueType}
+    return names.get(number, f"type {number:#x}")
 
 
 def _instruction(opcode: int) -> str:

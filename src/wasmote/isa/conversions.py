@@ -28,7 +28,7 @@ _saturating = Definitions("convert", Feature.SATURATING_CONVERSION)
 
 
 def _below(minimum: int, float_bits: int) -> float:
-    """The largest float that truncates to less than `minimum`, which is 0 or a negative power of 2."""
+    """The largest float that truncates to less than `minimum`: 0 or a negative power of 2."""
     if minimum == 0:
         return -1.0
     # Just beyond a power of two, floats are 2 ** (exponent - fraction bits) apart, but not less
@@ -54,7 +54,7 @@ def _range(width: int, sign: str) -> tuple[int, int]:
 
 @inline
 def _is_nan(a):
-    return a != a  # noqa: PLR0124 - only a NaN differs from itself
+    return a != a
 
 
 def _truncate(opcode: int, source: str, result: str, sign: str) -> None:

@@ -1,7 +1,7 @@
-"""Floating-point instructions; one text gives both widths (spec: Execution, Floating-Point Operations).
+"""Floating-point instructions (spec: Execution, Floating-Point Operations).
 
-Where an operand is a NaN, arithmetic gives a quiet NaN; `abs`, `neg` and `copysign` only touch the
-sign bit. Rounding is to nearest, ties to even, always.
+One text gives both widths. Where an operand is a NaN, arithmetic gives a quiet NaN; `abs`, `neg`
+and `copysign` only touch the sign bit. Rounding is to nearest, ties to even, always.
 """
 
 from typing import Any

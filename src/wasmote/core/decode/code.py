@@ -11,32 +11,32 @@ MAXIMUM_BODIES = 0xFFFF_FFFF
 
 
 @native
-def decode_code_section(l: ptr[Loader]) -> void:
-    m = l.module
-    m.code_section = u32(usize(l.reader.pos) - usize(m.binary))
-    m.code_section_size = u32(usize(l.reader.end) - usize(l.reader.pos))
-    at = l.reader.pos
-    count = read_count(l.reader, 0, MAXIMUM_BODIES, Status.LIMIT_FUNCTIONS)
-    if count > l.body_count:  # too few are noticed at the module's end
-        fail(l.reader, at, Status.FUNCTION_CODE_COUNT, u64(l.body_count), u64(count))
-    while l.code_count < count and not failed(l.reader):
-        decode_body(l, m, m.imported_functions + l.code_count)
-        l.code_count += 1
+def decode_code_section(loader: ptr[Loader]) -> void:
+    m = loader.module
+    m.code_section = u32(usize(loader.reader.pos) - usize(m.binary))
+    m.code_section_size = u32(usize(loader.reader.end) - usize(loader.reader.pos))
+    at = loader.reader.pos
+    count = read_count(loader.reader, 0, MAXIMUM_BODIES, Status.LIMIT_FUNCTIONS)
+    if count > loader.body_count:  # too few are noticed at the module's end
+        fail(loader.reader, at, Status.FUNCTION_CODE_COUNT, u64(loader.body_count), u64(count))
+    while loader.code_count < count and not failed(loader.reader):
+        decode_body(loader, m, m.imported_functions + loader.code_count)
+        loader.code_count += 1
 
 
 @native
-def decode_body(l: ptr[Loader], m: ptr[Module], index: u32) -> void:
-    at = l.reader.pos
-    size = read_size(l.reader)
+def decode_body(loader: ptr[Loader], m: ptr[Module], index: u32) -> void:
+    at = loader.reader.pos
+    size = read_size(loader.reader)
     if size > m.limits.function_size:
-        fail(l.reader, at, Status.LIMIT_FUNCTION_SIZE, u64(size), u64(m.limits.function_size))
-    if failed(l.reader):
+        fail(loader.reader, at, Status.LIMIT_FUNCTION_SIZE, u64(size), u64(m.limits.function_size))
+    if failed(loader.reader):
         return
     f = m.functions + index
-    f.body = l.reader.pos
+    f.body = loader.reader.pos
     f.body_size = size
-    section_end = l.reader.end
-    l.reader.end = l.reader.pos + size
-    validate_function(l, f)
-    l.reader.end = section_end
-    l.reader.pos = section_end if failed(l.reader) else f.body + size
+    section_end = loader.reader.end
+    loader.reader.end = loader.reader.pos + size
+    validate_function(loader, f)
+    loader.reader.end = section_end
+    loader.reader.pos = section_end if failed(loader.reader) else f.body + size

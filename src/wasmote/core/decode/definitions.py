@@ -15,71 +15,76 @@ TABLE_WITH_INITIALIZER = 0x40
 
 
 @native
-def decode_function_section(l: ptr[Loader]) -> void:
-    m = l.module
+def decode_function_section(loader: ptr[Loader]) -> void:
+    m = loader.module
     first = m.function_count
-    count = read_count(l.reader, first, m.limits.functions, Status.LIMIT_FUNCTIONS)
-    made = extend_array(l, ptr[u8](m.functions), first, count, sizeof(Function))
+    count = read_count(loader.reader, first, m.limits.functions, Status.LIMIT_FUNCTIONS)
+    made = extend_array(loader, ptr[u8](m.functions), first, count, sizeof(Function))
     m.functions = ptr[Function](made)
-    l.body_count = count
-    while m.function_count < first + count and not failed(l.reader):
-        m.functions[m.function_count].type = read_type_index(l)
+    loader.body_count = count
+    while m.function_count < first + count and not failed(loader.reader):
+        m.functions[m.function_count].type = read_type_index(loader)
         m.function_count += 1
 
 
 @native
-def decode_table_section(l: ptr[Loader]) -> void:
-    m = l.module
+def decode_table_section(loader: ptr[Loader]) -> void:
+    m = loader.module
     first = m.table_count
-    count = read_count(l.reader, first, m.limits.tables, Status.LIMIT_TABLES)
-    m.tables = ptr[TableType](extend_array(l, ptr[u8](m.tables), first, count, sizeof(TableType)))
-    while m.table_count < first + count and not failed(l.reader):
-        check_second_table(l, m.table_count)
-        if l.reader.pos != l.reader.end and l.reader.pos[0] == TABLE_WITH_INITIALIZER:
-            unsupported(l, l.reader.pos, Feature.FUNCTION_REFERENCES.bit)
-        read_table_type(l, m.tables + m.table_count)
+    count = read_count(loader.reader, first, m.limits.tables, Status.LIMIT_TABLES)
+    m.tables = ptr[TableType](
+        extend_array(loader, ptr[u8](m.tables), first, count, sizeof(TableType))
+    )
+    while m.table_count < first + count and not failed(loader.reader):
+        check_second_table(loader, m.table_count)
+        if (
+            loader.reader.pos != loader.reader.end
+            and loader.reader.pos[0] == TABLE_WITH_INITIALIZER
+        ):
+            unsupported(loader, loader.reader.pos, Feature.FUNCTION_REFERENCES.bit)
+        read_table_type(loader, m.tables + m.table_count)
         m.table_count += 1
 
 
 @native
-def decode_memory_section(l: ptr[Loader]) -> void:
-    m = l.module
+def decode_memory_section(loader: ptr[Loader]) -> void:
+    m = loader.module
     first = m.memory_count
-    count = read_count(l.reader, first, m.limits.memories, Status.LIMIT_MEMORIES)
-    made = extend_array(l, ptr[u8](m.memories), first, count, sizeof(MemoryType))
+    count = read_count(loader.reader, first, m.limits.memories, Status.LIMIT_MEMORIES)
+    made = extend_array(loader, ptr[u8](m.memories), first, count, sizeof(MemoryType))
     m.memories = ptr[MemoryType](made)
-    while m.memory_count < first + count and not failed(l.reader):
-        check_second_memory(l, m.memory_count)
-        read_memory_type(l, m.memories + m.memory_count)
+    while m.memory_count < first + count and not failed(loader.reader):
+        check_second_memory(loader, m.memory_count)
+        read_memory_type(loader, m.memories + m.memory_count)
         m.memory_count += 1
 
 
 @native
-def decode_global_section(l: ptr[Loader]) -> void:
+def decode_global_section(loader: ptr[Loader]) -> void:
     """An initial value may use the globals before it: they count one by one."""
-    m = l.module
+    m = loader.module
     first = m.global_count
-    count = read_count(l.reader, first, m.limits.globals, Status.LIMIT_GLOBALS)
-    made = extend_array(l, ptr[u8](m.globals), first, count, sizeof(GlobalType))
+    count = read_count(loader.reader, first, m.limits.globals, Status.LIMIT_GLOBALS)
+    made = extend_array(loader, ptr[u8](m.globals), first, count, sizeof(GlobalType))
     m.globals = ptr[GlobalType](made)
-    while m.global_count < first + count and not failed(l.reader):
+    while m.global_count < first + count and not failed(loader.reader):
         defined = m.globals + m.global_count
-        read_global_type(l, defined)
-        decode_constant(l, defined.content, defined.init)
+        read_global_type(loader, defined)
+        decode_constant(loader, defined.content, defined.init)
         m.global_count += 1
 
 
 @native
-def decode_start_section(l: ptr[Loader]) -> void:
-    m = l.module
-    at = l.reader.pos
-    index = read_u32(l.reader)
-    if failed(l.reader):
+def decode_start_section(loader: ptr[Loader]) -> void:
+    m = loader.module
+    at = loader.reader.pos
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return
     if index >= m.function_count:
-        fail(l.reader, at, Status.UNKNOWN_FUNCTION, u64(index), 0)
+        fail(loader.reader, at, Status.UNKNOWN_FUNCTION, u64(index), 0)
         return
     t = m.types + m.functions[index].type
     if t.param_count != 0 or t.result_count != 0:
-        fail(l.reader, at, Status.START_FUNCTION, u64(index), 0)
+        fail(loader.reader, at, Status.START_FUNCTION, u64(index), 0)
     m.start = index

@@ -19,48 +19,48 @@ from wasmote.nativepy import boolean, inline, native, ptr, sizeof, u32, u64, usi
 
 
 @native
-def decode_export_section(l: ptr[Loader]) -> void:
-    m = l.module
-    count = read_count(l.reader, 0, m.limits.exports, Status.LIMIT_EXPORTS)
-    m.exports = ptr[Export](allocate_array(l, count, sizeof(Export)))
-    while m.export_count < count and not failed(l.reader):
-        decode_export(l, m.exports + m.export_count)
+def decode_export_section(loader: ptr[Loader]) -> void:
+    m = loader.module
+    count = read_count(loader.reader, 0, m.limits.exports, Status.LIMIT_EXPORTS)
+    m.exports = ptr[Export](allocate_array(loader, count, sizeof(Export)))
+    while m.export_count < count and not failed(loader.reader):
+        decode_export(loader, m.exports + m.export_count)
         m.export_count += 1
-    if not failed(l.reader) and count > 1:
-        find_duplicates(l)
+    if not failed(loader.reader) and count > 1:
+        find_duplicates(loader)
 
 
 @native
-def decode_export(l: ptr[Loader], export: ptr[Export]) -> void:
-    read_name(l.reader, export.name, l.module.limits.name_size)
-    at = l.reader.pos
-    kind = read_byte(l.reader)
-    index_at = l.reader.pos
-    index = read_u32(l.reader)
+def decode_export(loader: ptr[Loader], export: ptr[Export]) -> void:
+    read_name(loader.reader, export.name, loader.module.limits.name_size)
+    at = loader.reader.pos
+    kind = read_byte(loader.reader)
+    index_at = loader.reader.pos
+    index = read_u32(loader.reader)
     if kind > ExternKind.GLOBAL:
         if kind == 4:
-            unsupported(l, at, Feature.EXCEPTIONS.bit)
-        fail(l.reader, at, Status.EXPORT_KIND, u64(kind), 0)
-    if failed(l.reader):
+            unsupported(loader, at, Feature.EXCEPTIONS.bit)
+        fail(loader.reader, at, Status.EXPORT_KIND, u64(kind), 0)
+    if failed(loader.reader):
         return
     export.kind = kind
     export.index = index
-    m = l.module
+    m = loader.module
     match kind:
         case ExternKind.FUNCTION:
             if index < m.function_count:
-                declare_function(l, index)
+                declare_function(loader, index)
             else:
-                fail(l.reader, index_at, Status.UNKNOWN_FUNCTION, u64(index), 0)
+                fail(loader.reader, index_at, Status.UNKNOWN_FUNCTION, u64(index), 0)
         case ExternKind.TABLE:
             if index >= m.table_count:
-                fail(l.reader, index_at, Status.UNKNOWN_TABLE, u64(index), 0)
+                fail(loader.reader, index_at, Status.UNKNOWN_TABLE, u64(index), 0)
         case ExternKind.MEMORY:
             if index >= m.memory_count:
-                fail(l.reader, index_at, Status.UNKNOWN_MEMORY, u64(index), 0)
+                fail(loader.reader, index_at, Status.UNKNOWN_MEMORY, u64(index), 0)
         case _:
             if index >= m.global_count:
-                fail(l.reader, index_at, Status.UNKNOWN_GLOBAL, u64(index), 0)
+                fail(loader.reader, index_at, Status.UNKNOWN_GLOBAL, u64(index), 0)
 
 
 @native
@@ -81,13 +81,13 @@ def in_order(m: ptr[Module], a: u64, b: u64) -> boolean:
 
 
 @native
-def find_duplicates(l: ptr[Loader]) -> void:
+def find_duplicates(loader: ptr[Loader]) -> void:
     """Sort keys of the names; equal names become neighbours."""
-    m = l.module
+    m = loader.module
     count = m.export_count
     scratch = m.platform.allocate(2 * usize(count) * sizeof(u64))
     if scratch is None:
-        out_of_memory(l)
+        out_of_memory(loader)
         return
     keys = ptr[u64](scratch)
     for i in range(count):
@@ -98,7 +98,9 @@ def find_duplicates(l: ptr[Loader]) -> void:
         b = u32(keys[i])
         if compare_names(m.exports[a].name, m.exports[b].name) == 0:
             second = larger(a, b)
-            fail(l.reader, m.exports[second].name.data, Status.DUPLICATE_EXPORT, u64(second), 0)
+            fail(
+                loader.reader, m.exports[second].name.data, Status.DUPLICATE_EXPORT, u64(second), 0
+            )
             break
     m.platform.release(scratch)
 

@@ -101,12 +101,12 @@ def module_load(m: ptr[Module]) -> u32:
         m.error.detail = u64(m.binary_size)
         m.error.detail2 = MAXIMUM_SIZE
         return m.error.status
-    l = stack(Loader)
-    if loader_open(l, m) and decode_preamble(l):
-        while l.reader.pos != l.reader.end and not failed(l.reader):
-            decode_section(l)
-        check_counts(l)
-    loader_close(l)
+    loader = stack(Loader)
+    if loader_open(loader, m) and decode_preamble(loader):
+        while loader.reader.pos != loader.reader.end and not failed(loader.reader):
+            decode_section(loader)
+        check_counts(loader)
+    loader_close(loader)
     return m.error.status
 
 
@@ -120,117 +120,117 @@ def module_free(m: ptr[Module]) -> void:
 
 
 @native
-def decode_preamble(l: ptr[Loader]) -> boolean:
+def decode_preamble(loader: ptr[Loader]) -> boolean:
     """Magic and version (spec: Binary Format, Modules)."""
-    start = l.reader.pos
-    if remaining(l.reader) < 4:
-        return fail(l.reader, l.reader.end, Status.UNEXPECTED_END, 0, 0)
+    start = loader.reader.pos
+    if remaining(loader.reader) < 4:
+        return fail(loader.reader, loader.reader.end, Status.UNEXPECTED_END, 0, 0)
     if load(u32, start, align=1) != MAGIC:
-        return fail(l.reader, start, Status.MAGIC, 0, 0)
-    if remaining(l.reader) < 8:
-        return fail(l.reader, l.reader.end, Status.UNEXPECTED_END, 0, 0)
+        return fail(loader.reader, start, Status.MAGIC, 0, 0)
+    if remaining(loader.reader) < 8:
+        return fail(loader.reader, loader.reader.end, Status.UNEXPECTED_END, 0, 0)
     version = load(u32, start + 4, align=1)
     if version != VERSION:
-        return fail(l.reader, start + 4, Status.VERSION, u64(version), 0)
-    l.reader.pos = start + 8
+        return fail(loader.reader, start + 4, Status.VERSION, u64(version), 0)
+    loader.reader.pos = start + 8
     return True
 
 
 @native
-def decode_section(l: ptr[Loader]) -> void:
-    at = l.reader.pos
-    section = read_byte(l.reader)
+def decode_section(loader: ptr[Loader]) -> void:
+    at = loader.reader.pos
+    section = read_byte(loader.reader)
     if section > Section.TAG:
-        fail(l.reader, at, Status.SECTION_ID, u64(section), 0)
+        fail(loader.reader, at, Status.SECTION_ID, u64(section), 0)
         return
-    size = read_size(l.reader)
+    size = read_size(loader.reader)
     if section != Section.CUSTOM:
         rank = u32(RANKS[section])
-        if rank <= l.rank and not failed(l.reader):
-            fail(l.reader, at, Status.SECTION_ORDER, u64(section), 0)
-        l.rank = rank
-    if failed(l.reader):
+        if rank <= loader.rank and not failed(loader.reader):
+            fail(loader.reader, at, Status.SECTION_ORDER, u64(section), 0)
+        loader.rank = rank
+    if failed(loader.reader):
         return
-    binary_end = l.reader.end
-    end = l.reader.pos + size
-    l.reader.end = end
-    l.reader.end_status = Status.UNEXPECTED_END_OF_SECTION
-    decode_contents(l, section, at)
-    if l.reader.pos != end and not failed(l.reader):
-        fail(l.reader, l.reader.pos, Status.SECTION_SIZE, u64(section), 0)
-    l.reader.end = binary_end
-    l.reader.end_status = Status.UNEXPECTED_END
-    if failed(l.reader):
-        l.reader.pos = binary_end
+    binary_end = loader.reader.end
+    end = loader.reader.pos + size
+    loader.reader.end = end
+    loader.reader.end_status = Status.UNEXPECTED_END_OF_SECTION
+    decode_contents(loader, section, at)
+    if loader.reader.pos != end and not failed(loader.reader):
+        fail(loader.reader, loader.reader.pos, Status.SECTION_SIZE, u64(section), 0)
+    loader.reader.end = binary_end
+    loader.reader.end_status = Status.UNEXPECTED_END
+    if failed(loader.reader):
+        loader.reader.pos = binary_end
 
 
 @native
-def decode_contents(l: ptr[Loader], section: u32, at: ptr[u8]) -> void:
+def decode_contents(loader: ptr[Loader], section: u32, at: ptr[u8]) -> void:
     match section:
         case Section.CUSTOM:
-            decode_custom_section(l)
+            decode_custom_section(loader)
         case Section.TYPE:
-            decode_type_section(l)
+            decode_type_section(loader)
         case Section.IMPORT:
-            decode_import_section(l)
+            decode_import_section(loader)
         case Section.FUNCTION:
-            decode_function_section(l)
+            decode_function_section(loader)
         case Section.TABLE:
-            decode_table_section(l)
+            decode_table_section(loader)
         case Section.MEMORY:
-            decode_memory_section(l)
+            decode_memory_section(loader)
         case Section.GLOBAL:
-            decode_global_section(l)
+            decode_global_section(loader)
         case Section.EXPORT:
-            decode_export_section(l)
+            decode_export_section(loader)
         case Section.START:
-            decode_start_section(l)
+            decode_start_section(loader)
         case Section.ELEMENT:
-            decode_element_section(l)
+            decode_element_section(loader)
         case Section.CODE:
-            decode_code_section(l)
+            decode_code_section(loader)
         case Section.DATA:
-            decode_data_section(l)
+            decode_data_section(loader)
         case Section.DATA_COUNT:
-            decode_data_count_section(l)
+            decode_data_count_section(loader)
         case _:
-            unsupported(l, at, Feature.EXCEPTIONS.bit)
+            unsupported(loader, at, Feature.EXCEPTIONS.bit)
 
 
 @native
-def decode_custom_section(l: ptr[Loader]) -> void:
-    m = l.module
-    made = append_room(l, ptr[u8](m.customs), m.custom_count, sizeof(CustomSection))
+def decode_custom_section(loader: ptr[Loader]) -> void:
+    m = loader.module
+    made = append_room(loader, ptr[u8](m.customs), m.custom_count, sizeof(CustomSection))
     m.customs = ptr[CustomSection](made)
     if made is None:
         return
     custom = m.customs + m.custom_count
-    if not read_name(l.reader, custom.name, MAXIMUM_SIZE):
+    if not read_name(loader.reader, custom.name, MAXIMUM_SIZE):
         return
-    custom.data = l.reader.pos
-    custom.size = u32(remaining(l.reader))
-    l.reader.pos = l.reader.end
+    custom.data = loader.reader.pos
+    custom.size = u32(remaining(loader.reader))
+    loader.reader.pos = loader.reader.end
     m.custom_count += 1
 
 
 @native
-def check_counts(l: ptr[Loader]) -> void:
+def check_counts(loader: ptr[Loader]) -> void:
     """What two sections say of the same thing."""
-    if failed(l.reader):
+    if failed(loader.reader):
         return
-    if l.code_count != l.body_count:
+    if loader.code_count != loader.body_count:
         fail(
-            l.reader,
-            l.reader.end,
+            loader.reader,
+            loader.reader.end,
             Status.FUNCTION_CODE_COUNT,
-            u64(l.body_count),
-            u64(l.code_count),
+            u64(loader.body_count),
+            u64(loader.code_count),
         )
-    if l.data_count != NONE and l.data_count != l.module.data_count:
+    if loader.data_count != NONE and loader.data_count != loader.module.data_count:
         fail(
-            l.reader,
-            l.reader.end,
+            loader.reader,
+            loader.reader.end,
             Status.DATA_COUNT,
-            u64(l.data_count),
-            u64(l.module.data_count),
+            u64(loader.data_count),
+            u64(loader.module.data_count),
         )

@@ -14,10 +14,9 @@ from wasmote.core.reader import (
     read_u32,
 )
 from wasmote.core.structs import CustomSection, Error, Module, Name
-from wasmote.nativepy import boolean, data, native, ptr, stack, u32, usize
+from wasmote.nativepy import boolean, load, native, ptr, stack, u32, usize
 
-SECTION_NAME = data(b"name")
-SECTION_NAME_SIZE = 4
+SECTION_NAME = 0x656D_616E  # "name", little-endian
 FUNCTION_NAMES = 1  # id of the subsection
 ANY_SIZE = 0xFFFF_FFFF
 
@@ -34,12 +33,7 @@ def function_name(m: ptr[Module], index: u32, name: ptr[Name]) -> u32:
 
 @native
 def is_name_section(name: ptr[Name]) -> boolean:
-    if name.size != SECTION_NAME_SIZE:
-        return False
-    for i in range(name.size):
-        if name.data[i] != SECTION_NAME[i]:
-            return False
-    return True
+    return name.size == 4 and load(u32, name.data, align=1) == SECTION_NAME
 
 
 @native

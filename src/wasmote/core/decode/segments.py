@@ -27,24 +27,24 @@ MAXIMUM_ITEMS = 0xFFFF_FFFF
 
 
 @native
-def decode_element_section(l: ptr[Loader]) -> void:
-    m = l.module
-    count = read_count(l.reader, 0, m.limits.segments, Status.LIMIT_SEGMENTS)
-    m.elements = ptr[ElementSegment](allocate_array(l, count, sizeof(ElementSegment)))
-    while m.element_count < count and not failed(l.reader):
-        decode_element_segment(l, m.elements + m.element_count)
+def decode_element_section(loader: ptr[Loader]) -> void:
+    m = loader.module
+    count = read_count(loader.reader, 0, m.limits.segments, Status.LIMIT_SEGMENTS)
+    m.elements = ptr[ElementSegment](allocate_array(loader, count, sizeof(ElementSegment)))
+    while m.element_count < count and not failed(loader.reader):
+        decode_element_segment(loader, m.elements + m.element_count)
         m.element_count += 1
 
 
 @native
-def decode_element_segment(l: ptr[Loader], segment: ptr[ElementSegment]) -> void:
-    at = l.reader.pos
-    flags = read_u32(l.reader)
+def decode_element_segment(loader: ptr[Loader], segment: ptr[ElementSegment]) -> void:
+    at = loader.reader.pos
+    flags = read_u32(loader.reader)
     if flags > (NOT_ACTIVE | EXPLICIT | EXPRESSIONS):
-        fail(l.reader, at, Status.ELEMENT_SEGMENT_KIND, u64(flags), 0)
-    elif flags != 0 and not has_feature(l, Feature.BULK_MEMORY):
-        unsupported(l, at, Feature.BULK_MEMORY.bit)
-    if failed(l.reader):
+        fail(loader.reader, at, Status.ELEMENT_SEGMENT_KIND, u64(flags), 0)
+    elif flags != 0 and not has_feature(loader, Feature.BULK_MEMORY):
+        unsupported(loader, at, Feature.BULK_MEMORY.bit)
+    if failed(loader.reader):
         return
     segment.mode = SegmentMode.ACTIVE
     if flags & NOT_ACTIVE != 0:
@@ -52,115 +52,115 @@ def decode_element_segment(l: ptr[Loader], segment: ptr[ElementSegment]) -> void
         if flags & EXPLICIT != 0:
             segment.mode = SegmentMode.DECLARATIVE
     else:
-        decode_table_and_offset(l, segment, flags)
+        decode_table_and_offset(loader, segment, flags)
     segment.type = ValueType.FUNCREF
     segment.functions = u32(flags & EXPRESSIONS == 0)
-    type_at = l.reader.pos
+    type_at = loader.reader.pos
     if flags & (NOT_ACTIVE | EXPLICIT) != 0:
-        read_item_type(l, segment)
-    if failed(l.reader):
+        read_item_type(loader, segment)
+    if failed(loader.reader):
         return
     if segment.mode == SegmentMode.ACTIVE:
-        element = l.module.tables[segment.table].element
+        element = loader.module.tables[segment.table].element
         if segment.type != element:
-            mismatch_at(l, type_at, NO_INSTRUCTION, element, segment.type)
-    decode_items(l, segment)
+            mismatch_at(loader, type_at, NO_INSTRUCTION, element, segment.type)
+    decode_items(loader, segment)
 
 
 @native
-def decode_table_and_offset(l: ptr[Loader], segment: ptr[ElementSegment], flags: u32) -> void:
-    at = l.reader.pos
+def decode_table_and_offset(loader: ptr[Loader], segment: ptr[ElementSegment], flags: u32) -> void:
+    at = loader.reader.pos
     if flags & EXPLICIT != 0:
-        segment.table = read_u32(l.reader)
-    if segment.table >= l.module.table_count and not failed(l.reader):
-        fail(l.reader, at, Status.UNKNOWN_TABLE, u64(segment.table), 0)
-    decode_constant(l, ValueType.I32, segment.offset)
+        segment.table = read_u32(loader.reader)
+    if segment.table >= loader.module.table_count and not failed(loader.reader):
+        fail(loader.reader, at, Status.UNKNOWN_TABLE, u64(segment.table), 0)
+    decode_constant(loader, ValueType.I32, segment.offset)
 
 
 @native
-def read_item_type(l: ptr[Loader], segment: ptr[ElementSegment]) -> void:
+def read_item_type(loader: ptr[Loader], segment: ptr[ElementSegment]) -> void:
     if segment.functions == 0:
-        segment.type = read_reference_type(l)
+        segment.type = read_reference_type(loader)
         return
-    at = l.reader.pos
-    kind = read_byte(l.reader)
+    at = loader.reader.pos
+    kind = read_byte(loader.reader)
     if kind != FUNCTION_KIND:
-        fail(l.reader, at, Status.ELEMENT_KIND, u64(kind), 0)
+        fail(loader.reader, at, Status.ELEMENT_KIND, u64(kind), 0)
 
 
 @native
-def decode_items(l: ptr[Loader], segment: ptr[ElementSegment]) -> void:
+def decode_items(loader: ptr[Loader], segment: ptr[ElementSegment]) -> void:
     """Items stay in the binary; they are checked here."""
-    count = read_count(l.reader, 0, MAXIMUM_ITEMS, Status.LIMIT_SEGMENTS)
+    count = read_count(loader.reader, 0, MAXIMUM_ITEMS, Status.LIMIT_SEGMENTS)
     segment.count = count
-    segment.items = l.reader.pos
+    segment.items = loader.reader.pos
     scratch = stack(ConstExpr)
     for _ in range(count):
         if segment.functions != 0:
-            read_function_index(l)
+            read_function_index(loader)
         else:
-            decode_constant(l, segment.type, scratch)
-        if failed(l.reader):
+            decode_constant(loader, segment.type, scratch)
+        if failed(loader.reader):
             return
-    segment.items_size = u32(usize(l.reader.pos) - usize(segment.items))
+    segment.items_size = u32(usize(loader.reader.pos) - usize(segment.items))
 
 
 @native
-def read_function_index(l: ptr[Loader]) -> void:
-    at = l.reader.pos
-    index = read_u32(l.reader)
-    if failed(l.reader):
+def read_function_index(loader: ptr[Loader]) -> void:
+    at = loader.reader.pos
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return
-    if index < l.module.function_count:
-        declare_function(l, index)
+    if index < loader.module.function_count:
+        declare_function(loader, index)
     else:
-        fail(l.reader, at, Status.UNKNOWN_FUNCTION, u64(index), 0)
+        fail(loader.reader, at, Status.UNKNOWN_FUNCTION, u64(index), 0)
 
 
 @native
-def decode_data_count_section(l: ptr[Loader]) -> void:
-    at = l.reader.pos
-    if not has_feature(l, Feature.BULK_MEMORY):
-        unsupported(l, at, Feature.BULK_MEMORY.bit)
-    count = read_u32(l.reader)
-    limit = l.module.limits.segments
+def decode_data_count_section(loader: ptr[Loader]) -> void:
+    at = loader.reader.pos
+    if not has_feature(loader, Feature.BULK_MEMORY):
+        unsupported(loader, at, Feature.BULK_MEMORY.bit)
+    count = read_u32(loader.reader)
+    limit = loader.module.limits.segments
     if count > limit:
-        fail(l.reader, at, Status.LIMIT_SEGMENTS, u64(count), u64(limit))
-    l.data_count = count
+        fail(loader.reader, at, Status.LIMIT_SEGMENTS, u64(count), u64(limit))
+    loader.data_count = count
 
 
 @native
-def decode_data_section(l: ptr[Loader]) -> void:
-    m = l.module
-    at = l.reader.pos
-    count = read_count(l.reader, 0, m.limits.segments, Status.LIMIT_SEGMENTS)
-    if l.data_count != NONE and l.data_count != count and not failed(l.reader):
-        fail(l.reader, at, Status.DATA_COUNT, u64(l.data_count), u64(count))
-    m.data = ptr[DataSegment](allocate_array(l, count, sizeof(DataSegment)))
-    while m.data_count < count and not failed(l.reader):
-        decode_data_segment(l, m.data + m.data_count)
+def decode_data_section(loader: ptr[Loader]) -> void:
+    m = loader.module
+    at = loader.reader.pos
+    count = read_count(loader.reader, 0, m.limits.segments, Status.LIMIT_SEGMENTS)
+    if loader.data_count != NONE and loader.data_count != count and not failed(loader.reader):
+        fail(loader.reader, at, Status.DATA_COUNT, u64(loader.data_count), u64(count))
+    m.data = ptr[DataSegment](allocate_array(loader, count, sizeof(DataSegment)))
+    while m.data_count < count and not failed(loader.reader):
+        decode_data_segment(loader, m.data + m.data_count)
         m.data_count += 1
 
 
 @native
-def decode_data_segment(l: ptr[Loader], segment: ptr[DataSegment]) -> void:
-    at = l.reader.pos
-    flags = read_u32(l.reader)
+def decode_data_segment(loader: ptr[Loader], segment: ptr[DataSegment]) -> void:
+    at = loader.reader.pos
+    flags = read_u32(loader.reader)
     if flags > 2:
-        fail(l.reader, at, Status.DATA_SEGMENT_KIND, u64(flags), 0)
-    elif flags == 1 and not has_feature(l, Feature.BULK_MEMORY):
-        unsupported(l, at, Feature.BULK_MEMORY.bit)
-    if failed(l.reader):
+        fail(loader.reader, at, Status.DATA_SEGMENT_KIND, u64(flags), 0)
+    elif flags == 1 and not has_feature(loader, Feature.BULK_MEMORY):
+        unsupported(loader, at, Feature.BULK_MEMORY.bit)
+    if failed(loader.reader):
         return
     segment.mode = SegmentMode.PASSIVE
     if flags != 1:
         segment.mode = SegmentMode.ACTIVE
-        memory_at = l.reader.pos
+        memory_at = loader.reader.pos
         if flags == 2:
-            segment.memory = read_u32(l.reader)
-        if segment.memory >= l.module.memory_count and not failed(l.reader):
-            fail(l.reader, memory_at, Status.UNKNOWN_MEMORY, u64(segment.memory), 0)
-        decode_constant(l, ValueType.I32, segment.offset)
-    segment.size = read_size(l.reader)
-    segment.data = l.reader.pos
-    l.reader.pos = l.reader.pos + segment.size
+            segment.memory = read_u32(loader.reader)
+        if segment.memory >= loader.module.memory_count and not failed(loader.reader):
+            fail(loader.reader, memory_at, Status.UNKNOWN_MEMORY, u64(segment.memory), 0)
+        decode_constant(loader, ValueType.I32, segment.offset)
+    segment.size = read_size(loader.reader)
+    segment.data = loader.reader.pos
+    loader.reader.pos = loader.reader.pos + segment.size

@@ -52,14 +52,14 @@ SATURATED = 0xFFFF
 
 
 @native
-def validate_function(l: ptr[Loader], f: ptr[Function]) -> boolean:
+def validate_function(loader: ptr[Loader], f: ptr[Function]) -> boolean:
     """Validate the body that the reader's window is on; notes what engines want to know of it."""
-    t = l.module.types + f.type
-    l.at = l.reader.pos
-    if not declare_locals(l, t) or not begin_function(l, t) or not validate_body(l):
+    t = loader.module.types + f.type
+    loader.at = loader.reader.pos
+    if not declare_locals(loader, t) or not begin_function(loader, t) or not validate_body(loader):
         return False
-    f.max_operands = saturate(l.peak)
-    f.max_nesting = saturate(l.deepest - 1)
+    f.max_operands = saturate(loader.peak)
+    f.max_nesting = saturate(loader.deepest - 1)
     return True
 
 
@@ -69,198 +69,208 @@ def saturate(n: u32) -> u16:
 
 
 @inline
-def skip_signed(l: ptr[Loader], c: ptr[Cursor], bits: const, opcode: u32) -> boolean:
+def skip_signed(loader: ptr[Loader], c: ptr[Cursor], bits: const, opcode: u32) -> boolean:
     """Move past a signed LEB128 immediate."""
-    if likely(c.pos != l.reader.end and c.pos[0] < 0x80):
+    if likely(c.pos != loader.reader.end and c.pos[0] < 0x80):
         c.pos = c.pos + 1
         return True
-    save(l, c, opcode)
-    read_signed(l.reader, bits)
-    c.pos = l.reader.pos
-    return not failed(l.reader)
+    save(loader, c, opcode)
+    read_signed(loader.reader, bits)
+    c.pos = loader.reader.pos
+    return not failed(loader.reader)
 
 
 @inline
-def skip_fixed(l: ptr[Loader], c: ptr[Cursor], size: const) -> boolean:
-    if u64(usize(l.reader.end) - usize(c.pos)) < size:
-        return fail(l.reader, l.reader.end, Status.UNEXPECTED_END_OF_SECTION, 0, 0)
+def skip_fixed(loader: ptr[Loader], c: ptr[Cursor], size: const) -> boolean:
+    if u64(usize(loader.reader.end) - usize(c.pos)) < size:
+        return fail(loader.reader, loader.reader.end, Status.UNEXPECTED_END_OF_SECTION, 0, 0)
     c.pos = c.pos + size
     return True
 
 
 @inline
-def read_local(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> u32:
+def read_local(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> u32:
     """The type of the local whose index follows; 0 on failure."""
-    if likely(c.pos != l.reader.end and c.pos[0] < 0x80 and u32(c.pos[0]) < l.expanded):
-        t = l.locals[c.pos[0]]
+    if likely(c.pos != loader.reader.end and c.pos[0] < 0x80 and u32(c.pos[0]) < loader.expanded):
+        t = loader.locals[c.pos[0]]
         c.pos = c.pos + 1
         return t
-    save(l, c, opcode)
-    index = u32(read_unsigned(l.reader, 32))
-    c.pos = l.reader.pos
-    if failed(l.reader):
+    save(loader, c, opcode)
+    index = u32(read_unsigned(loader.reader, 32))
+    c.pos = loader.reader.pos
+    if failed(loader.reader):
         return 0
-    return local_type(l, index)
+    return local_type(loader, index)
 
 
 @inline
-def read_memory_argument(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+def read_memory_argument(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
     """Move past alignment and offset."""
     p = c.pos
     if likely(
-        u64(usize(l.reader.end) - usize(p)) >= 2
+        u64(usize(loader.reader.end) - usize(p)) >= 2
         and p[0] <= ALIGNMENT[opcode]
         and p[1] < 0x80
-        and l.module.memory_count != 0
+        and loader.module.memory_count != 0
     ):
         c.pos = p + 2
         return True
-    save(l, c, opcode)
-    fine = memory_argument(l, opcode)
-    c.pos = l.reader.pos
+    save(loader, c, opcode)
+    fine = memory_argument(loader, opcode)
+    c.pos = loader.reader.pos
     return fine
 
 
 @native
-def validate_body(l: ptr[Loader]) -> boolean:
+def validate_body(loader: ptr[Loader]) -> boolean:
     """The instructions up to the body's `end`, which must be its last byte."""
     c = stack(Cursor)
-    resume(l, c)
+    resume(loader, c)
     while True:
-        if c.pos == l.reader.end:
-            last = l.code_count + 1 == l.body_count  # the section ends with it
-            status = l.reader.end_status if last else u32(Status.END_EXPECTED)
-            return fail(l.reader, c.pos, status, 0, 0)
+        if c.pos == loader.reader.end:
+            last = loader.code_count + 1 == loader.body_count  # the section ends with it
+            status = loader.reader.end_status if last else u32(Status.END_EXPECTED)
+            return fail(loader.reader, c.pos, status, 0, 0)
         c.at = c.pos
         opcode = u32(c.pos[0])
         c.pos = c.pos + 1
         match KIND[opcode]:
             case Kind.LOCAL_GET:
-                t = read_local(l, c, opcode)
-                if t == 0 or not fast_push(l, c, opcode, t):
+                t = read_local(loader, c, opcode)
+                if t == 0 or not fast_push(loader, c, opcode, t):
                     return False
             case Kind.LOCAL_SET:
-                t = read_local(l, c, opcode)
-                if t == 0 or not fast_pop(l, c, opcode, t):
+                t = read_local(loader, c, opcode)
+                if t == 0 or not fast_pop(loader, c, opcode, t):
                     return False
             case Kind.LOCAL_TEE:
-                t = read_local(l, c, opcode)
-                if t == 0 or not fast_pop(l, c, opcode, t) or not fast_push(l, c, opcode, t):
+                t = read_local(loader, c, opcode)
+                if (
+                    t == 0
+                    or not fast_pop(loader, c, opcode, t)
+                    or not fast_push(loader, c, opcode, t)
+                ):
                     return False
             case Kind.I32_CONST:
-                if not skip_signed(l, c, 32, opcode):
+                if not skip_signed(loader, c, 32, opcode):
                     return False
-                if not fast_push(l, c, opcode, u32(ValueType.I32)):
+                if not fast_push(loader, c, opcode, u32(ValueType.I32)):
                     return False
             case Kind.I64_CONST:
-                if not skip_signed(l, c, 64, opcode):
+                if not skip_signed(loader, c, 64, opcode):
                     return False
-                if not fast_push(l, c, opcode, u32(ValueType.I64)):
+                if not fast_push(loader, c, opcode, u32(ValueType.I64)):
                     return False
             case Kind.F32_CONST:
-                if not skip_fixed(l, c, 4) or not fast_push(l, c, opcode, u32(ValueType.F32)):
+                if not skip_fixed(loader, c, 4) or not fast_push(
+                    loader, c, opcode, u32(ValueType.F32)
+                ):
                     return False
             case Kind.F64_CONST:
-                if not skip_fixed(l, c, 8) or not fast_push(l, c, opcode, u32(ValueType.F64)):
+                if not skip_fixed(loader, c, 8) or not fast_push(
+                    loader, c, opcode, u32(ValueType.F64)
+                ):
                     return False
             case Kind.UNARY:
-                if not unary(l, c, opcode):
+                if not unary(loader, c, opcode):
                     return False
             case Kind.BINARY:
-                if not binary(l, c, opcode):
+                if not binary(loader, c, opcode):
                     return False
             case Kind.LOAD:
-                if not read_memory_argument(l, c, opcode) or not unary(l, c, opcode):
+                if not read_memory_argument(loader, c, opcode) or not unary(loader, c, opcode):
                     return False
             case Kind.STORE:
-                if not read_memory_argument(l, c, opcode) or not store_operands(l, c, opcode):
+                if not read_memory_argument(loader, c, opcode) or not store_operands(
+                    loader, c, opcode
+                ):
                     return False
             case Kind.DROP:
                 if likely(c.height > c.base):
                     c.height -= 1
-                elif not elsewhere(l, c, opcode, drop):
+                elif not elsewhere(loader, c, opcode, drop):
                     return False
             case Kind.SELECT:
-                if not elsewhere(l, c, opcode, select):
+                if not elsewhere(loader, c, opcode, select):
                     return False
             case Kind.BR_IF:
-                if not fast_branch_if(l, c, opcode):
+                if not fast_branch_if(loader, c, opcode):
                     return False
             case Kind.CALL:
-                if not elsewhere(l, c, opcode, call):
+                if not elsewhere(loader, c, opcode, call):
                     return False
             case Kind.GLOBAL_GET:
-                if not elsewhere(l, c, opcode, global_get):
+                if not elsewhere(loader, c, opcode, global_get):
                     return False
             case Kind.BLOCK:
-                save(l, c, opcode)
-                if not begin_block(l, opcode):
+                save(loader, c, opcode)
+                if not begin_block(loader, opcode):
                     return False
-                resume(l, c)
+                resume(loader, c)
             case Kind.END:
-                if not elsewhere(l, c, opcode, end_block):
+                if not elsewhere(loader, c, opcode, end_block):
                     return False
-                if l.frame_count == 0:
-                    return at_end(l)
+                if loader.frame_count == 0:
+                    return at_end(loader)
             case Kind.OTHER:
-                save(l, c, opcode)
-                if not other_instruction(l, opcode):
+                save(loader, c, opcode)
+                if not other_instruction(loader, opcode):
                     return False
-                resume(l, c)
+                resume(loader, c)
             case _:
-                save(l, c, opcode)
-                return illegal(l, opcode, FEATURE[opcode])
+                save(loader, c, opcode)
+                return illegal(loader, opcode, FEATURE[opcode])
 
 
 @inline
-def elsewhere(l: ptr[Loader], c: ptr[Cursor], opcode: u32, validate: const) -> boolean:
+def elsewhere(loader: ptr[Loader], c: ptr[Cursor], opcode: u32, validate: const) -> boolean:
     """Leave the instruction to a function on the loader's state."""
-    save(l, c, opcode)
-    fine = validate(l)
-    resume(l, c)
+    save(loader, c, opcode)
+    fine = validate(loader)
+    resume(loader, c)
     return fine
 
 
 @native
-def drop(l: ptr[Loader]) -> boolean:
-    pop_any(l)
-    return not failed(l.reader)
+def drop(loader: ptr[Loader]) -> boolean:
+    pop_any(loader)
+    return not failed(loader.reader)
 
 
 @native
-def at_end(l: ptr[Loader]) -> boolean:
-    r = l.reader
+def at_end(loader: ptr[Loader]) -> boolean:
+    r = loader.reader
     return r.pos == r.end or fail(r, r.pos, Status.FUNCTION_SIZE, 0, 0)
 
 
 @inline
-def unary(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+def unary(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
     """[t] -> [r]: the operand's type is replaced."""
     signature = SIGNATURE[opcode]
     if likely(c.height > c.base and c.operands[c.height - 1] == signature & 0xFF):
         c.operands[c.height - 1] = signature >> 24
         return True
-    return elsewhere_plain(l, c, opcode)
+    return elsewhere_plain(loader, c, opcode)
 
 
 @inline
-def binary(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+def binary(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
     """[t t] -> [r]"""
     signature = SIGNATURE[opcode]
     if likely(two_operands(c, signature)):
         c.height -= 1
         c.operands[c.height - 1] = signature >> 24
         return True
-    return elsewhere_plain(l, c, opcode)
+    return elsewhere_plain(loader, c, opcode)
 
 
 @inline
-def store_operands(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+def store_operands(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
     """[address value] -> []"""
     if likely(two_operands(c, SIGNATURE[opcode])):
         c.height -= 2
         return True
-    return elsewhere_plain(l, c, opcode)
+    return elsewhere_plain(loader, c, opcode)
 
 
 @inline
@@ -274,22 +284,22 @@ def two_operands(c: ptr[Cursor], signature: u32) -> boolean:
 
 
 @inline
-def elsewhere_plain(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
-    save(l, c, opcode)
-    fine = apply_signature(l, SIGNATURE[opcode])
-    resume(l, c)
+def elsewhere_plain(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    save(loader, c, opcode)
+    fine = apply_signature(loader, SIGNATURE[opcode])
+    resume(loader, c)
     return fine
 
 
 @inline
-def fast_branch_if(l: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+def fast_branch_if(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
     """A near label without operands is what compilers emit."""
     if likely(
-        c.pos != l.reader.end
+        c.pos != loader.reader.end
         and u32(c.pos[0]) < 0x80
-        and u32(c.pos[0]) < l.frame_count
-        and label_arity(l.frames + (l.frame_count - 1 - u32(c.pos[0]))) == 0
+        and u32(c.pos[0]) < loader.frame_count
+        and label_arity(loader.frames + (loader.frame_count - 1 - u32(c.pos[0]))) == 0
     ):
         c.pos = c.pos + 1
-        return fast_pop(l, c, opcode, u32(ValueType.I32))
-    return elsewhere(l, c, opcode, branch_if)
+        return fast_pop(loader, c, opcode, u32(ValueType.I32))
+    return elsewhere(loader, c, opcode, branch_if)

@@ -37,51 +37,51 @@ class Opcode:
 
 
 @native
-def decode_constant(l: ptr[Loader], t: u32, out: ptr[ConstExpr]) -> void:
+def decode_constant(loader: ptr[Loader], t: u32, out: ptr[ConstExpr]) -> void:
     """Validate a constant expression of type `t` and keep where it is."""
-    if failed(l.reader):
+    if failed(loader.reader):
         return
-    start = l.reader.pos
-    l.height = 0
-    l.peak = 0
-    l.base = 0
-    l.frame_count = 1
-    l.frames[0].unreachable = 0
-    while constant_instruction(l):
+    start = loader.reader.pos
+    loader.height = 0
+    loader.peak = 0
+    loader.base = 0
+    loader.frame_count = 1
+    loader.frames[0].unreachable = 0
+    while constant_instruction(loader):
         pass
-    if failed(l.reader):
+    if failed(loader.reader):
         return
-    if pop(l, t) and l.height != 0:
-        mismatch(l, NOTHING, l.operands[l.height - 1])
+    if pop(loader, t) and loader.height != 0:
+        mismatch(loader, NOTHING, loader.operands[loader.height - 1])
     out.code = start
-    out.size = u32(usize(l.reader.pos) - usize(start))
+    out.size = u32(usize(loader.reader.pos) - usize(start))
 
 
 @native
-def constant_instruction(l: ptr[Loader]) -> boolean:
+def constant_instruction(loader: ptr[Loader]) -> boolean:
     """Validate one instruction; False after `end` or an error."""
-    r = l.reader
+    r = loader.reader
     if r.pos == r.end:
         return fail(r, r.pos, r.end_status, 0, 0)
     opcode = u32(r.pos[0])
-    l.at = r.pos
-    l.opcode = opcode
+    loader.at = r.pos
+    loader.opcode = opcode
     r.pos = r.pos + 1
     match opcode:
         case Opcode.END:
             return False
         case Opcode.I32_CONST:
             read_signed(r, 32)
-            return push(l, ValueType.I32) and not failed(r)
+            return push(loader, ValueType.I32) and not failed(r)
         case Opcode.I64_CONST:
             read_signed(r, 64)
-            return push(l, ValueType.I64) and not failed(r)
+            return push(loader, ValueType.I64) and not failed(r)
         case Opcode.F32_CONST:
             skip_bytes(r, 4)
-            return push(l, ValueType.F32) and not failed(r)
+            return push(loader, ValueType.F32) and not failed(r)
         case Opcode.F64_CONST:
             skip_bytes(r, 8)
-            return push(l, ValueType.F64) and not failed(r)
+            return push(loader, ValueType.F64) and not failed(r)
         case (
             Opcode.I32_ADD
             | Opcode.I32_SUB
@@ -90,48 +90,48 @@ def constant_instruction(l: ptr[Loader]) -> boolean:
             | Opcode.I64_SUB
             | Opcode.I64_MUL
         ):
-            if not has_feature(l, Feature.EXTENDED_CONST):
-                return unsupported(l, l.at, Feature.EXTENDED_CONST.bit)
-            return apply_signature(l, SIGNATURE[opcode])
+            if not has_feature(loader, Feature.EXTENDED_CONST):
+                return unsupported(loader, loader.at, Feature.EXTENDED_CONST.bit)
+            return apply_signature(loader, SIGNATURE[opcode])
         case Opcode.GLOBAL_GET:
-            return constant_global(l)
+            return constant_global(loader)
         case Opcode.REF_NULL:
-            return push(l, read_reference_type(l)) and not failed(r)
+            return push(loader, read_reference_type(loader)) and not failed(r)
         case Opcode.REF_FUNC:
-            return constant_function(l)
+            return constant_function(loader)
         case _:
-            return not_constant(l, opcode)
+            return not_constant(loader, opcode)
 
 
 @native
-def constant_global(l: ptr[Loader]) -> boolean:
-    m = l.module
-    index = read_u32(l.reader)
-    if failed(l.reader):
+def constant_global(loader: ptr[Loader]) -> boolean:
+    m = loader.module
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return False
     if index >= m.global_count:
-        return fail_here(l, Status.UNKNOWN_GLOBAL, u64(index), 0)
+        return fail_here(loader, Status.UNKNOWN_GLOBAL, u64(index), 0)
     if m.globals[index].mutable != 0:
-        return fail_here(l, Status.CONSTANT_EXPRESSION, Opcode.GLOBAL_GET, 0)
-    return push(l, m.globals[index].content)
+        return fail_here(loader, Status.CONSTANT_EXPRESSION, Opcode.GLOBAL_GET, 0)
+    return push(loader, m.globals[index].content)
 
 
 @native
-def constant_function(l: ptr[Loader]) -> boolean:
-    index = read_u32(l.reader)
-    if failed(l.reader):
+def constant_function(loader: ptr[Loader]) -> boolean:
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return False
-    if index >= l.module.function_count:
-        return fail_here(l, Status.UNKNOWN_FUNCTION, u64(index), 0)
-    return declare_function(l, index) and push(l, ValueType.FUNCREF)
+    if index >= loader.module.function_count:
+        return fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
+    return declare_function(loader, index) and push(loader, ValueType.FUNCREF)
 
 
 @native
-def declare_function(l: ptr[Loader], index: u32) -> boolean:
+def declare_function(loader: ptr[Loader], index: u32) -> boolean:
     """Note that a function is named outside of function bodies: `ref.func` may name it."""
-    m = l.module
+    m = loader.module
     if m.declared is None:
-        m.declared = allocate_array(l, (m.function_count + 7) // 8, 1)
+        m.declared = allocate_array(loader, (m.function_count + 7) // 8, 1)
         if m.declared is None:
             return False
     m.declared[index // 8] = m.declared[index // 8] | u8(u32(1) << (index % 8))
@@ -139,21 +139,21 @@ def declare_function(l: ptr[Loader], index: u32) -> boolean:
 
 
 @native
-def is_declared(l: ptr[Loader], index: u32) -> boolean:
-    declared = l.module.declared
+def is_declared(loader: ptr[Loader], index: u32) -> boolean:
+    declared = loader.module.declared
     return declared is not None and (u32(declared[index // 8]) >> (index % 8)) & 1 != 0
 
 
 @native(cold=True)
-def not_constant(l: ptr[Loader], opcode: u32) -> boolean:
+def not_constant(loader: ptr[Loader], opcode: u32) -> boolean:
     """Tell an instruction that is not constant from what is no instruction."""
     if KIND[opcode] != Kind.ILLEGAL or opcode == PREFIX_MISC >> 16:
-        return fail_here(l, Status.CONSTANT_EXPRESSION, u64(opcode), 0)
-    return illegal(l, opcode, FEATURE[opcode])
+        return fail_here(loader, Status.CONSTANT_EXPRESSION, u64(opcode), 0)
+    return illegal(loader, opcode, FEATURE[opcode])
 
 
 @native(cold=True)
-def illegal(l: ptr[Loader], opcode: u32, feature: u8) -> boolean:
+def illegal(loader: ptr[Loader], opcode: u32, feature: u8) -> boolean:
     if feature != NO_FEATURE:
-        return unsupported(l, l.at, u32(feature))
-    return fail_here(l, Status.ILLEGAL_OPCODE, u64(opcode), 0)
+        return unsupported(loader, loader.at, u32(feature))
+    return fail_here(loader, Status.ILLEGAL_OPCODE, u64(opcode), 0)

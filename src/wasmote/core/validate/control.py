@@ -50,39 +50,42 @@ ARITY_MISMATCH = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @native(noinline=True)
-def more_frames(l: ptr[Loader]) -> boolean:
-    limit = u64(l.module.limits.nesting) + 1  # the function itself is a frame
-    if u64(l.frame_count) >= limit:
-        return fail_here(l, Status.LIMIT_NESTING, limit, limit - 1)
-    capacity = 2 * u64(l.frame_capacity)
-    made = grow_scratch(l, ptr[u8](l.frames), capacity * sizeof(ControlFrame))
+def more_frames(loader: ptr[Loader]) -> boolean:
+    limit = u64(loader.module.limits.nesting) + 1  # the function itself is a frame
+    if u64(loader.frame_count) >= limit:
+        return fail_here(loader, Status.LIMIT_NESTING, limit, limit - 1)
+    capacity = 2 * u64(loader.frame_capacity)
+    made = grow_scratch(loader, ptr[u8](loader.frames), capacity * sizeof(ControlFrame))
     if made is None:
-        return out_of_memory(l)
-    l.frames = ptr[ControlFrame](made)
-    l.frame_capacity = u32(capacity)
+        return out_of_memory(loader)
+    loader.frames = ptr[ControlFrame](made)
+    loader.frame_capacity = u32(capacity)
     return True
 
 
 @native
-def open_frame(l: ptr[Loader], opcode: u32) -> ptr[ControlFrame]:
+def open_frame(loader: ptr[Loader], opcode: u32) -> ptr[ControlFrame]:
     """A new innermost frame above the current operands, to be given its types; None on failure."""
-    full = l.frame_count > l.module.limits.nesting or l.frame_count == l.frame_capacity
-    if full and not more_frames(l):
+    full = (
+        loader.frame_count > loader.module.limits.nesting
+        or loader.frame_count == loader.frame_capacity
+    )
+    if full and not more_frames(loader):
         return None
-    frame = l.frames + l.frame_count
-    l.frame_count += 1
-    l.deepest = larger(l.deepest, l.frame_count)
+    frame = loader.frames + loader.frame_count
+    loader.frame_count += 1
+    loader.deepest = larger(loader.deepest, loader.frame_count)
     frame.opcode = opcode
-    frame.base = l.height
+    frame.base = loader.height
     frame.unreachable = 0
-    l.base = l.height
+    loader.base = loader.height
     return frame
 
 
 @native
-def read_block_type(l: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
+def read_block_type(loader: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
     """Read a block type: nothing, one result type, or the index of a function type."""
-    r = l.reader
+    r = loader.reader
     at = r.pos
     frame.param_count = 0
     frame.result_count = 0
@@ -91,7 +94,7 @@ def read_block_type(l: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
         return True
     if r.pos != r.end and r.pos[0] > EMPTY_BLOCK and r.pos[0] < 0x80:
         r.pos = r.pos + 1
-        result = value_type(l, at, u32(at[0]), Status.VALUE_TYPE)
+        result = value_type(loader, at, u32(at[0]), Status.VALUE_TYPE)
         frame.results = addr(BYTES_AS_TYPES[result])
         frame.result_count = 1
         return not failed(r)
@@ -100,11 +103,11 @@ def read_block_type(l: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
         return False
     if index < 0:
         return fail(r, at, Status.VALUE_TYPE, u64(at[0]), 0)
-    if u64(index) >= u64(l.module.type_count):
+    if u64(index) >= u64(loader.module.type_count):
         return fail(r, at, Status.UNKNOWN_TYPE, u64(index), 0)
-    if not has_feature(l, Feature.MULTI_VALUE):
-        return unsupported(l, at, Feature.MULTI_VALUE.bit)
-    t = l.module.types + u32(index)
+    if not has_feature(loader, Feature.MULTI_VALUE):
+        return unsupported(loader, at, Feature.MULTI_VALUE.bit)
+    t = loader.module.types + u32(index)
     frame.params = t.types
     frame.param_count = t.param_count
     frame.results = t.types + t.param_count
@@ -113,80 +116,80 @@ def read_block_type(l: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
 
 
 @native
-def begin_block(l: ptr[Loader], opcode: u32) -> boolean:
+def begin_block(loader: ptr[Loader], opcode: u32) -> boolean:
     """`block`, `loop`, and `if` after its condition."""
     types = stack(ControlFrame)
-    if not read_block_type(l, types):
+    if not read_block_type(loader, types):
         return False
-    if not pop_types(l, types.params, types.param_count):
+    if not pop_types(loader, types.params, types.param_count):
         return False
-    frame = open_frame(l, opcode)
+    frame = open_frame(loader, opcode)
     if frame is None:
         return False
     frame.params = types.params
     frame.param_count = types.param_count
     frame.results = types.results
     frame.result_count = types.result_count
-    return push_types(l, types.params, types.param_count)
+    return push_types(loader, types.params, types.param_count)
 
 
 @native
-def begin_if(l: ptr[Loader], opcode: u32) -> boolean:
-    return pop(l, ValueType.I32) and begin_block(l, opcode)
+def begin_if(loader: ptr[Loader], opcode: u32) -> boolean:
+    return pop(loader, ValueType.I32) and begin_block(loader, opcode)
 
 
 @native
-def finish_frame(l: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
+def finish_frame(loader: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
     """The innermost block's results, and nothing else, are on the stack; they are taken off."""
-    if not pop_types(l, frame.results, frame.result_count):
+    if not pop_types(loader, frame.results, frame.result_count):
         return False
-    if l.height != l.base:
-        return mismatch(l, NOTHING, l.operands[l.height - 1])
+    if loader.height != loader.base:
+        return mismatch(loader, NOTHING, loader.operands[loader.height - 1])
     return True
 
 
 @native
-def begin_else(l: ptr[Loader]) -> boolean:
-    frame = innermost(l)
+def begin_else(loader: ptr[Loader]) -> boolean:
+    frame = innermost(loader)
     if frame.opcode != IF:
-        return fail_here(l, Status.ELSE_WITHOUT_IF, 0, 0)
-    if not finish_frame(l, frame):
+        return fail_here(loader, Status.ELSE_WITHOUT_IF, 0, 0)
+    if not finish_frame(loader, frame):
         return False
     frame.opcode = ELSE
     frame.unreachable = 0
-    return push_types(l, frame.params, frame.param_count)
+    return push_types(loader, frame.params, frame.param_count)
 
 
 @native
-def end_block(l: ptr[Loader]) -> boolean:
-    frame = innermost(l)
-    if not finish_frame(l, frame):
+def end_block(loader: ptr[Loader]) -> boolean:
+    frame = innermost(loader)
+    if not finish_frame(loader, frame):
         return False
-    if frame.opcode == IF and not if_may_lack_else(l, frame):
+    if frame.opcode == IF and not if_may_lack_else(loader, frame):
         return False
-    l.frame_count -= 1
-    if l.frame_count == 0:
+    loader.frame_count -= 1
+    if loader.frame_count == 0:
         return True
-    l.base = innermost(l).base
-    return push_types(l, frame.results, frame.result_count)
+    loader.base = innermost(loader).base
+    return push_types(loader, frame.results, frame.result_count)
 
 
 @native
-def if_may_lack_else(l: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
+def if_may_lack_else(loader: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
     """Without `else` the parameters pass through: they must be the results."""
     if frame.param_count != frame.result_count:
-        return fail_here(l, Status.TYPE_MISMATCH, u64(l.opcode), ARITY_MISMATCH)
+        return fail_here(loader, Status.TYPE_MISMATCH, u64(loader.opcode), ARITY_MISMATCH)
     for i in range(frame.param_count):
         if frame.params[i] != frame.results[i]:
-            return mismatch(l, frame.results[i], frame.params[i])
+            return mismatch(loader, frame.results[i], frame.params[i])
     return True
 
 
 @native
-def set_unreachable(l: ptr[Loader]) -> void:
+def set_unreachable(loader: ptr[Loader]) -> void:
     """What follows up to the end of the block is never run: its operands may be anything."""
-    l.height = l.base
-    innermost(l).unreachable = 1
+    loader.height = loader.base
+    innermost(loader).unreachable = 1
 
 
 @inline
@@ -201,93 +204,93 @@ def label_arity(frame: ptr[ControlFrame]) -> u32:
 
 
 @native
-def read_label(l: ptr[Loader]) -> ptr[ControlFrame]:
+def read_label(loader: ptr[Loader]) -> ptr[ControlFrame]:
     """The frame that a label names; None on failure."""
-    depth = read_u32(l.reader)
-    if failed(l.reader):
+    depth = read_u32(loader.reader)
+    if failed(loader.reader):
         return None
-    if depth >= l.frame_count:
-        fail_here(l, Status.UNKNOWN_LABEL, u64(depth), 0)
+    if depth >= loader.frame_count:
+        fail_here(loader, Status.UNKNOWN_LABEL, u64(depth), 0)
         return None
-    return l.frames + (l.frame_count - 1 - depth)
+    return loader.frames + (loader.frame_count - 1 - depth)
 
 
 @native
-def branch(l: ptr[Loader]) -> boolean:
-    frame = read_label(l)
-    if frame is None or not pop_types(l, label_types(frame), label_arity(frame)):
+def branch(loader: ptr[Loader]) -> boolean:
+    frame = read_label(loader)
+    if frame is None or not pop_types(loader, label_types(frame), label_arity(frame)):
         return False
-    set_unreachable(l)
+    set_unreachable(loader)
     return True
 
 
 @native
-def branch_if(l: ptr[Loader]) -> boolean:
-    frame = read_label(l)
-    if frame is None or not pop(l, ValueType.I32):
+def branch_if(loader: ptr[Loader]) -> boolean:
+    frame = read_label(loader)
+    if frame is None or not pop(loader, ValueType.I32):
         return False
     types = label_types(frame)
     count = label_arity(frame)
-    return pop_types(l, types, count) and push_types(l, types, count)
+    return pop_types(loader, types, count) and push_types(loader, types, count)
 
 
 @native
-def return_(l: ptr[Loader]) -> boolean:
-    if not pop_types(l, l.frames.results, l.frames.result_count):
+def return_(loader: ptr[Loader]) -> boolean:
+    if not pop_types(loader, loader.frames.results, loader.frames.result_count):
         return False
-    set_unreachable(l)
+    set_unreachable(loader)
     return True
 
 
 @native
-def branch_table(l: ptr[Loader]) -> boolean:
+def branch_table(loader: ptr[Loader]) -> boolean:
     """All labels must take the operands that are there, and equally many."""
-    if not pop(l, ValueType.I32):
+    if not pop(loader, ValueType.I32):
         return False
-    count = read_u32(l.reader)
-    limit = l.module.limits.br_table
+    count = read_u32(loader.reader)
+    limit = loader.module.limits.br_table
     if count > limit:
-        return fail_here(l, Status.LIMIT_BR_TABLE, u64(count), u64(limit))
-    checked = read_label(l)
-    if checked is None or not check_label(l, checked, label_arity(checked)):
+        return fail_here(loader, Status.LIMIT_BR_TABLE, u64(count), u64(limit))
+    checked = read_label(loader)
+    if checked is None or not check_label(loader, checked, label_arity(checked)):
         return False
     for _ in range(count):
-        frame = read_label(l)
+        frame = read_label(loader)
         if frame is None:
             return False
         # Tables name the same few labels over and over.
-        if frame != checked and not check_label(l, frame, label_arity(checked)):
+        if frame != checked and not check_label(loader, frame, label_arity(checked)):
             return False
         checked = frame
-    set_unreachable(l)
+    set_unreachable(loader)
     return True
 
 
 @native
-def check_label(l: ptr[Loader], frame: ptr[ControlFrame], arity: u32) -> boolean:
+def check_label(loader: ptr[Loader], frame: ptr[ControlFrame], arity: u32) -> boolean:
     """The operands on top of the stack, which stay there, fit the label."""
     types = label_types(frame)
     if label_arity(frame) != arity:
-        return fail_here(l, Status.TYPE_MISMATCH, u64(l.opcode), ARITY_MISMATCH)
+        return fail_here(loader, Status.TYPE_MISMATCH, u64(loader.opcode), ARITY_MISMATCH)
     for i in range(arity):
-        if l.height - l.base <= i:
-            if innermost(l).unreachable != 0:
+        if loader.height - loader.base <= i:
+            if innermost(loader).unreachable != 0:
                 return True
-            return mismatch(l, types[arity - 1 - i], NOTHING)
-        found = l.operands[l.height - 1 - i]
+            return mismatch(loader, types[arity - 1 - i], NOTHING)
+        found = loader.operands[loader.height - 1 - i]
         if found != types[arity - 1 - i] and found != UNKNOWN:
-            return mismatch(l, types[arity - 1 - i], found)
+            return mismatch(loader, types[arity - 1 - i], found)
     return True
 
 
 @native
-def begin_function(l: ptr[Loader], t: ptr[FuncType]) -> boolean:
+def begin_function(loader: ptr[Loader], t: ptr[FuncType]) -> boolean:
     """The outermost frame."""
-    l.height = 0
-    l.peak = 0
-    l.frame_count = 0
-    l.deepest = 0
-    frame = open_frame(l, BLOCK)
+    loader.height = 0
+    loader.peak = 0
+    loader.frame_count = 0
+    loader.deepest = 0
+    frame = open_frame(loader, BLOCK)
     if frame is None:
         return False
     frame.param_count = 0

@@ -40,8 +40,10 @@ from wasmote.nativepy import (
     inline,
     native,
     ptr,
+    sizeof,
     u32,
     u64,
+    usize,
 )
 
 
@@ -69,114 +71,115 @@ class Opcode:
 
 
 @native
-def other_instruction(l: ptr[Loader], opcode: u32) -> boolean:
+def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
     """Validate the instruction whose opcode was just read."""
     feature = u32(FEATURE[opcode])
-    if opcode != Opcode.MISC and (l.module.features >> u64(feature & 63)) & 1 == 0:
-        return unsupported(l, l.at, feature)
+    if opcode != Opcode.MISC and (loader.module.features >> u64(feature & 63)) & 1 == 0:
+        return unsupported(loader, loader.at, feature)
     match opcode:
         case Opcode.UNREACHABLE:
-            set_unreachable(l)
+            set_unreachable(loader)
             return True
         case Opcode.NOP:
             return True
         case Opcode.IF:
-            return begin_if(l, opcode)
+            return begin_if(loader, opcode)
         case Opcode.ELSE:
-            return begin_else(l)
+            return begin_else(loader)
         case Opcode.BR:
-            return branch(l)
+            return branch(loader)
         case Opcode.BR_TABLE:
-            return branch_table(l)
+            return branch_table(loader)
         case Opcode.RETURN:
-            return return_(l)
+            return return_(loader)
         case Opcode.CALL_INDIRECT:
-            return call_indirect(l)
+            return call_indirect(loader)
         case Opcode.SELECT_TYPED:
-            return select_typed(l)
+            return select_typed(loader)
         case Opcode.GLOBAL_SET:
-            return global_set(l)
+            return global_set(loader)
         case Opcode.TABLE_GET:
-            t = read_table(l)
-            return t is not None and pop(l, ValueType.I32) and push(l, t.element)
+            t = read_table(loader)
+            return t is not None and pop(loader, ValueType.I32) and push(loader, t.element)
         case Opcode.TABLE_SET:
-            t = read_table(l)
-            return t is not None and pop(l, t.element) and pop(l, ValueType.I32)
+            t = read_table(loader)
+            return t is not None and pop(loader, t.element) and pop(loader, ValueType.I32)
         case Opcode.MEMORY_SIZE | Opcode.MEMORY_GROW:
-            return read_memory(l) and apply_signature(l, SIGNATURE[opcode])
+            return read_memory(loader) and apply_signature(loader, SIGNATURE[opcode])
         case Opcode.REF_NULL:
-            return push(l, read_reference_type(l)) and not failed(l.reader)
+            return push(loader, read_reference_type(loader)) and not failed(loader.reader)
         case Opcode.REF_IS_NULL:
-            return reference_is_null(l)
+            return reference_is_null(loader)
         case Opcode.REF_FUNC:
-            return reference_function(l)
+            return reference_function(loader)
         case Opcode.MISC:
-            return misc_instruction(l)
+            return misc_instruction(loader)
         case _:
-            return apply_signature(l, SIGNATURE[opcode])  # plain, of a later feature
+            return apply_signature(loader, SIGNATURE[opcode])  # plain, of a later feature
 
 
 # -- calls and variables ---------------------------------------------------------------------------
 
 
 @native
-def call_type(l: ptr[Loader], t: ptr[FuncType]) -> boolean:
+def call_type(loader: ptr[Loader], t: ptr[FuncType]) -> boolean:
     """The effect of calling a function of that type."""
-    if not pop_types(l, t.types, t.param_count):
+    if not pop_types(loader, t.types, t.param_count):
         return False
-    return push_types(l, t.types + t.param_count, t.result_count)
+    return push_types(loader, t.types + t.param_count, t.result_count)
 
 
 @native
-def call(l: ptr[Loader]) -> boolean:
-    index = read_u32(l.reader)
-    if failed(l.reader):
+def call(loader: ptr[Loader]) -> boolean:
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return False
-    m = l.module
+    m = loader.module
     if index >= m.function_count:
-        return fail_here(l, Status.UNKNOWN_FUNCTION, u64(index), 0)
-    return call_type(l, m.types + m.functions[index].type)
+        return fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
+    return call_type(loader, m.types + m.functions[index].type)
 
 
 @native
-def call_indirect(l: ptr[Loader]) -> boolean:
-    at = l.reader.pos
-    index = read_u32(l.reader)
-    t = read_table(l)
+def call_indirect(loader: ptr[Loader]) -> boolean:
+    at = loader.reader.pos
+    index = read_u32(loader.reader)
+    t = read_table(loader)
     if t is None:
         return False
-    if index >= l.module.type_count:
-        return fail(l.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
+    if index >= loader.module.type_count:
+        return fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
     if t.element != ValueType.FUNCREF:
-        return mismatch(l, ValueType.FUNCREF, t.element)
-    return pop(l, ValueType.I32) and call_type(l, l.module.types + index)
+        return mismatch(loader, ValueType.FUNCREF, t.element)
+    return pop(loader, ValueType.I32) and call_type(loader, loader.module.types + index)
 
 
 @native
-def read_global(l: ptr[Loader]) -> ptr[GlobalType]:
-    index = read_u32(l.reader)
-    if failed(l.reader):
+def read_global(loader: ptr[Loader]) -> ptr[GlobalType]:
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return None
-    if index >= l.module.global_count:
-        fail_here(l, Status.UNKNOWN_GLOBAL, u64(index), 0)
+    if index >= loader.module.global_count:
+        fail_here(loader, Status.UNKNOWN_GLOBAL, u64(index), 0)
         return None
-    return l.module.globals + index
+    return loader.module.globals + index
 
 
 @native
-def global_get(l: ptr[Loader]) -> boolean:
-    g = read_global(l)
-    return g is not None and push(l, g.content)
+def global_get(loader: ptr[Loader]) -> boolean:
+    g = read_global(loader)
+    return g is not None and push(loader, g.content)
 
 
 @native
-def global_set(l: ptr[Loader]) -> boolean:
-    g = read_global(l)
+def global_set(loader: ptr[Loader]) -> boolean:
+    g = read_global(loader)
     if g is None:
         return False
     if g.mutable == 0:
-        return fail_here(l, Status.IMMUTABLE_GLOBAL, 0, 0)
-    return pop(l, g.content)
+        index = (usize(g) - usize(loader.module.globals)) // sizeof(GlobalType)
+        return fail_here(loader, Status.IMMUTABLE_GLOBAL, u64(index), 0)
+    return pop(loader, g.content)
 
 
 # -- select and references -------------------------------------------------------------------------
@@ -189,52 +192,52 @@ def is_number(t: u32) -> boolean:
 
 
 @native
-def select(l: ptr[Loader]) -> boolean:
-    if not pop(l, ValueType.I32):
+def select(loader: ptr[Loader]) -> boolean:
+    if not pop(loader, ValueType.I32):
         return False
-    second = pop_any(l)
-    first = pop_any(l)
-    if failed(l.reader):
+    second = pop_any(loader)
+    first = pop_any(loader)
+    if failed(loader.reader):
         return False
     if not is_number(second):
-        return mismatch(l, ValueType.I32, second)
+        return mismatch(loader, ValueType.I32, second)
     if not is_number(first):
-        return mismatch(l, ValueType.I32, first)
+        return mismatch(loader, ValueType.I32, first)
     if first != second and first != UNKNOWN and second != UNKNOWN:
-        return mismatch(l, first, second)
-    return push(l, first if first != UNKNOWN else second)
+        return mismatch(loader, first, second)
+    return push(loader, first if first != UNKNOWN else second)
 
 
 @native
-def select_typed(l: ptr[Loader]) -> boolean:
-    count = read_u32(l.reader)
-    if failed(l.reader):
+def select_typed(loader: ptr[Loader]) -> boolean:
+    count = read_u32(loader.reader)
+    if failed(loader.reader):
         return False
     if count != 1:
-        return fail_here(l, Status.RESULT_ARITY, u64(count), 0)
-    t = read_value_type(l)
-    if failed(l.reader):
+        return fail_here(loader, Status.RESULT_ARITY, u64(count), 0)
+    t = read_value_type(loader)
+    if failed(loader.reader):
         return False
-    return pop(l, ValueType.I32) and pop(l, t) and pop(l, t) and push(l, t)
+    return pop(loader, ValueType.I32) and pop(loader, t) and pop(loader, t) and push(loader, t)
 
 
 @native
-def reference_is_null(l: ptr[Loader]) -> boolean:
-    t = pop_any(l)
-    if failed(l.reader):
+def reference_is_null(loader: ptr[Loader]) -> boolean:
+    t = pop_any(loader)
+    if failed(loader.reader):
         return False
     if t != UNKNOWN and not is_reference(t):
-        return mismatch(l, ValueType.FUNCREF, t)
-    return push(l, ValueType.I32)
+        return mismatch(loader, ValueType.FUNCREF, t)
+    return push(loader, ValueType.I32)
 
 
 @native
-def reference_function(l: ptr[Loader]) -> boolean:
-    index = read_u32(l.reader)
-    if failed(l.reader):
+def reference_function(loader: ptr[Loader]) -> boolean:
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return False
-    if index >= l.module.function_count:
-        return fail_here(l, Status.UNKNOWN_FUNCTION, u64(index), 0)
-    if not is_declared(l, index):
-        return fail_here(l, Status.UNDECLARED_REFERENCE, u64(index), 0)
-    return push(l, ValueType.FUNCREF)
+    if index >= loader.module.function_count:
+        return fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
+    if not is_declared(loader, index):
+        return fail_here(loader, Status.UNDECLARED_REFERENCE, u64(index), 0)
+    return push(loader, ValueType.FUNCREF)

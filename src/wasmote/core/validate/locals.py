@@ -23,70 +23,72 @@ MAXIMUM_RUNS = 0xFFFF_FFFF
 
 
 @native
-def declare_locals(l: ptr[Loader], t: ptr[FuncType]) -> boolean:
+def declare_locals(loader: ptr[Loader], t: ptr[FuncType]) -> boolean:
     """Read the declarations at the start of a body."""
-    l.run_count = 0
-    l.local_count = 0
-    l.expanded = 0
+    loader.run_count = 0
+    loader.local_count = 0
+    loader.expanded = 0
     for i in range(t.param_count):
-        add_run(l, 1, t.types[i])
-    at = l.reader.pos
+        add_run(loader, 1, t.types[i])
+    at = loader.reader.pos
     total = u64(t.param_count)
-    runs = read_count(l.reader, 0, MAXIMUM_RUNS, Status.LIMIT_LOCALS)
-    limit = u64(l.module.limits.locals)
+    runs = read_count(loader.reader, 0, MAXIMUM_RUNS, Status.LIMIT_LOCALS)
+    limit = u64(loader.module.limits.locals)
     for _ in range(runs):
-        count = read_u32(l.reader)
-        type_ = read_value_type(l)
-        if failed(l.reader):
+        count = read_u32(loader.reader)
+        type_ = read_value_type(loader)
+        if failed(loader.reader):
             return False
         total += u64(count)
         if total <= limit and count != 0:
-            add_run(l, count, type_)
+            add_run(loader, count, type_)
     # Beyond the format's bound a module is malformed, whatever this runtime allows.
     if total > MAXIMUM_LOCALS:
-        return fail(l.reader, at, Status.TOO_MANY_LOCALS, total, 0)
+        return fail(loader.reader, at, Status.TOO_MANY_LOCALS, total, 0)
     if total > limit:
-        return fail(l.reader, at, Status.LIMIT_LOCALS, total, limit)
-    return not failed(l.reader)
+        return fail(loader.reader, at, Status.LIMIT_LOCALS, total, limit)
+    return not failed(loader.reader)
 
 
 @native
-def add_run(l: ptr[Loader], count: u32, type_: u32) -> void:
+def add_run(loader: ptr[Loader], count: u32, type_: u32) -> void:
     """Add `count` locals of one type."""
-    while count != 0 and l.expanded < EXPANDED_LOCALS:
-        l.locals[l.expanded] = type_
-        l.expanded += 1
-        l.local_count += 1
+    while count != 0 and loader.expanded < EXPANDED_LOCALS:
+        loader.locals[loader.expanded] = type_
+        loader.expanded += 1
+        loader.local_count += 1
         count -= 1
     if count == 0:
         return
-    if l.run_count == l.run_capacity:
-        made = grow_scratch(l, ptr[u8](l.runs), 2 * u64(l.run_capacity) * sizeof(LocalRun))
+    if loader.run_count == loader.run_capacity:
+        made = grow_scratch(
+            loader, ptr[u8](loader.runs), 2 * u64(loader.run_capacity) * sizeof(LocalRun)
+        )
         if made is None:
-            out_of_memory(l)
+            out_of_memory(loader)
             return
-        l.runs = ptr[LocalRun](made)
-        l.run_capacity = 2 * l.run_capacity
-    l.local_count += count
-    l.runs[l.run_count].end = l.local_count
-    l.runs[l.run_count].type = type_
-    l.run_count += 1
+        loader.runs = ptr[LocalRun](made)
+        loader.run_capacity = 2 * loader.run_capacity
+    loader.local_count += count
+    loader.runs[loader.run_count].end = loader.local_count
+    loader.runs[loader.run_count].type = type_
+    loader.run_count += 1
 
 
 @native
-def local_type(l: ptr[Loader], index: u32) -> u32:
+def local_type(loader: ptr[Loader], index: u32) -> u32:
     """The type of any local; 0 after reporting that there is none of that index."""
-    if index < l.expanded:
-        return l.locals[index]
-    if index >= l.local_count:
-        fail_here(l, Status.UNKNOWN_LOCAL, u64(index), 0)
+    if index < loader.expanded:
+        return loader.locals[index]
+    if index >= loader.local_count:
+        fail_here(loader, Status.UNKNOWN_LOCAL, u64(index), 0)
         return 0
     low = u32(0)
-    high = l.run_count - 1
+    high = loader.run_count - 1
     while low < high:
         middle = (low + high) // 2
-        if index < l.runs[middle].end:
+        if index < loader.runs[middle].end:
             high = middle
         else:
             low = middle + 1
-    return l.runs[low].type
+    return loader.runs[low].type

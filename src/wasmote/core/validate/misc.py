@@ -39,163 +39,165 @@ class Misc:
 
 
 @native
-def memory_argument(l: ptr[Loader], opcode: u32) -> boolean:
+def memory_argument(loader: ptr[Loader], opcode: u32) -> boolean:
     """Alignment and offset of a load or store."""
-    at = l.reader.pos
-    alignment = read_u32(l.reader)
-    offset_at = l.reader.pos
-    offset = read_unsigned(l.reader, 64)
-    if failed(l.reader):
+    at = loader.reader.pos
+    alignment = read_u32(loader.reader)
+    offset_at = loader.reader.pos
+    offset = read_unsigned(loader.reader, 64)
+    if failed(loader.reader):
         return False
     if alignment >= MEMORY_INDEX_FLAG:
         if alignment < 2 * MEMORY_INDEX_FLAG:
-            return unsupported(l, at, Feature.MULTI_MEMORY.bit)
-        return fail(l.reader, at, Status.MEMARG_FLAGS, u64(alignment), 0)
-    if l.module.memory_count == 0:
-        return fail_here(l, Status.UNKNOWN_MEMORY, 0, 0)
+            return unsupported(loader, at, Feature.MULTI_MEMORY.bit)
+        return fail(loader.reader, at, Status.MEMARG_FLAGS, u64(alignment), 0)
+    if loader.module.memory_count == 0:
+        return fail_here(loader, Status.UNKNOWN_MEMORY, 0, 0)
     if alignment > u32(ALIGNMENT[opcode]):
-        return fail(l.reader, at, Status.ALIGNMENT, u64(opcode), u64(alignment))
+        return fail(loader.reader, at, Status.ALIGNMENT, u64(opcode), u64(alignment))
     if offset > MAXIMUM_OFFSET:
-        return fail(l.reader, offset_at, Status.OFFSET_RANGE, offset, 0)
+        return fail(loader.reader, offset_at, Status.OFFSET_RANGE, offset, 0)
     return True
 
 
 @native
-def read_memory(l: ptr[Loader]) -> boolean:
+def read_memory(loader: ptr[Loader]) -> boolean:
     """The index of a memory."""
-    index = read_u32(l.reader)
-    if failed(l.reader):
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return False
-    if index >= l.module.memory_count:
-        return fail_here(l, Status.UNKNOWN_MEMORY, u64(index), 0)
+    if index >= loader.module.memory_count:
+        return fail_here(loader, Status.UNKNOWN_MEMORY, u64(index), 0)
     return True
 
 
 @native
-def read_table(l: ptr[Loader]) -> ptr[TableType]:
+def read_table(loader: ptr[Loader]) -> ptr[TableType]:
     """The table whose index follows; None on failure."""
-    index = read_u32(l.reader)
-    if failed(l.reader):
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
         return None
-    if index >= l.module.table_count:
-        fail_here(l, Status.UNKNOWN_TABLE, u64(index), 0)
+    if index >= loader.module.table_count:
+        fail_here(loader, Status.UNKNOWN_TABLE, u64(index), 0)
         return None
-    return l.module.tables + index
+    return loader.module.tables + index
 
 
 @native
-def read_data_index(l: ptr[Loader]) -> u32:
+def read_data_index(loader: ptr[Loader]) -> u32:
     """Data segments come after the code: their number must have been told before."""
-    index = read_u32(l.reader)
-    if l.data_count == NONE and not failed(l.reader):
-        fail_here(l, Status.DATA_COUNT_REQUIRED, 0, 0)
+    index = read_u32(loader.reader)
+    if loader.data_count == NONE and not failed(loader.reader):
+        fail_here(loader, Status.DATA_COUNT_REQUIRED, 0, 0)
     return index
 
 
 @native
-def check_data_index(l: ptr[Loader], index: u32) -> boolean:
-    return index < l.data_count or fail_here(l, Status.UNKNOWN_DATA_SEGMENT, u64(index), 0)
+def check_data_index(loader: ptr[Loader], index: u32) -> boolean:
+    return index < loader.data_count or fail_here(
+        loader, Status.UNKNOWN_DATA_SEGMENT, u64(index), 0
+    )
 
 
 @native
-def check_element_index(l: ptr[Loader], index: u32) -> boolean:
-    known = index < l.module.element_count
-    return known or fail_here(l, Status.UNKNOWN_ELEMENT_SEGMENT, u64(index), 0)
+def check_element_index(loader: ptr[Loader], index: u32) -> boolean:
+    known = index < loader.module.element_count
+    return known or fail_here(loader, Status.UNKNOWN_ELEMENT_SEGMENT, u64(index), 0)
 
 
 @native
-def misc_instruction(l: ptr[Loader]) -> boolean:
+def misc_instruction(loader: ptr[Loader]) -> boolean:
     """Instructions behind the prefix 0xFC."""
-    code = read_u32(l.reader)
-    if failed(l.reader):
+    code = read_u32(loader.reader)
+    if failed(loader.reader):
         return False
-    l.opcode = PREFIX_MISC | code
+    loader.opcode = PREFIX_MISC | code
     if code >= MISC_COUNT:
-        return fail_here(l, Status.ILLEGAL_OPCODE, u64(l.opcode), 0)
+        return fail_here(loader, Status.ILLEGAL_OPCODE, u64(loader.opcode), 0)
     feature = MISC_FEATURE[code]
     if MISC_DEFINED[code] == 0:
-        return illegal(l, l.opcode, feature)
-    if (l.module.features >> u64(feature)) & 1 == 0:
-        return unsupported(l, l.at, u32(feature))
-    return misc_immediates(l, code) and apply_signature(l, MISC_SIGNATURE[code])
+        return illegal(loader, loader.opcode, feature)
+    if (loader.module.features >> u64(feature)) & 1 == 0:
+        return unsupported(loader, loader.at, u32(feature))
+    return misc_immediates(loader, code) and apply_signature(loader, MISC_SIGNATURE[code])
 
 
 @native
-def misc_immediates(l: ptr[Loader], code: u32) -> boolean:
+def misc_immediates(loader: ptr[Loader], code: u32) -> boolean:
     """Immediates, and the effect of what has no signature in the table."""
     match code:
         case Misc.MEMORY_INIT:
-            return validate_memory_init(l)
+            return validate_memory_init(loader)
         case Misc.DATA_DROP:
-            return validate_data_drop(l)
+            return validate_data_drop(loader)
         case Misc.MEMORY_COPY:
-            return read_memory(l) and read_memory(l)
+            return read_memory(loader) and read_memory(loader)
         case Misc.MEMORY_FILL:
-            return read_memory(l)
+            return read_memory(loader)
         case Misc.TABLE_INIT:
-            return validate_table_init(l)
+            return validate_table_init(loader)
         case Misc.ELEM_DROP:
-            return validate_elem_drop(l)
+            return validate_elem_drop(loader)
         case Misc.TABLE_COPY:
-            return validate_table_copy(l)
+            return validate_table_copy(loader)
         case Misc.TABLE_GROW:
-            return validate_table_grow(l)
+            return validate_table_grow(loader)
         case Misc.TABLE_SIZE:
-            return read_table(l) is not None
+            return read_table(loader) is not None
         case Misc.TABLE_FILL:
-            return validate_table_fill(l)
+            return validate_table_fill(loader)
         case _:
             return True
 
 
 @native
-def validate_memory_init(l: ptr[Loader]) -> boolean:
-    index = read_data_index(l)
-    return not failed(l.reader) and read_memory(l) and check_data_index(l, index)
+def validate_memory_init(loader: ptr[Loader]) -> boolean:
+    index = read_data_index(loader)
+    return not failed(loader.reader) and read_memory(loader) and check_data_index(loader, index)
 
 
 @native
-def validate_data_drop(l: ptr[Loader]) -> boolean:
-    index = read_data_index(l)
-    return not failed(l.reader) and check_data_index(l, index)
+def validate_data_drop(loader: ptr[Loader]) -> boolean:
+    index = read_data_index(loader)
+    return not failed(loader.reader) and check_data_index(loader, index)
 
 
 @native
-def validate_table_init(l: ptr[Loader]) -> boolean:
-    index = read_u32(l.reader)
-    t = read_table(l)
-    if t is None or not check_element_index(l, index):
+def validate_table_init(loader: ptr[Loader]) -> boolean:
+    index = read_u32(loader.reader)
+    t = read_table(loader)
+    if t is None or not check_element_index(loader, index):
         return False
-    element = l.module.elements[index].type
-    return element == t.element or mismatch(l, t.element, element)
+    element = loader.module.elements[index].type
+    return element == t.element or mismatch(loader, t.element, element)
 
 
 @native
-def validate_elem_drop(l: ptr[Loader]) -> boolean:
-    index = read_u32(l.reader)
-    return not failed(l.reader) and check_element_index(l, index)
+def validate_elem_drop(loader: ptr[Loader]) -> boolean:
+    index = read_u32(loader.reader)
+    return not failed(loader.reader) and check_element_index(loader, index)
 
 
 @native
-def validate_table_copy(l: ptr[Loader]) -> boolean:
-    to = read_table(l)
-    source = read_table(l)
+def validate_table_copy(loader: ptr[Loader]) -> boolean:
+    to = read_table(loader)
+    source = read_table(loader)
     if to is None or source is None:
         return False
-    return to.element == source.element or mismatch(l, to.element, source.element)
+    return to.element == source.element or mismatch(loader, to.element, source.element)
 
 
 @native
-def validate_table_grow(l: ptr[Loader]) -> boolean:
-    t = read_table(l)
+def validate_table_grow(loader: ptr[Loader]) -> boolean:
+    t = read_table(loader)
     if t is None:
         return False
-    return pop(l, ValueType.I32) and pop(l, t.element) and push(l, ValueType.I32)
+    return pop(loader, ValueType.I32) and pop(loader, t.element) and push(loader, ValueType.I32)
 
 
 @native
-def validate_table_fill(l: ptr[Loader]) -> boolean:
-    t = read_table(l)
+def validate_table_fill(loader: ptr[Loader]) -> boolean:
+    t = read_table(loader)
     if t is None:
         return False
-    return pop(l, ValueType.I32) and pop(l, t.element) and pop(l, ValueType.I32)
+    return pop(loader, ValueType.I32) and pop(loader, t.element) and pop(loader, ValueType.I32)

@@ -1,8 +1,8 @@
 """The operand stack: types by height.
 
-`Cursor` holds the hot part of the state while the loop in `body.py` runs. Only inline functions may
-take a cursor: then LLVM keeps it in registers. `save` and `resume` move it to and from the loader for
-everything that is not inline.
+`Cursor` holds the hot part of the state while the loop in `body.py` runs. Only inline functions
+may take a cursor: then LLVM keeps it in registers. `save` and `resume` move it to and from the
+loader for everything that is not inline.
 """
 
 from wasmote.core.arithmetic import larger
@@ -47,143 +47,147 @@ class Cursor:
 
 
 @inline
-def save(l: ptr[Loader], c: ptr[Cursor], opcode: u32):
-    l.reader.pos = c.pos
-    l.at = c.at
-    l.opcode = opcode
-    l.height = c.height
-    l.peak = c.peak
+def save(loader: ptr[Loader], c: ptr[Cursor], opcode: u32):
+    loader.reader.pos = c.pos
+    loader.at = c.at
+    loader.opcode = opcode
+    loader.height = c.height
+    loader.peak = c.peak
 
 
 @inline
-def resume(l: ptr[Loader], c: ptr[Cursor]):
-    c.pos = l.reader.pos
-    c.operands = l.operands
-    c.height = l.height
-    c.base = l.base
-    c.peak = l.peak
+def resume(loader: ptr[Loader], c: ptr[Cursor]):
+    c.pos = loader.reader.pos
+    c.operands = loader.operands
+    c.height = loader.height
+    c.base = loader.base
+    c.peak = loader.peak
 
 
 @native(cold=True)
-def mismatch(l: ptr[Loader], expected: u32, found: u32) -> boolean:
-    return fail_here(l, Status.TYPE_MISMATCH, u64(l.opcode), u64(expected) | (u64(found) << 32))
+def mismatch(loader: ptr[Loader], expected: u32, found: u32) -> boolean:
+    return fail_here(
+        loader, Status.TYPE_MISMATCH, u64(loader.opcode), u64(expected) | (u64(found) << 32)
+    )
 
 
 @native(cold=True)
-def mismatch_at(l: ptr[Loader], at: ptr[u8], opcode: u32, expected: u32, found: u32) -> boolean:
+def mismatch_at(
+    loader: ptr[Loader], at: ptr[u8], opcode: u32, expected: u32, found: u32
+) -> boolean:
     types = u64(expected) | (u64(found) << 32)
-    return fail(l.reader, at, Status.TYPE_MISMATCH, u64(opcode), types)
+    return fail(loader.reader, at, Status.TYPE_MISMATCH, u64(opcode), types)
 
 
 @native(noinline=True)
-def raise_peak(l: ptr[Loader], needed: u32) -> boolean:
+def raise_peak(loader: ptr[Loader], needed: u32) -> boolean:
     """Reserve room for `needed` operands."""
-    limit = l.module.limits.operands
+    limit = loader.module.limits.operands
     if needed > limit:
-        return fail_here(l, Status.LIMIT_OPERANDS, u64(needed), u64(limit))
-    if needed > l.operand_capacity:
-        capacity = 2 * u64(l.operand_capacity)
+        return fail_here(loader, Status.LIMIT_OPERANDS, u64(needed), u64(limit))
+    if needed > loader.operand_capacity:
+        capacity = 2 * u64(loader.operand_capacity)
         capacity = larger(capacity, u64(needed))
-        made = grow_scratch(l, ptr[u8](l.operands), capacity * sizeof(u32))
+        made = grow_scratch(loader, ptr[u8](loader.operands), capacity * sizeof(u32))
         if made is None:
-            return out_of_memory(l)
-        l.operands = ptr[u32](made)
-        l.operand_capacity = u32(capacity)
-    l.peak = needed
+            return out_of_memory(loader)
+        loader.operands = ptr[u32](made)
+        loader.operand_capacity = u32(capacity)
+    loader.peak = needed
     return True
 
 
 @native
-def push(l: ptr[Loader], t: u32) -> boolean:
-    if l.height == l.peak and not raise_peak(l, l.height + 1):
+def push(loader: ptr[Loader], t: u32) -> boolean:
+    if loader.height == loader.peak and not raise_peak(loader, loader.height + 1):
         return False
-    l.operands[l.height] = t
-    l.height += 1
+    loader.operands[loader.height] = t
+    loader.height += 1
     return True
 
 
 @native
-def innermost(l: ptr[Loader]) -> ptr[ControlFrame]:
-    return l.frames + (l.frame_count - 1)
+def innermost(loader: ptr[Loader]) -> ptr[ControlFrame]:
+    return loader.frames + (loader.frame_count - 1)
 
 
 @native
-def pop(l: ptr[Loader], expected: u32) -> boolean:
+def pop(loader: ptr[Loader], expected: u32) -> boolean:
     """Take an operand of that type off the stack."""
-    if l.height == l.base:
-        if innermost(l).unreachable != 0:
+    if loader.height == loader.base:
+        if innermost(loader).unreachable != 0:
             return True
-        return mismatch(l, expected, NOTHING)
-    l.height -= 1
-    found = l.operands[l.height]
-    if found == expected or found == UNKNOWN:
-        return True
-    return mismatch(l, expected, found)
+        return mismatch(loader, expected, NOTHING)
+    loader.height -= 1
+    found = loader.operands[loader.height]
+    if found != expected and found != UNKNOWN:
+        return mismatch(loader, expected, found)
+    return True
 
 
 @native
-def pop_any(l: ptr[Loader]) -> u32:
+def pop_any(loader: ptr[Loader]) -> u32:
     """Take an operand off the stack; returns its type (an error leaves the reader failed)."""
-    if l.height == l.base:
-        if innermost(l).unreachable == 0:
-            mismatch(l, UNKNOWN, NOTHING)
+    if loader.height == loader.base:
+        if innermost(loader).unreachable == 0:
+            mismatch(loader, UNKNOWN, NOTHING)
         return UNKNOWN
-    l.height -= 1
-    return l.operands[l.height]
+    loader.height -= 1
+    return loader.operands[loader.height]
 
 
 @native
-def pop_types(l: ptr[Loader], types: ptr[u32], count: u32) -> boolean:
+def pop_types(loader: ptr[Loader], types: ptr[u32], count: u32) -> boolean:
     """Take operands of these types off; the last is on top."""
     i = count
     while i != 0:
         i -= 1
-        if not pop(l, types[i]):
+        if not pop(loader, types[i]):
             return False
     return True
 
 
 @native
-def push_types(l: ptr[Loader], types: ptr[u32], count: u32) -> boolean:
-    height = l.height + count
-    if height > l.peak and not raise_peak(l, height):
+def push_types(loader: ptr[Loader], types: ptr[u32], count: u32) -> boolean:
+    height = loader.height + count
+    if height > loader.peak and not raise_peak(loader, height):
         return False
     for i in range(count):
-        l.operands[l.height + i] = types[i]
-    l.height = height
+        loader.operands[loader.height + i] = types[i]
+    loader.height = height
     return True
 
 
 @native
-def apply_signature(l: ptr[Loader], signature: u32) -> boolean:
+def apply_signature(loader: ptr[Loader], signature: u32) -> boolean:
     """The effect of a plain instruction; see `tables.SIGNATURE`."""
     params = signature & 0xFF_FFFF
     while params != 0:
-        if not pop(l, params & 0xFF):
+        if not pop(loader, params & 0xFF):
             return False
         params = params >> 8
-    return signature >> 24 == 0 or push(l, signature >> 24)
+    return signature >> 24 == 0 or push(loader, signature >> 24)
 
 
 @inline
-def fast_push(l: ptr[Loader], c: ptr[Cursor], opcode: u32, t: u32) -> boolean:
+def fast_push(loader: ptr[Loader], c: ptr[Cursor], opcode: u32, t: u32) -> boolean:
     if unlikely(c.height == c.peak):
-        save(l, c, opcode)
-        if not raise_peak(l, c.height + 1):
+        save(loader, c, opcode)
+        if not raise_peak(loader, c.height + 1):
             return False
-        c.operands = l.operands
-        c.peak = l.peak
+        c.operands = loader.operands
+        c.peak = loader.peak
     c.operands[c.height] = t
     c.height += 1
     return True
 
 
 @inline
-def fast_pop(l: ptr[Loader], c: ptr[Cursor], opcode: u32, expected: u32) -> boolean:
+def fast_pop(loader: ptr[Loader], c: ptr[Cursor], opcode: u32, expected: u32) -> boolean:
     if likely(c.height > c.base and c.operands[c.height - 1] == expected):
         c.height -= 1
         return True
-    save(l, c, opcode)
-    fine = pop(l, expected)
-    c.height = l.height
+    save(loader, c, opcode)
+    fine = pop(loader, expected)
+    c.height = loader.height
     return fine
