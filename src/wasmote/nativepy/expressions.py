@@ -98,6 +98,15 @@ class ExpressionCompiler:
     def fail(self, message: str) -> NativeError:
         return NativeError(message, self.file, self.line)
 
+    def evaluate(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Known:
+        """What Python makes of compile-time values."""
+        try:
+            return Known(function(*arguments, **keywords))
+        except NativeError:
+            raise
+        except Exception as error:
+            raise self.fail(f"at compile time: {type(error).__name__}: {error}") from error
+
     def ir(self, t: Type) -> str:
         return ir_type(t, self.unit.target.pointer)
 
@@ -118,8 +127,11 @@ class ExpressionCompiler:
                 if not low <= known < high:
                     raise self.fail(f"{what}: {int(known)} does not fit {wanted}")
                 return Value(wanted, str(int(known)))
-            case Float() if isinstance(known, (int, float)):
-                return Value(wanted, float_text(float(known), wanted.bits))
+            case Float() if isinstance(known, (int, float)) and not isinstance(known, bool):
+                try:
+                    return Value(wanted, float_text(float(known), wanted.bits))
+                except OverflowError:
+                    raise self.fail(f"{what}: {known} does not fit {wanted}") from None
             case Boolean() if isinstance(known, bool):
                 return Value(wanted, "true" if known else "false")
             case Pointer() if known is None:
@@ -268,7 +280,7 @@ class ExpressionCompiler:
 
     def subscript(self, base: Place | Operand, index: Operand) -> Place | Operand:
         if isinstance(base, Known) and isinstance(index, Known):
-            return Known(base.value[index.value])  # type: ignore[index]
+            return self.evaluate(operator.getitem, base.value, index.value)
         if isinstance(base, Known):
             base = self.runtime(base)
         if isinstance(base, Place):
@@ -283,7 +295,9 @@ class ExpressionCompiler:
     def binary(self, op: type[ast.operator], left: Operand, right: Operand) -> Operand:
         if isinstance(left, Known) and isinstance(right, Known):
             if isinstance(left.value, (int, float, tuple, str, bytes)):
-                return Known(PYTHON_BINARY[op](left.value, right.value))
+                if op not in PYTHON_BINARY:
+                    raise self.fail(f"{op.__name__} is not part of nativepy")
+                return self.evaluate(PYTHON_BINARY[op], left.value, right.value)
             left = self.runtime(left)
         if isinstance(left, Value) and isinstance(left.type, Pointer):
             if op not in (ast.Add, ast.Sub) or (isinstance(right, Value) and not isinstance(right.type, Int)):
@@ -322,7 +336,7 @@ class ExpressionCompiler:
     def unary(self, node: ast.UnaryOp) -> Operand:
         operand = self.expr(node.operand)
         if isinstance(operand, Known):
-            return Known(PYTHON_UNARY[type(node.op)](operand.value))
+            return self.evaluate(PYTHON_UNARY[type(node.op)], operand.value)
         t, text = operand.type, self.ir(operand.type)
         scalar = t.element if isinstance(t, Vector) else t
         match node.op:
@@ -341,12 +355,14 @@ class ExpressionCompiler:
             raise self.fail("chained comparisons are not part of nativepy: use `and`")
         op, left, right = type(node.ops[0]), self.expr(node.left), self.expr(node.comparators[0])
         if isinstance(left, Known) and isinstance(right, Known):
-            return Known(PYTHON_COMPARE[op](left.value, right.value))
+            return self.evaluate(PYTHON_COMPARE[op], left.value, right.value)
+        kind = left.type if isinstance(left, Value) else right.type  # type: ignore[union-attr]
         if op in (ast.Is, ast.IsNot):
+            if not isinstance(kind, (Pointer, FunctionType)):
+                raise self.fail(f"`is` compares pointers, found {kind}: use == or !=")
             op = ast.Eq if op is ast.Is else ast.NotEq
         if op not in COMPARE:
             raise self.fail(f"{op.__name__} is only defined at compile time")
-        kind = left.type if isinstance(left, Value) else right.type  # type: ignore[union-attr]
         a, b = self.coerce(left, kind, "left operand"), self.coerce(right, kind, "right operand")
         scalar = kind.element if isinstance(kind, Vector) else kind
         signed, unsigned, floating = COMPARE[op]
@@ -472,17 +488,21 @@ class ExpressionCompiler:
             return Known(self.runtime(arguments[0]).type)
         keywords = {k.arg: self.expr(k.value) for k in node.keywords if k.arg}
         if callable(target) and all(isinstance(a, Known) for a in (*arguments, *keywords.values())):
-            return Known(
-                target(*(a.value for a in arguments), **{k: v.value for k, v in keywords.items()})  # type: ignore
-            )
+            values = {k: v.value for k, v in keywords.items()}  # type: ignore[union-attr]
+            return self.evaluate(target, *(a.value for a in arguments), **values)  # type: ignore[union-attr]
         raise self.fail(f"{ast.unparse(node.func)} is not a native function: it can be called at compile time only")
 
     def intrinsic(self, intrinsic: Intrinsic, node: ast.Call) -> Operand:
         from .intrinsics import LOWERINGS
 
         if intrinsic.name not in LOWERINGS:
-            raise self.fail(f"{intrinsic.name} cannot be used here")
-        return LOWERINGS[intrinsic.name](self, node)
+            raise self.fail(f"{intrinsic.name} belongs in `return {intrinsic.name}(…)`")
+        lower, takes = LOWERINGS[intrinsic.name]
+        if not takes[0] <= len(node.args) + len(node.keywords) <= takes[1]:
+            least, most = takes
+            wanted = str(least) if least == most else f"{least} to {most}"
+            raise self.fail(f"{intrinsic.name} takes {wanted} arguments, found {len(node.args)}")
+        return lower(self, node)
 
     def call_pointer(self, callee: Value, arguments: list[Operand]) -> Operand:
         if not isinstance(callee.type, FunctionType):
@@ -514,7 +534,7 @@ class ExpressionCompiler:
         values = [self.coerce(a, p, f"argument {i + 1}") for i, (a, p) in enumerate(zip(arguments, t.params))]
         convention = self.unit.convention(t.convention)
         shown = ", ".join(f"{self.unit.parameter(v.type, t.convention)} {v.text}" for v in values)
-        text = f"{kind} {convention} {self.ir(t.result)} {symbol}({shown})"
+        text = f"{kind} {convention} {self.unit.result(t)} {symbol}({shown})"
         if self.ir(t.result) == "void":
             self.b.emit(text)
             return Known(None)

@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from .statements import BodyCompiler
 
 Lowering = Callable[["BodyCompiler", ast.Call], Operand]
-LOWERINGS: dict[str, Lowering] = {}
+#: What compiles each intrinsic, and the least and the most arguments it takes.
+LOWERINGS: dict[str, tuple[Lowering, tuple[int, int]]] = {}
 
 
-def lowering(*names: str) -> Callable[[Lowering], Lowering]:
+def lowering(*names: str, takes: int | tuple[int, int]) -> Callable[[Lowering], Lowering]:
+    bounds = (takes, takes) if isinstance(takes, int) else takes
+
     def register(function: Lowering) -> Lowering:
         for name in names:
-            LOWERINGS[name] = function
+            LOWERINGS[name] = function, bounds
         return function
 
     return register
@@ -53,18 +56,21 @@ def name_of(node: ast.Call) -> str:
 # -- layout, addresses and memory ------------------------------------------------------------
 
 
-@lowering("sizeof")
+@lowering("sizeof", takes=1)
 def _sizeof(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Known(c.size(known(c, node.args[0], Type, "a type")))
 
 
-@lowering("offsetof")
+@lowering("offsetof", takes=2)
 def _offsetof(c: "BodyCompiler", node: ast.Call) -> Operand:
     kind: Struct = known(c, node.args[0], Struct, "a struct")
-    return Known(kind.offset(known(c, node.args[1], str, "a field name"), c.unit.target.pointer))
+    field = known(c, node.args[1], str, "a field name")
+    if field not in kind.fields:
+        raise c.fail(f"struct {kind.name} has no field {field}; it has {', '.join(kind.fields)}")
+    return Known(kind.offset(field, c.unit.target.pointer))
 
 
-@lowering("addr")
+@lowering("addr", takes=1)
 def _addr(c: "BodyCompiler", node: ast.Call) -> Operand:
     place = c.place(node.args[0])
     if not isinstance(place, Place):
@@ -73,7 +79,7 @@ def _addr(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Value(ptr[target], place.address)
 
 
-@lowering("stack")
+@lowering("stack", takes=(1, 2))
 def _stack(c: "BodyCompiler", node: ast.Call) -> Operand:
     kind: Type = known(c, node.args[0], Type, "a type")
     count: int = known(c, node.args[1], int, "a count") if len(node.args) > 1 else 1
@@ -95,13 +101,13 @@ def pointer(c: "BodyCompiler", node: ast.expr) -> Value:
     return value
 
 
-@lowering("load")
+@lowering("load", takes=(2, 3))
 def _load(c: "BodyCompiler", node: ast.Call) -> Operand:
     kind: Type = known(c, node.args[0], Type, "a type")
     return c.load_place(Place(kind, pointer(c, node.args[1]).text, alignment(c, node, 2)))
 
 
-@lowering("store")
+@lowering("store", takes=(2, 3))
 def _store(c: "BodyCompiler", node: ast.Call) -> Operand:
     target = pointer(c, node.args[0])
     value = c.runtime(c.expr(node.args[1]))
@@ -109,7 +115,8 @@ def _store(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Known(None)
 
 
-@lowering("volatile_load", "volatile_store", "atomic_load", "atomic_store", "atomic_add", "atomic_exchange")
+@lowering("volatile_load", "atomic_load", takes=1)
+@lowering("volatile_store", "atomic_store", "atomic_add", "atomic_exchange", takes=2)
 def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
     name = name_of(node)
     target = pointer(c, node.args[0])
@@ -130,7 +137,7 @@ def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Known(None)
 
 
-@lowering("copy", "fill")
+@lowering("copy", "fill", takes=3)
 def _block(c: "BodyCompiler", node: ast.Call) -> Operand:
     name = name_of(node)
     target = pointer(c, node.args[0])
@@ -150,7 +157,7 @@ def _block(c: "BodyCompiler", node: ast.Call) -> Operand:
 # -- arithmetic --------------------------------------------------------------------------------
 
 
-@lowering("sdiv", "srem")
+@lowering("sdiv", "srem", takes=2)
 def _signed_division(c: "BodyCompiler", node: ast.Call) -> Operand:
     left, right = (c.expr(a) for a in node.args)
     kind = c.runtime(left if isinstance(left, Value) else right).type
@@ -171,7 +178,7 @@ def overloaded(c: "BodyCompiler", t: Type) -> str:
     return f"f{t.bits}" if isinstance(t, Float) else c.ir(t)
 
 
-@lowering("clz", "ctz", "popcnt")
+@lowering("clz", "ctz", "popcnt", takes=1)
 def _bits(c: "BodyCompiler", node: ast.Call) -> Operand:
     value = c.runtime(c.expr(node.args[0]))
     if not isinstance(scalar(value.type), Int):
@@ -181,16 +188,20 @@ def _bits(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Value(value.type, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, value.type)}({text} {value.text}{extra})"))
 
 
-@lowering("rotl", "rotr")
+@lowering("rotl", "rotr", takes=2)
 def _rotate(c: "BodyCompiler", node: ast.Call) -> Operand:
     value = c.runtime(c.expr(node.args[0]))
     amount = c.coerce(c.expr(node.args[1]), value.type, "rotation")
+    if not isinstance(scalar(value.type), Int):
+        raise c.fail(f"{name_of(node)} takes an integer, found {value.type}")
     text, name = c.ir(value.type), "fshl" if name_of(node) == "rotl" else "fshr"
-    call = f"call {text} @llvm.{name}.{text}({text} {value.text}, {text} {value.text}, {text} {amount.text})"
+    shown = f"{text} {value.text}, {text} {value.text}, {text} {amount.text}"
+    call = f"call {text} @llvm.{name}.{overloaded(c, value.type)}({shown})"
     return Value(value.type, c.b.value(call))
 
 
-@lowering("sqrt", "floor", "ceil", "trunc", "nearest", "fabs", "copysign")
+@lowering("sqrt", "floor", "ceil", "trunc", "nearest", "fabs", takes=1)
+@lowering("copysign", takes=2)
 def _floating(c: "BodyCompiler", node: ast.Call) -> Operand:
     values = [c.runtime(c.expr(a)) for a in node.args]
     kind = values[0].type
@@ -202,7 +213,7 @@ def _floating(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Value(kind, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, kind)}({shown})"))
 
 
-@lowering("bitcast")
+@lowering("bitcast", takes=2)
 def _bitcast(c: "BodyCompiler", node: ast.Call) -> Operand:
     kind: Type = known(c, node.args[0], Type, "a type")
     value = c.runtime(c.expr(node.args[1]))
@@ -210,20 +221,25 @@ def _bitcast(c: "BodyCompiler", node: ast.Call) -> Operand:
         raise c.fail(f"bitcast from {value.type} to {kind}: the sizes differ")
     if c.ir(kind) == c.ir(value.type):
         return Value(kind, value.text)
+    if "ptr" in (c.ir(kind), c.ir(value.type)):
+        raise c.fail(f"bitcast from {value.type} to {kind}: convert pointers with usize and ptr")
     return Value(kind, c.b.value(f"bitcast {c.ir(value.type)} {value.text} to {c.ir(kind)}"))
 
 
-@lowering("float_to_int_sat")
+@lowering("float_to_int_sat", takes=2)
 def _saturate(c: "BodyCompiler", node: ast.Call) -> Operand:
     """`float_to_int_sat(T, x)`: NaN gives 0, what does not fit the nearest that does."""
     kind: Type = known(c, node.args[0], Type, "an integer type")
     value = c.runtime(c.expr(node.args[1]))
-    signed = scalar(kind).signed  # type: ignore[attr-defined]
+    element = scalar(kind)
+    if not isinstance(element, Int) or not isinstance(scalar(value.type), Float):
+        raise c.fail(f"float_to_int_sat makes an integer of a float, not a {kind} of a {value.type}")
+    signed = element.signed
     name = f"@llvm.fpto{'s' if signed else 'u'}i.sat.{overloaded(c, kind)}.{overloaded(c, value.type)}"
     return Value(kind, c.b.value(f"call {c.ir(kind)} {name}({c.ir(value.type)} {value.text})"))
 
 
-@lowering("in_lane0")
+@lowering("in_lane0", takes=2)
 def _in_lane0(c: "BodyCompiler", node: ast.Call) -> Operand:
     """`in_lane0(vec[T, n], x)`: a vector whose other lanes are undefined."""
     kind: Vector = known(c, node.args[0], Vector, "a vector type")
@@ -232,7 +248,8 @@ def _in_lane0(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Value(kind, c.b.value(text))
 
 
-@lowering("lane", "with_lane", "splat")
+@lowering("lane", "splat", takes=2)
+@lowering("with_lane", takes=3)
 def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
     if name_of(node) == "splat":
         kind: Vector = known(c, node.args[0], Vector, "a vector type")
@@ -256,7 +273,7 @@ def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
 # -- control -----------------------------------------------------------------------------------
 
 
-@lowering("likely", "unlikely")
+@lowering("likely", "unlikely", takes=1)
 def _expect(c: "BodyCompiler", node: ast.Call) -> Operand:
     condition = c.condition(node.args[0])
     if isinstance(condition, Known):
@@ -265,13 +282,13 @@ def _expect(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Value(boolean, c.b.value(f"call i1 @llvm.expect.i1(i1 {condition.text}, i1 {expected})"))
 
 
-@lowering("unreachable")
+@lowering("unreachable", takes=0)
 def _unreachable(c: "BodyCompiler", node: ast.Call) -> Operand:
     c.b.terminate("unreachable")
     return Known(None)
 
 
-@lowering("trap_if")
+@lowering("trap_if", takes=2)
 def _trap_if(c: "BodyCompiler", node: ast.Call) -> Operand:
     condition = c.condition(node.args[0])
     if isinstance(condition, Known) and not condition.value:
@@ -288,7 +305,7 @@ def _trap_if(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Known(None)
 
 
-@lowering("address_of")
+@lowering("address_of", takes=1)
 def _address_of(c: "BodyCompiler", node: ast.Call) -> Operand:
     return c.function_address(known(c, node.args[0], NativeFunction, "a native function"))
 
@@ -316,36 +333,41 @@ def handler_type(c: "BodyCompiler", handlers: HandlerSet) -> FunctionType:
     return FunctionType([annotations[n] for n in names], annotations["return"], "handler")  # type: ignore[misc]
 
 
+def handler_arguments(c: "BodyCompiler", node: ast.Call, kind: FunctionType) -> list[Value]:
+    """What handlers get: the arguments after the set and the opcode."""
+    given = node.args[2:]
+    if len(given) != len(kind.params):
+        raise c.fail(f"the handlers take {len(kind.params)} arguments, found {len(given)}")
+    pairs = enumerate(zip(given, kind.params), 1)
+    return [c.coerce(c.expr(a), p, f"argument {i}") for i, (a, p) in pairs]
+
+
 def _dispatch(c: "BodyCompiler", node: ast.Call) -> None:
     """`return dispatch(HANDLERS, opcode, …)`: go on with the handler of that opcode."""
     handlers: HandlerSet = known(c, node.args[0], HandlerSet, "a HandlerSet")
     opcode = c.convert(c.expr(node.args[1]), usize)
     kind = handler_type(c, handlers)
-    values: list[Operand] = [
-        c.coerce(c.expr(a), p, f"argument {i}") for i, (a, p) in enumerate(zip(node.args[2:], kind.params, strict=True))
-    ]
+    values = handler_arguments(c, node, kind)
     if c.root.switch_slots is not None:
         for place, value in zip(c.root.switch_slots, [opcode, *values]):
-            c.store_place(place, value)  # type: ignore[arg-type]
+            c.store_place(place, value)
         c.b.branch(c.root.switch_label)
         return
-    table = values[handlers.table_parameter]
-    assert isinstance(table, Value)
-    slot = c.element(Value(ptr[usize], table.text), opcode)
+    slot = c.element(Value(ptr[usize], values[handlers.table_parameter].text), opcode)
     target = c.b.value(f"load ptr, ptr {slot}, align {c.unit.target.pointer}")
-    tail_call(c, target, kind, values)
+    tail_call(c, target, kind, list(values))
 
 
 TAILS = {"tail": _tail, "dispatch": _dispatch}
 
 
-@lowering("enter")
+@lowering("enter", takes=(2, 99))
 def _enter(c: "BodyCompiler", node: ast.Call) -> Operand:
     """`enter(HANDLERS, opcode, …)`: run handlers until one returns."""
     handlers: HandlerSet = known(c, node.args[0], HandlerSet, "a HandlerSet")
     opcode = c.convert(c.expr(node.args[1]), usize)
     kind = handler_type(c, handlers)
-    values = [c.coerce(c.expr(a), p) for a, p in zip(node.args[2:], kind.params, strict=True)]
+    values = handler_arguments(c, node, kind)
     if not c.unit.target.tail_calls:
         symbol = c.unit.switch_function(handlers)
         return c.emit_call(symbol, FunctionType([usize, *kind.params], kind.result, "fast"), [opcode, *values])
@@ -354,7 +376,7 @@ def _enter(c: "BodyCompiler", node: ast.Call) -> Operand:
     return c.emit_call(target, kind, list(values))
 
 
-@lowering("handler_offset")
+@lowering("handler_offset", takes=2)
 def _handler_offset(c: "BodyCompiler", node: ast.Call) -> Operand:
     """`handler_offset(HANDLERS, i)`: address of handler i; 0 where handlers are one switch."""
     handlers: HandlerSet = known(c, node.args[0], HandlerSet, "a HandlerSet")

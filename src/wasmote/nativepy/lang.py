@@ -63,6 +63,10 @@ class ConstantTable:
 
     def __init__(self, element: Int | Float, values: Sequence[int | float]) -> None:
         self.element, self.values = element, tuple(values)
+        if isinstance(element, Int):
+            for value in self.values:
+                if element(value) != value:
+                    raise ValueError(f"a table of {element} cannot hold {value}")
 
     def __getitem__(self, index: int) -> int | float:
         return self.values[index]

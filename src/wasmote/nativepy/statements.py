@@ -8,7 +8,7 @@ from .builder import Builder, Known, Place, Value
 from .expressions import ExpressionCompiler, Operand
 from .lang import Const, Intrinsic, NativeFunction
 from .scope import Root, Scope
-from .types import Array, Int, Struct, Type, boolean, void
+from .types import Array, Int, Struct, Type, boolean, same, void
 
 if TYPE_CHECKING:
     from .unit import Unit
@@ -47,11 +47,16 @@ class BodyCompiler(ExpressionCompiler):
         self.block(tree.body)
         if not self.b.terminated:
             if scope.return_label is not None:
-                self.finish_inline(None)
-            elif self.root.result is void:
-                self.b.terminate("ret void")
+                result = scope.return_type or getattr(scope.return_place, "type", None) or void
             else:
-                raise self.fail(f"{scope.function.name} can end without returning a {self.root.result}")
+                result = self.root.result
+            if result is not void:
+                name = scope.function.name
+                raise self.fail(f"{name} can end without returning a {result}")
+            if scope.return_label is not None:
+                self.finish_inline(None)
+            else:
+                self.b.terminate("ret void")
 
     def local(self, t: Type) -> Place:
         align = t.align(self.unit.target.pointer)
@@ -212,8 +217,9 @@ class BodyCompiler(ExpressionCompiler):
         if name not in self.scope.names:
             self.scope.names[name] = self.local(kind.value)
         place = self.scope.names[name]
-        assert isinstance(place, Place)
-        if place.type is not kind.value and not isinstance(kind.value, type(place.type)):
+        if not isinstance(place, Place):
+            raise self.fail(f"{name} already is a compile-time value")
+        if not same(place.type, kind.value):
             raise self.fail(f"{name} already is a {place.type}")
         if value is not None:
             self.store_place(place, self.coerce(value, place.type, name))
@@ -283,32 +289,49 @@ class BodyCompiler(ExpressionCompiler):
         start, stop, step = (
             (Known(0), bounds[0], Known(1)) if len(bounds) == 1 else (*bounds, Known(1)) if len(bounds) == 2 else bounds
         )
-        if not isinstance(step, Known) or not isinstance(kind, Int):
-            raise self.fail("range takes integers and a literal step")
+        if not isinstance(kind, Int):
+            raise self.fail(f"range takes integers, found {kind}")
+        if not isinstance(step, Known) or not isinstance(step.value, int) or step.value == 0:
+            raise self.fail("the step of range must be a literal integer other than 0")
+        counter = self.local(kind)  # the loop variable is the body's to change, as in Python
+        self.store_place(counter, self.coerce(start, kind, "range start"))
+        limit = self.coerce(stop, kind, "range stop")
         if node.target.id not in self.scope.names:
             self.scope.names[node.target.id] = self.local(kind)
         variable = self.scope.names[node.target.id]
-        assert isinstance(variable, Place)
-        self.store_place(variable, self.coerce(start, kind, "range start"))
-        limit = self.coerce(stop, kind, "range stop")
-        self.counted(node, variable, limit, int(step.value))  # type: ignore[call-overload]
+        if not isinstance(variable, Place) or not same(variable.type, kind):
+            raise self.fail(f"{node.target.id} is not a variable of type {kind}")
+        self.counted(node, counter, variable, limit, step.value)
 
-    def counted(self, node: ast.For, variable: Place, limit: Value, step: int) -> None:
-        kind = variable.type
+    def counted(
+        self, node: ast.For, counter: Place, variable: Place, limit: Value, step: int
+    ) -> None:
+        kind = counter.type
         assert isinstance(kind, Int)
-        head, body, following, done = (self.b.new_label(hint) for hint in ("for", "body", "next", "done"))
+        text = self.ir(kind)
+        head, body, following, advance, done = (
+            self.b.new_label(hint) for hint in ("for", "body", "next", "advance", "done")
+        )
         self.b.begin(head)
-        now = self.load_place(variable)
+        now = self.runtime(self.load_place(counter))
         test = ("s" if kind.signed else "u") + ("lt" if step > 0 else "gt")
-        self.b.branch_if(self.b.value(f"icmp {test} {self.ir(kind)} {now.text}, {limit.text}"), body, done)  # type: ignore
+        going = self.b.value(f"icmp {test} {text} {now.text}, {limit.text}")
+        self.b.branch_if(going, body, done)
         self.b.begin(body)
+        self.store_place(variable, now)
         self.scope.loops.append((done, following))
         self.block(node.body)
         self.scope.loops.pop()
         self.b.begin(following)
-        now = self.load_place(variable)
-        advanced = self.b.value(f"add {self.ir(kind)} {now.text}, {step}")  # type: ignore[union-attr]
-        self.store_place(variable, Value(kind, advanced))
+        now = self.runtime(self.load_place(counter))
+        if abs(step) > 1:  # the last step must not wrap around and start again
+            ends = (limit, now) if step > 0 else (now, limit)
+            left = self.b.value(f"sub {text} {ends[0].text}, {ends[1].text}")
+            more = self.b.value(f"icmp ugt {text} {left}, {abs(step)}")
+            self.b.branch_if(more, advance, done)
+        self.b.begin(advance)
+        advanced = self.b.value(f"add {text} {now.text}, {step}")
+        self.store_place(counter, Value(kind, advanced))
         self.b.branch(head)
         self.b.begin(done)
 
@@ -345,6 +368,10 @@ class BodyCompiler(ExpressionCompiler):
             return None
         if not isinstance(subject.type, Int):
             raise self.fail(f"match works on integers, found {subject.type}")
+        numbers = [value for values, _ in cases for value in values or ()]
+        for value in numbers:
+            if numbers.count(value) > 1:
+                raise self.fail(f"case {value} is there twice")
         done, default = self.b.new_label("done"), self.b.new_label("default")
         labels = [default if values is None else self.b.new_label("case") for values, _ in cases]
         kind = self.ir(subject.type)

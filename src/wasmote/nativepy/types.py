@@ -109,7 +109,8 @@ class FunctionType(Type):
 
     def __init__(self, params: Sequence[Type], result: Type, convention: str = "c") -> None:
         self.params, self.result, self.convention = tuple(params), result, convention
-        self.name = f"fn[[{', '.join(map(str, params))}], {result}]"
+        shown = f"fn[[{', '.join(map(str, params))}], {result}]"
+        self.name = shown if convention == "c" else f"{convention} {shown}"
 
     def size(self, pointer: int) -> int:
         return pointer

@@ -43,6 +43,15 @@ def names_assigned(tree: ast.FunctionDef) -> frozenset[str]:
     return frozenset(stores)
 
 
+def constant_key(value: object) -> object:
+    """Tells compile-time arguments apart: by value where Python compares exactly, else by identity."""
+    if isinstance(value, tuple):
+        return tuple(map(constant_key, value))
+    if isinstance(value, (int, str, float)):
+        return type(value), repr(value)  # 1, 1.0 and True are equal, and so are 0.0 and -0.0
+    return id(value)
+
+
 class Unit:
     """Collects functions and turns them into LLVM IR text for one target."""
 
@@ -52,7 +61,7 @@ class Unit:
         self.bodies: list[str] = []
         self.globals: list[str] = []
         self.compiled: dict[tuple[int, tuple[Any, ...]], Compiled] = {}
-        self.tables: dict[tuple[str, tuple[Any, ...]], str] = {}
+        self.tables: dict[str, str] = {}
         self.handler_tables: dict[str, str] = {}
         self.switches: dict[str, str] = {}
         self.symbols: set[str] = set()
@@ -76,7 +85,7 @@ class Unit:
 
     def instance(self, function: NativeFunction, constant: tuple[Any, ...]) -> Compiled:
         """The specialisation of a function for its compile-time arguments; compiled later."""
-        key = id(function), tuple(c if isinstance(c, (int, str, float, tuple, Type)) else id(c) for c in constant)
+        key = id(function), tuple(map(constant_key, constant))
         if key not in self.compiled:
             names, annotations = self.parameters(function)
             params = [annotations.get(n) for n in names if not isinstance(annotations.get(n), Const)]
@@ -117,10 +126,16 @@ class Unit:
 
     def source(self, function: NativeFunction) -> tuple[ast.FunctionDef, str]:
         code = function.function.__code__
+        file, line = code.co_filename, code.co_firstlineno
         try:
-            return functions_of(code.co_filename)[code.co_firstlineno], code.co_filename
+            tree = functions_of(file)[line]
         except (OSError, KeyError):
-            raise NativeError("the source is not available", code.co_filename, code.co_firstlineno) from None
+            raise NativeError("the source is not available", file, line) from None
+        a = tree.args
+        if a.vararg or a.kwarg or a.kwonlyargs or a.defaults:
+            what = "parameters are plain: no defaults, *, ** or keyword-only ones"
+            raise NativeError(f"{function.name}: {what}", file, line)
+        return tree, file
 
     def assigned_names(self, function: NativeFunction) -> frozenset[str]:
         return names_assigned(self.source(function)[0])
@@ -132,11 +147,18 @@ class Unit:
 
     def parameter(self, t: Type, convention: str) -> str:
         """A parameter's type with the extension that C expects of small integers."""
-        text = ir_type(t, self.target.pointer)
+        return f"{ir_type(t, self.target.pointer)} {self.extension(t, convention)}".rstrip()
+
+    def result(self, t: FunctionType) -> str:
+        """A result's type, extended likewise."""
+        text = ir_type(t.result, self.target.pointer)
+        return f"{self.extension(t.result, t.convention)} {text}".lstrip()
+
+    def extension(self, t: Type, convention: str) -> str:
         small = isinstance(t, Boolean) or (isinstance(t, Int) and t.width(self.target.pointer) < 32)
-        if convention == "c" and small:
-            return f"{text} {'signext' if isinstance(t, Int) and t.signed else 'zeroext'}"
-        return text
+        if convention != "c" or not small:
+            return ""
+        return "signext" if isinstance(t, Int) and t.signed else "zeroext"
 
     # -- compiling -----------------------------------------------------------------------------
 
@@ -159,7 +181,7 @@ class Unit:
         body.run(scope, tree)
         linkage = "dso_local " if function.export else "internal "
         shown = ", ".join(f"{self.parameter(v.type, function.convention)} {v.text}" for v in values)
-        result = ir_type(compiled.type.result, self.target.pointer)
+        result = self.result(compiled.type)
         head = f"define {linkage}{self.convention(function.convention)} {result} {compiled.symbol}({shown})"
         self.finish(head, function.attributes, scope.subprogram, body)
 
@@ -170,13 +192,15 @@ class Unit:
     # -- data ----------------------------------------------------------------------------------
 
     def constant(self, table: ConstantTable) -> str:
-        key = (table.element.name, table.values)
+        kind = ir_type(table.element, self.target.pointer)
+        size = table.element.size(self.target.pointer)
+        if isinstance(table.element, Float):
+            bits = table.element.bits
+            items = ", ".join(f"{kind} {float_text(v, bits)}" for v in table.values)
+        else:
+            items = ", ".join(f"{kind} {int(v)}" for v in table.values)  # in range: lang.constants
+        key = f"{table.element}: {items}"
         if key not in self.tables:
-            kind, size = ir_type(table.element, self.target.pointer), table.element.size(self.target.pointer)
-            if isinstance(table.element, Float):
-                items = ", ".join(f"{kind} {float_text(v, table.element.bits)}" for v in table.values)
-            else:
-                items = ", ".join(f"{kind} {int(v)}" for v in table.values)
             name = f"@table.{len(self.tables)}"
             self.globals.append(
                 f"{name} = private unnamed_addr constant [{len(table.values)} x {kind}] [{items}], align {size}"
