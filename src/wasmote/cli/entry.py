@@ -1,0 +1,74 @@
+"""Where a program starts: `_start` of a WASI command, else a C `main` with its arguments."""
+
+import os
+
+from wasmote.cli.program import Program, checked_function
+from wasmote.cli.report import CallError
+from wasmote.types import FuncType, ValType
+
+_MAINS = ("main", "__main_argc_argv", "_main")
+_I32 = ValType.I32
+_ARGUMENTS = ((), (_I32, _I32))
+_RESULTS = ((), (_I32,))
+
+
+def run_main(program: Program) -> int:
+    """Run the program; returns what `main` returned, 0 if nothing.
+
+    Raises CallError without such a function, and what the program raises: `Trap`, `Exit`.
+    """
+    exports = program.instance.exports
+    if "_start" in exports:
+        checked_function(program.path, exports, "_start")()
+        return 0
+    name = next((each for each in _MAINS if each in exports), None)
+    if name is None:
+        raise CallError(_no_main(program), f"lookup the entry point symbol (like _start, {_SYMBOLS}")
+    main = program.function(name)
+    type = main.type
+    if type.params not in _ARGUMENTS or type.results not in _RESULTS:
+        message = f"{name} is of type {type}, it must be () or (argc: i32, argv: i32), -> () or i32"
+        raise CallError(message, "invalid function type of main function")
+    arguments = _place_arguments(program) if type.params else ()
+    result: int | None = main(*arguments)
+    return result or 0
+
+
+_SYMBOLS = "main, _main, __main_argc_argv) failed"
+
+
+def _no_main(program: Program) -> str:
+    from wasmote.cli.options import shortened
+
+    exports = program.instance.exports
+    functions = [each for each in exports if isinstance(exports[each].type, FuncType)]
+    missing = f"{program.path} is no program: it exports neither _start nor main"
+    if not functions:
+        return f"{missing}, nor any other function"
+    return f"{missing}; with --function you can call {shortened(functions)}"
+
+
+def _place_arguments(program: Program) -> tuple[int, int]:
+    """Put the program's words into its memory, as `main` expects them: argc and argv."""
+    words = [os.fsencode(word) + b"\0" for word in program.options.words]
+    addresses_size = 4 * (len(words) + 1)
+    strings = b"".join(words)
+    memory = program.memory()
+    exports = program.instance.exports
+    has_malloc = "malloc" in exports and exports["malloc"].type == FuncType((_I32,), (_I32,))
+    if memory is None or not has_malloc:
+        raise CallError(
+            "main takes arguments, but the module exports no memory and malloc to put them into",
+            "allocate memory failed",
+        )
+    argv = exports["malloc"](addresses_size + len(strings)) & 0xFFFF_FFFF  # type: ignore[operator]
+    address = argv + addresses_size
+    addresses = []
+    for word in words:
+        addresses.append(address)
+        address += len(word)
+    data = b"".join(each.to_bytes(4, "little") for each in (*addresses, 0)) + strings
+    if not argv or argv + len(data) > len(memory):
+        raise CallError("malloc found no memory for main's arguments", "allocate memory failed")
+    memory.write(argv, data)
+    return len(words), argv

@@ -1,0 +1,127 @@
+"""Messages and exit codes, and what a command needs to behave like a program of the system."""
+
+import sys
+from collections.abc import Callable, Sequence
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.errors import Trap
+
+TRAPPED = 1
+USAGE = 2
+#: As in a shell: found but not runnable, not found, ended by Ctrl-C.
+CANNOT_RUN = 126
+NOT_FOUND = 127
+INTERRUPTED = 130
+
+#: Levels of `-v`: 0 and 1 leave out warnings, 3 to 5 also tell what happens.
+WARNING = 2
+DEBUG = 3
+HIGHEST = 5
+
+
+class Refusal(Exception):
+    """Something cannot be done; the message says why and what can.
+
+    `status` is the exit code. `iwasm` is what `iwasm` says of it, with the exit code `iwasm_status`.
+    """
+
+    iwasm_status = 1
+
+    def __init__(self, message: str, status: int, iwasm: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.iwasm = iwasm
+
+
+class LoadError(Refusal):
+    """A module cannot be read, loaded or linked."""
+
+    iwasm_status = 255
+
+    def __init__(self, message: str, iwasm: str, status: int = CANNOT_RUN) -> None:
+        super().__init__(message, status, iwasm)
+
+
+class CallError(Refusal):
+    """A function cannot be called as asked."""
+
+    def __init__(self, message: str, iwasm: str) -> None:
+        super().__init__(message, USAGE, f"Exception: {iwasm}")
+
+
+class Reporter:
+    """How `wasmote` speaks: messages go to the standard error output, a line each."""
+
+    #: Whether numbers are read and printed exactly, see `values`.
+    exact = True
+    #: Whether what `main` returns is the exit code.
+    returns_status = True
+
+    def __init__(self, name: str, level: int = WARNING) -> None:
+        self.name = name
+        self.level = level
+
+    def usage_error(self, message: object) -> int:
+        """Options that make no sense. This and the next two return the exit code."""
+        print(f"{self.name}: {message}", file=sys.stderr)
+        return USAGE
+
+    def refusal(self, error: Refusal) -> int:
+        """Something that cannot be done."""
+        print(f"{self.name}: {error}", file=sys.stderr)
+        return error.status
+
+    def trap(self, trap: "Trap") -> int:
+        """WebAssembly code that trapped."""
+        print(f"Exception: {trap.message}", file=sys.stderr)
+        if trap.frames:
+            print(trap.backtrace(), file=sys.stderr)
+        return TRAPPED
+
+    def start_trap(self, trap: "Trap") -> int:
+        """A module that trapped when it was instantiated."""
+        return self.trap(trap)
+
+    def log(self, level: int, message: str) -> None:
+        """Something along the way, if the level of `-v` allows."""
+        if level <= self.level:
+            print(f"warning: {message}" if level == WARNING else message, file=sys.stderr)
+
+
+class JsonReporter(Reporter):
+    """Reports what ends the run as a JSON object on the standard output."""
+
+    def refusal(self, error: Refusal) -> int:
+        self._print({"message": str(error)})
+        return error.status
+
+    def trap(self, trap: "Trap") -> int:
+        frames = [
+            {"index": each.function_index, "name": each.function_name, "offset": each.offset}
+            for each in trap.frames
+        ]
+        self._print({"trap": trap.kind.value, "message": trap.message, "frames": frames})
+        return TRAPPED
+
+    def _print(self, error: dict[str, object]) -> None:
+        import json
+
+        print(json.dumps({"error": error}))
+
+
+def as_process(main: Callable[[Sequence[str]], int]) -> int:
+    """Run a command for the process: Ctrl-C and a closed pipe end it without a traceback."""
+    import signal
+
+    if hasattr(signal, "SIGPIPE"):  # as other programs of the system
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except OSError as error:  # the disk is full, or the output is closed
+        print(f"{sys.argv[0].rpartition('/')[2]}: {error}", file=sys.stderr)
+        return TRAPPED

@@ -1,0 +1,244 @@
+"""`wasmote run`: runs a program, or calls functions of a module."""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+from wasmote.cli.options import Command, Option, UsageError, number, one_of
+from wasmote.cli.report import HIGHEST, WARNING, JsonReporter, Refusal, Reporter
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.cli.program import Program
+
+_STACK_SIZE = 1 << 20
+_SMALLEST_STACK, _LARGEST_STACK = 1 << 16, 1 << 30
+_LONGEST_TIMEOUT = 1 << 31
+
+
+def _variable(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise ValueError(f"expected NAME=VALUE, not {word}")
+    return name, value
+
+
+def _same_directory(word: str) -> tuple[str, str]:
+    return word, word
+
+
+def _mapped_directory(word: str) -> tuple[str, str]:
+    guest, colons, host = word.partition("::")
+    if not colons or not guest or not host:
+        raise ValueError(f"expected GUEST::HOST, not {word}")
+    return guest, host
+
+
+def _stack_size(word: str) -> int:
+    """What `iwasm` needs is often less than the smallest stack here."""
+    return max(number(1, _LARGEST_STACK)(word), _SMALLEST_STACK)
+
+
+def _heap_size(word: str) -> int:
+    if word != "0":
+        raise ValueError("Wasmote adds no heap to a module's memory; programs bring their malloc")
+    return 0
+
+
+_INTERPRETED = "Wasmote has no compiler yet; programs run in its fast interpreter"
+_NO_THREADS = "Wasmote has no threads for WebAssembly yet"
+_NO_SOCKETS = "Wasmote has no sockets that a program could open yet"
+
+#: All options of `wasmote run` and `iwasm`.
+OPTIONS = (
+    Option("-f, --function NAME", "call the exported function NAME with ARGS and print its results"),
+    Option("--repl", "read functions to call and their arguments, a line each"),
+    Option(
+        "--env NAME=VALUE",
+        "set an environment variable of the program; may be repeated",
+        convert=_variable,
+        repeated=True,
+    ),
+    Option(
+        "--dir DIR",
+        "let the program use this directory; may be repeated",
+        name="dirs",
+        convert=_same_directory,
+        repeated=True,
+    ),
+    Option(
+        "--map-dir GUEST::HOST",
+        "let the program use the directory HOST under the name GUEST; may be repeated",
+        name="dirs",
+        convert=_mapped_directory,
+        repeated=True,
+    ),
+    Option("--module-path DIR", "take imported modules from here: module NAME from DIR/NAME.wasm"),
+    Option(
+        "--engine NAME",
+        "auto (the default) or fast, the fast interpreter",
+        convert=one_of("auto", "fast"),
+        default="auto",
+    ),
+    Option("--interp", "use an interpreter: the same as --engine=fast"),
+    Option(
+        "--stack-size BYTES",
+        "space for the values of all active functions, 64K to 1G (default 1M); less counts as 64K",
+        convert=_stack_size,
+        default=_STACK_SIZE,
+    ),
+    Option("--heap-size BYTES", "only 0 is possible: no extra heap", convert=_heap_size, default=0),
+    Option(
+        "--timeout MS",
+        "stop the program after so many milliseconds",
+        convert=number(1, _LONGEST_TIMEOUT),
+    ),
+    Option(
+        "-v LEVEL",
+        "0 or 1: no warnings, 2: warnings (the default), 3 to 5: also what happens",
+        convert=number(0, HIGHEST),
+        default=WARNING,
+    ),
+    Option("--json", "print results, and what went wrong, as JSON"),
+    Option("--version", "show the version"),
+    Option("--fast-jit", refusal=_INTERPRETED),
+    Option("--llvm-jit", refusal=_INTERPRETED),
+    Option("--multi-tier-jit", refusal=_INTERPRETED),
+    Option("--llvm-jit-size-level N", refusal=_INTERPRETED),
+    Option("--llvm-jit-opt-level N", refusal=_INTERPRETED),
+    Option("--jit-codecache-size BYTES", refusal=_INTERPRETED),
+    Option("--enable-segue FLAGS", refusal=_INTERPRETED),
+    Option("--enable-linux-perf", refusal=_INTERPRETED),
+    Option("--gen-prof-file FILE", refusal=_INTERPRETED),
+    Option("--disable-bounds-checks", refusal="every access to memory is checked in Wasmote"),
+    Option("--shared-heap-size BYTES", refusal="Wasmote has no shared heaps yet"),
+    Option("--gc-heap-size BYTES", refusal="Wasmote has no garbage-collected objects yet"),
+    Option("--max-threads N", refusal=_NO_THREADS),
+    Option("--addr-pool ADDRESS/BITS", refusal=_NO_SOCKETS),
+    Option("--allow-resolve NAME", refusal=_NO_SOCKETS),
+    Option(
+        "--native-lib FILE",
+        refusal="Wasmote loads no native libraries; write host functions in Python: "
+        "wasmote.Instance(module, imports)",
+    ),
+    Option("-g ADDRESS", refusal="Wasmote has no debugger yet"),
+)
+
+COMMAND = Command(
+    "wasmote run",
+    "[OPTIONS] FILE [ARGS…]",
+    "Run a program: call its _start (WASI) or main with the arguments. A reactor's _initialize is "
+    "called first. FILE is a WebAssembly binary, or text (.wat) if the package wasmtime is there. "
+    "Options end at FILE; what follows belongs to the program.",
+    OPTIONS,
+    """\
+arguments of --function:
+  integers as 12, 0x12 or 012 (octal), floats as 1.5, 0x1.8p3, inf, nan or nan:0x200000 (the payload),
+  references as null or a number. Results are printed as 0x3:i32,1.5:f64; numbers have as many digits
+  as needed to read the same number back (iwasm: at most 7).
+
+exit codes:
+  that of the program (proc_exit, or what main returns), else
+  0    all went well               126  not a module that can be run
+  1    WebAssembly code trapped    127  no such file
+  2    wrong options or arguments  130  stopped by Ctrl-C
+
+examples:
+  wasmote run hello.wasm
+  wasmote run --dir=. --env=LANG=C tool.wasm --verbose input.txt
+  wasmote run --map-dir=/data::./build/data --timeout=5000 tool.wasm
+  wasmote run -f add math.wasm 1 2
+""",
+    program=True,
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run `wasmote run`; returns the exit code."""
+    reporter = Reporter(COMMAND.name)
+    try:
+        options = COMMAND.parse(argv)
+        if options.help:
+            print(COMMAND.help())
+            return 0
+        if options.version:
+            return _print_version()
+        check(options)
+    except UsageError as error:
+        return reporter.usage_error(error)
+    if options.json:
+        reporter = JsonReporter(COMMAND.name)
+    reporter.level = options.v
+    return run(options, reporter)
+
+
+def _print_version() -> int:
+    from wasmote.cli.version import version
+
+    print(f"wasmote {version()}")
+    return 0
+
+
+def check(options: SimpleNamespace) -> None:
+    """Raise UsageError for options that do not fit together."""
+    if not options.words:
+        raise UsageError("which FILE? For example: wasmote run hello.wasm")
+    if options.repl and options.function:
+        raise UsageError("--repl and --function do not go together; type the function at the prompt")
+    if options.repl and options.json:
+        raise UsageError("--repl and --json do not go together")
+
+
+def run(options: SimpleNamespace, reporter: Reporter) -> int:
+    """Load, link and run; returns the exit code."""
+    from wasmote.cli.deadline import Deadline
+    from wasmote.cli.program import Program, exit_status
+    from wasmote.errors import Trap
+
+    started = False
+    try:
+        with Deadline(options.timeout) as deadline:
+            program = Program(options, reporter)
+            started = True
+            deadline.instance = program.instance
+            return _start(program, reporter)
+    except Refusal as error:
+        return reporter.refusal(error)
+    except Trap as trap:
+        return reporter.trap(trap) if started else reporter.start_trap(trap)
+    except Exception as error:
+        status = exit_status(error)
+        if status is None:
+            raise
+        return status
+
+
+def _start(program: "Program", reporter: Reporter) -> int:
+    options = program.options
+    if options.repl:
+        from wasmote.cli.repl import repl
+
+        return repl(lambda name, words: _call(program, reporter, name, words), reporter)
+    if options.function:
+        _call(program, reporter, options.function, options.words[1:])
+        return 0
+    from wasmote.cli.entry import run_main
+
+    status = run_main(program)
+    return status & 0xFF if reporter.returns_status else 0
+
+
+def _call(program: "Program", reporter: Reporter, name: str, words: list[str]) -> None:
+    """Call a function with arguments in words, and print its results."""
+    from wasmote.cli import values
+
+    function = program.function(name)
+    type = function.type
+    exact = reporter.exact
+    arguments = values.read_arguments(name, type, words, program.instance, exact=exact)
+    results = function.call_bits(*arguments)
+    if program.options.json:
+        import json
+
+        print(json.dumps({"results": values.results_as_json(type.results, results)}))
+    else:
+        print(values.show_results(type.results, results, exact=exact))
