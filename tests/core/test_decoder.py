@@ -385,10 +385,16 @@ def test_limits(binary: bytes, limits: Limits, status: Status) -> None:
     assert loaded.error.detail > loaded.error.detail2  # asked for, allowed
 
 
+def test_custom_sections_are_bounded() -> None:
+    custom = module((CUSTOM, name("")))[len(PREAMBLE) :]
+    assert status_of(PREAMBLE + custom * 100_000) is Status.OK
+    assert status_of(PREAMBLE + custom * 100_001) is Status.LIMIT_CUSTOM_SECTIONS
+
+
 def test_limits_reject_nonsense() -> None:
-    with pytest.raises(ValueError, match="Limits.types must be in"):
+    with pytest.raises(ValueError, match=r"Limits\.types must be in"):
         Limits(types=-1)
-    with pytest.raises(ValueError, match="Limits.params"):
+    with pytest.raises(ValueError, match=r"Limits\.params"):
         Limits(params=1 << 32)
 
 

@@ -1,4 +1,4 @@
-"""The instruction definitions: opcodes against an assembler, semantics against Python's arithmetic."""
+"""The instruction definitions: opcodes by an assembler, semantics by Python's arithmetic."""
 
 import ctypes
 import functools

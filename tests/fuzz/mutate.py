@@ -1,4 +1,4 @@
-"""Mutations of module binaries: some anywhere, most within sections or bodies with sizes kept right.
+"""Mutations of module binaries: a few anywhere, most within one section or body, sizes kept right.
 
 What keeps the sizes right gets past the decoder's first checks and so reaches the validator.
 """

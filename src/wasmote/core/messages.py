@@ -128,9 +128,11 @@ def describe(status: int, detail: int = 0, detail2: int = 0) -> str:
     if status is Status.TYPE_MISMATCH:
         return _describe_mismatch(detail, detail2)
     if status is Status.UNSUPPORTED_FEATURE:
-        return f"unsupported feature {_feature(detail)}: the module needs it, this runtime lacks it"
+        return f"unsupported feature {_feature(detail)}, which the module needs"
     if status is Status.LIMIT_BINARY_SIZE:
         return f"too large: the module has {detail} bytes, the limit is {detail2}"
+    if status is Status.LIMIT_CUSTOM_SECTIONS:
+        return f"too many custom sections: {detail}, the limit is {detail2}"
     if status in _LIMITS:
         what, field = _LIMITS[status]
         return f"too many {what}: {detail}, the limit is {detail2} (Limits.{field})"

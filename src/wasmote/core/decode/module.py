@@ -12,7 +12,7 @@ from wasmote.core.decode.definitions import (
     decode_table_section,
 )
 from wasmote.core.decode.exports import decode_export_section
-from wasmote.core.decode.imports import decode_import_section
+from wasmote.core.decode.imports import check_limit, decode_import_section
 from wasmote.core.decode.segments import (
     decode_data_count_section,
     decode_data_section,
@@ -85,6 +85,7 @@ RANKS = constants(u8, [0, *(1 + _ORDER.index(i) for i in sorted(_ORDER))])
 MAGIC = 0x6D73_6100  # "\0asm", little-endian
 VERSION = 1
 MAXIMUM_SIZE = 0xFFFF_FFFF
+MAXIMUM_CUSTOM_SECTIONS = 100_000
 
 
 @native(export="module_load")
@@ -200,6 +201,9 @@ def decode_contents(loader: ptr[Loader], section: u32, at: ptr[u8]) -> void:
 @native
 def decode_custom_section(loader: ptr[Loader]) -> void:
     m = loader.module
+    check_limit(loader, m.custom_count, MAXIMUM_CUSTOM_SECTIONS, Status.LIMIT_CUSTOM_SECTIONS)
+    if failed(loader.reader):
+        return
     made = append_room(loader, ptr[u8](m.customs), m.custom_count, sizeof(CustomSection))
     m.customs = ptr[CustomSection](made)
     if made is None:
