@@ -75,6 +75,8 @@ BASE = _table(u16, _base)
 BRANCH = _table(u16, lambda i: OPCODES.get(f"br_if {i.name} SS forward", 0))
 #: Branch when a comparison of floats does not hold.
 BRANCH_NOT = _table(u16, lambda i: OPCODES.get(f"br_unless {i.name} SS forward", 0))
+#: Add to a local, compare, branch back.
+STEP = _table(u16, lambda i: OPCODES.get(f"step {i.name} S", 0))
 NEGATED = _table(u8, _negated)
 #: Value type of the first operand and of the result (0: none).
 PARAM = _table(u8, lambda i: i.params[0] if i.params else 0)

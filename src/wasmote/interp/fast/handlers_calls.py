@@ -6,7 +6,7 @@ instances leave the interpreter through `call_outside`.
 
 from wasmote.core.function import instance_function
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, FuncInst, Instance
+from wasmote.core.structs import Exec, FuncInst, Function, Instance
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init
 from wasmote.nativepy import inline, load, native, ptr, store, tail, trap_if, u8, u16, u32, u64, usize
 
@@ -22,6 +22,7 @@ from .registers import (
     operand_units,
     pc_offset,
     poll_then_go_on,
+    trap,
     write_if,
 )
 
@@ -68,8 +69,8 @@ def call_first(
 ) -> u32:  # fmt: skip
     """[op, frame distance, 0 (2), function (2)]: translate, then become a `call`."""
     function = inst.module.functions + load(u32, pc + 4, align=2)
-    trap = translated(exec, inst, function)
-    trap_if(trap != 0, trap)
+    code = translated(exec, inst, function)
+    trap_if(code != 0, code)
     store(ptr[u32](pc + 2), function.code, align=2)
     pc[0] = OPCODES["call"]
     return go(pc, fp, mem, size, exec, inst, table, r, f)
@@ -103,6 +104,21 @@ def call_import(
     return tail(outside, pc + 4, fp, cells, size, exec, inst, table, u64(usize(target)), f)
 
 
+@native(convention="handler", cold=True, noinline=True)
+def translate_first(
+    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+    table: ptr[usize], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Translate the function at `mem`, then execute the instruction at `pc` again."""
+    code = translated(exec, inst, ptr[Function](mem))
+    if code != 0:
+        return tail(trap, pc, fp, mem, size, exec, inst, table, u64(code), f)
+    if inst.module.memory_count != 0:
+        memory = inst.memories[0]
+        return go(pc, fp, memory.data, memory.size, exec, inst, table, r, f)
+    return go(pc, fp, mem, size, exec, inst, table, r, f)
+
+
 def call_indirect(form: str) -> None:
     """[op, frame distance, table, type (2), index?]"""
     units = 5 + operand_units(form, u32)
@@ -126,8 +142,7 @@ def call_indirect(form: str) -> None:
             return tail(outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f)
         function = module.functions + target.index
         if function.code == 0:
-            trap = translated(exec, inst, function)
-            trap_if(trap != 0, trap)
+            return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
         start = exec.code + function.code
         back = code_offset(exec, pc + units)
         return enter_function(start, back, u32(pc[1]), pc, fp, mem, size, exec, inst, table, r, f)

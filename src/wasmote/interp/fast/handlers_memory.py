@@ -7,53 +7,63 @@ from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.isa import INSTRUCTIONS, Instruction
-from wasmote.nativepy import Type, inline, load, ptr, trap_if, u8, u16, u32, u64, usize
+from wasmote.nativepy import Type, const, inline, load, ptr, trap_if, u8, u16, u32, u64, usize
 
 from .bulk import bulk
 from .handlers_numeric import native_params
-from .registers import FLOATS, go, handler, new_f, new_r, operand, operand_units, read_slot, write_if
+from .registers import FLOATS, go, handler, new_f, new_r, operand, operand_units, write_if
 
-#: Addresses: a slot, the accumulator, the sum of two slots, of the accumulator and a slot.
-ADDRESS_FORMS = {"S": 1, "A": 0, "SS": 2, "AS": 1}
-STORE_FORMS = ("SS", "SA", "SI", "AS", "AI")
+#: Addresses: a slot or the accumulator, alone or plus a slot or an immediate (the sum wraps at 32 bits).
+ADDRESS_FORMS = ("S", "A", "SS", "AS", "SI", "AI")
+#: Values of a store: a slot, the accumulator, an immediate (integers only).
+VALUE_FORMS = ("S", "A", "I")
+
+
+def address_units(form: str) -> int:
+    return sum(operand_units(part, u32) for part in form)
+
+
+@inline
+def effective_address(form: const, p, at, fp, r):
+    """The sum of an address's parts, named from unit `p`, and the offset at unit `at`."""
+    address = operand(form[0], u32, p, fp, r, r)
+    if len(form) == 2:
+        address = address + operand(form[1], u32, p + operand_units(form[0], u32), fp, r, r)
+    return u64(address) + u64(load(u32, p + at, align=2))
 
 
 def load_handler(i: Instruction, form: str, saved: bool) -> None:
     """[op, dst, address…, offset (2)]"""
     meaning, access = i.semantics, i.access
-    at = 2 + ADDRESS_FORMS[form]
+    units = address_units(form)
 
     @handler(f"{i.name} {form} {'S' if saved else 'A'}")
     def run(
         pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
         table: ptr[usize], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
-        address = u32(r) if form[0] == "A" else read_slot(u32, fp, pc[2])
-        if len(form) == 2:
-            address = address + read_slot(u32, fp, pc[at - 1])
-        start = u64(address) + u64(load(u32, pc + at, align=2))
+        start = effective_address(form, pc + 2, units, fp, r)
         trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
         value = meaning(mem + start)
         write_if(saved, fp, pc[1], value)
-        return go(pc + at + 2, fp, mem, size, exec, inst, table, new_r(value, r), new_f(value, f))
+        return go(pc + 4 + units, fp, mem, size, exec, inst, table, new_r(value, r), new_f(value, f))
 
 
-def store_handler(i: Instruction, form: str) -> None:
-    """[op, address?, value?, offset (2)]"""
+def store_handler(i: Instruction, form: str, value_form: str) -> None:
+    """[op, address…, value?, offset (2)]"""
     meaning, access = i.semantics, i.access
     kind: Type = native_params(i)[1]
-    second = 1 + operand_units(form[0], u32)
-    at = second + operand_units(form[1], kind)
+    second = 1 + address_units(form)
+    at = second + operand_units(value_form, kind)
 
-    @handler(f"{i.name} {form}")
+    @handler(f"{i.name} {form} {value_form}")
     def run(
         pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
         table: ptr[usize], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
-        address = u32(r) if form[0] == "A" else read_slot(u32, fp, pc[1])
-        start = u64(address) + u64(load(u32, pc + at, align=2))
+        start = effective_address(form, pc + 1, at - 1, fp, r)
         trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
-        meaning(mem + start, operand(form[1], kind, pc + second, fp, r, f))
+        meaning(mem + start, operand(value_form, kind, pc + second, fp, r, f))
         return go(pc + at + 2, fp, mem, size, exec, inst, table, r, f)
 
 
@@ -63,8 +73,9 @@ for _instruction in INSTRUCTIONS.values():
             for _saved in (False, True):
                 load_handler(_instruction, _form, _saved)
     elif _instruction.family == "store":
-        for _form in STORE_FORMS:
-            store_handler(_instruction, _form)
+        for _form in ADDRESS_FORMS:
+            for _value in VALUE_FORMS:
+                store_handler(_instruction, _form, _value)
 
 
 @handler("memory.size")

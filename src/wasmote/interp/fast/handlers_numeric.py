@@ -5,7 +5,7 @@ Forms are named by their operands: S slot, A accumulator, I immediate; then A or
 
 from wasmote.core.structs import Exec, Instance
 from wasmote.isa import INSTRUCTIONS, Instruction
-from wasmote.nativepy import Type, ptr, u8, u16, u32, u64, usize
+from wasmote.nativepy import Type, i16, i32, ptr, u8, u16, u32, u64, usize
 from wasmote.nativepy.types import Int
 
 from .registers import FLOATS, go, handler, jump, new_f, new_r, operand, operand_units, write_if
@@ -13,7 +13,7 @@ from .registers import FLOATS, go, handler, jump, new_f, new_r, operand, operand
 UNARY_FORMS = ("S", "A")
 BINARY_FORMS = ("SS", "SI", "AS", "AI", "SA")
 #: The name of an operation's first form, by `bytecode.Family`.
-FIRST_FORM = ("", "S A", "SS A", "SS A", "S A", "SS")
+FIRST_FORM = ("", "S A", "SS A", "SS A", "S A", "S S")
 
 
 def native_params(instruction: Instruction) -> list[Type]:
@@ -73,6 +73,23 @@ def branch(i: Instruction, form: str, when: bool, back: bool) -> None:
         return go(pc + units, fp, mem, size, exec, inst, table, r, f)
 
 
+def step(i: Instruction, form: str) -> None:
+    """[op, distance (2), slot, step, b…]: the end of a counting loop. Add to a local, compare, branch back."""
+    (left, right), meaning = native_params(i), i.semantics
+    units = 5 + operand_units(form, right)
+
+    @handler(f"step {i.name} {form}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        count = fp[pc[3]] + u32(i32(i16(pc[4])))
+        fp[pc[3]] = count
+        if meaning(left(count), operand(form, right, pc + 5, fp, r, f)) != 0:
+            return jump(True, pc, fp, mem, size, exec, inst, table, u64(count), f)
+        return go(pc + units, fp, mem, size, exec, inst, table, u64(count), f)
+
+
 def branch_on_zero(kind: Type, name: str, form: str, when_zero: bool, back: bool) -> None:
     """[op, distance (2), a?]: branch on an integer being zero or not."""
     units = 3 + operand_units(form, kind)
@@ -102,6 +119,9 @@ def _make(i: Instruction) -> None:
             for form in BINARY_FORMS:
                 for back in (False, True):
                     branch(i, form, when, back)
+    if i.family == "compare" and native_params(i)[0] in (i32, u32):
+        for form in ("S", "I"):
+            step(i, form)
 
 
 for _instruction in INSTRUCTIONS.values():

@@ -33,6 +33,19 @@ def move(name: str, kind: Type) -> None:
         return go(pc + 3, fp, mem, size, exec, inst, table, r, f)
 
 
+def move_twice(name: str, kind: Type) -> None:
+    """[op, dst, src, dst, src]: two moves, one after the other."""
+
+    @handler(f"move{name} twice")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        write_slot(fp, pc[1], read_slot(kind, fp, pc[2]))
+        write_slot(fp, pc[3], read_slot(kind, fp, pc[4]))
+        return go(pc + 5, fp, mem, size, exec, inst, table, r, f)
+
+
 def constant(name: str, kind: Type, units: int) -> None:
     """[op, dst, value…]"""
 
@@ -106,6 +119,8 @@ def global_set(name: str, kind: Type, form: str) -> None:
 
 move("32", u32)
 move("64", u64)
+move_twice("32", u32)
+move_twice("64", u64)
 constant("32", u32, 2)
 constant("64", u64, 4)
 for _name, _kind in KINDS:

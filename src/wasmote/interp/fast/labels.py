@@ -2,9 +2,9 @@
 
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import NONE
-from wasmote.nativepy import addr, boolean, constants, inline, load, native, ptr, store, u8, u16, u32
+from wasmote.nativepy import addr, boolean, constants, i16, i32, inline, load, native, ptr, store, u8, u16, u32
 
-from .bytecode import BRANCH, BRANCH_NOT, FAMILY, NEGATED, OPCODES, Family
+from .bytecode import BRANCH, BRANCH_NOT, FAMILY, NEGATED, OPCODES, STEP, Family
 from .handlers_variables import KINDS
 from .leb import read_s33, read_u32, skip_leb
 from .stack import (
@@ -36,7 +36,7 @@ from .stack import (
 )
 
 BLOCK, LOOP, IF, ELSE = 2, 3, 4, 5
-I32_EQZ, I64_EQZ = 0x45, 0x50
+I32_EQZ, I32_NE, I64_EQZ = 0x45, 0x47, 0x50
 RETURN = constants(u16, [OPCODES[f"return {name} {form}"] for name, _ in KINDS for form in ("S", "A")])
 
 
@@ -232,7 +232,9 @@ def take_condition(t: ptr[Translator]) -> u32:
             for i in range(u32(0), 6):
                 t.held[i] = p[i]
             t.at = t.r_at
-            t.last_at = NONE
+            t.last_at = t.before_at
+            t.before_at = NONE
+            t.last_row = NONE
             return row + 1
     if o.where == CONSTANT:
         settle(t, o)
@@ -245,6 +247,8 @@ def take_condition(t: ptr[Translator]) -> u32:
 @native
 def emit_condition(t: ptr[Translator], row: u32, form: u32, when: boolean, back: boolean) -> u32:
     """Branch if a taken condition is `when`. Returns where the instruction is; its distance is unset."""
+    if back and when and emit_step(t, row, form):
+        return t.last_at
     at = t.at
     opcode: u32 = 0
     units = form_units(row, form)
@@ -265,6 +269,38 @@ def emit_condition(t: ptr[Translator], row: u32, form: u32, when: boolean, back:
         p[3 + i] = t.held[i]
     finish(t, 3 + units)
     return at
+
+
+@native
+def emit_step(t: ptr[Translator], row: u32, form: u32) -> boolean:
+    """Join a backward branch with the addition to a local that it tests, if that is what came before."""
+    at = t.last_at
+    compared = row - 1
+    immediate = form == 3
+    if row == PLAIN and form == ACC:  # not zero
+        compared = I32_NE
+        immediate = True
+        store(ptr[u32](addr(t.held)), u32(0), align=2)
+    elif row == PLAIN or STEP[compared] == 0 or form != 2 and form != 3:
+        return False
+    if at == NONE or t.failed != 0 or at + 5 != t.at or t.code[at] != OPCODES["i32.add SI S"]:
+        return False
+    p = t.code + at
+    amount = load(i32, p + 3, align=2)
+    if p[1] != p[2] or amount != i32(i16(amount)):
+        return False
+    if compared != I32_NE or row != PLAIN:
+        if not immediate and t.held[0] == p[1]:
+            return False  # compared with itself
+    slot = p[1]
+    p[0] = u16(STEP[compared]) + (u16(1) if immediate else u16(0))
+    p[3] = slot
+    p[4] = u16(i16(amount))
+    p[5] = t.held[0]
+    p[6] = t.held[1]
+    t.at = at
+    finish(t, u32(7) if immediate else u32(6))
+    return True
 
 
 @native

@@ -5,6 +5,7 @@ from wasmote.core.structs import NONE, FuncType
 from wasmote.nativepy import addr, boolean, constants, i32, i64, inline, native, ptr, store, u8, u16, u32, u64
 
 from .bytecode import BASE, COMMUTATIVE, FAMILY, NEGATED, OPCODES, RESULT, Family
+from .handlers_memory import ADDRESS_FORMS, address_units
 from .handlers_variables import KINDS
 from .leb import read_u32, read_u64
 from .stack import (
@@ -42,6 +43,9 @@ from .stack import (
 )
 
 I32_EQZ, I32_ADD = 0x45, 0x6A
+#: By index into ADDRESS_FORMS: units of the operands; whether one is the accumulator.
+ADDRESS_UNITS = constants(u8, [address_units(form) for form in ADDRESS_FORMS])
+ADDRESS_IN_R = constants(u8, ["A" in form for form in ADDRESS_FORMS])
 #: Forms of binary operations, in the handlers' order.
 SS, SI, AS, AI, SA = range(5)
 SELECT = constants(u16, [OPCODES[f"select {name} S A"] for name, _ in KINDS])
@@ -175,33 +179,51 @@ def read_offset(t: ptr[Translator]) -> u32:
 
 
 @native
+def take_address(t: ptr[Translator], o: ptr[Operand]) -> u32:
+    """How a load or store reads its address, an index into ADDRESS_FORMS. An addition that just computed it
+    is taken back, for the load or store does it; its operands are then in `held`."""
+    if o.where == ACCUMULATOR and t.r_at == t.last_at and t.last_row == I32_ADD:
+        p = t.code + t.r_at + 2
+        for i in range(u32(0), 3):
+            t.held[i] = p[i]
+        t.at = t.r_at
+        t.last_at = t.before_at
+        t.before_at = NONE
+        t.last_row = NONE
+        match t.last_form:
+            case 0:  # SS
+                return u32(2)
+            case 1:  # SI
+                return u32(4)
+            case 3:  # AI
+                return u32(5)
+            case _:  # AS, and SA: the same sum
+                return u32(3)
+    if o.where == CONSTANT:
+        settle(t, o)
+    form = form_of(t, o)
+    t.held[0] = u16(o.slot)
+    return form
+
+
+@native
+def write_address(t: ptr[Translator], p: ptr[u16], form: u32) -> u32:
+    """Write what `take_address` found; returns the units."""
+    units = u32(ADDRESS_UNITS[form])
+    for i in range(u32(0), units):
+        p[i] = t.held[i]
+    return units
+
+
+@native
 def load_value(t: ptr[Translator], row: u32):
     offset = read_offset(t)
-    o = operand_at(t, 0)
-    form: u32 = 0
-    units: u32 = 2
-    taken = False
-    if o.where == ACCUMULATOR and t.r_at == t.last_at and t.last_row == I32_ADD:
-        if t.last_form == SS or t.last_form == AS:  # take the addition back: the load does it
-            taken = True
-            form = u32(2) if t.last_form == SS else u32(3)
-            units = u32(4) if t.last_form == SS else u32(3)
-            t.at = t.r_at
-    if not taken:
-        if o.where == CONSTANT:
-            settle(t, o)
-        form = form_of(t, o)
-    slot = o.slot
+    form = take_address(t, operand_at(t, 0))
     pop(t)
-    if not taken:
-        release(t, u32(RESULT[row]))
-    elif IS_FLOAT[RESULT[row]] != 0:
-        release_f(t)
+    release(t, u32(RESULT[row]))
     at = t.at
     p = begin(t, u32(BASE[row]) + form * 2)
-    if not taken and form != ACC:
-        p[2] = u16(slot)
-        units = 3
+    units = 2 + write_address(t, p + 2, form)
     store(ptr[u32](p + units), offset, align=2)
     finish(t, units + 2)
     push_result(t, u32(RESULT[row]), at)
@@ -212,39 +234,25 @@ def store_value(t: ptr[Translator], row: u32):
     offset = read_offset(t)
     address = operand_at(t, 1)
     value = operand_at(t, 0)
-    if address.where == CONSTANT:
-        settle(t, address)
     if value.where == CONSTANT and (IS_FLOAT[value.type] != 0 or not fits_immediate(value)):
         settle(t, value)
-    left = form_of(t, address)
-    right = form_of(t, value)
-    if left == ACC and right == ACC:  # no form reads both accumulators
-        in_slot(t, address)
-        left = 0
-    p = begin(t, u32(BASE[row]) + store_index(left, right))
-    units: u32 = 1
-    if left != ACC:
-        p[1] = u16(address.slot)
-        units = 2
-    if right == IMMEDIATE:
+    if IS_FLOAT[value.type] == 0 and value.where == ACCUMULATOR:
+        in_slot(t, address)  # two integers cannot both be in the accumulator
+    form = take_address(t, address)
+    kind = form_of(t, value)
+    if kind == ACC and IS_FLOAT[value.type] == 0 and ADDRESS_IN_R[form] != 0:
+        kind = 0
+    p = begin(t, u32(BASE[row]) + form * 3 + kind)
+    units = 1 + write_address(t, p + 1, form)
+    if kind == IMMEDIATE:
         units += write_immediate(p + units, value)
-    elif right != ACC:
+    elif kind != ACC:
         p[units] = u16(value.slot)
         units += 1
     store(ptr[u32](p + units), offset, align=2)
     finish(t, units + 2)
     pop(t)
     pop(t)
-
-
-@native
-def store_index(left: u32, right: u32) -> u32:
-    """Which of the handlers' STORE_FORMS (SS SA SI AS AI) reads an address and a value so."""
-    if left == ACC:
-        return u32(4) if right == IMMEDIATE else u32(3)
-    if right == ACC:
-        return u32(1)
-    return u32(2) if right == IMMEDIATE else u32(0)
 
 
 # -- variables -------------------------------------------------------------------------------------

@@ -12,6 +12,8 @@ from .bytecode import OPCODES
 
 #: Where a value is.
 TEMPORARY, LOCAL, CONSTANT, ACCUMULATOR = range(4)
+#: What `last_row` says of a move: the next one may join it.
+MOVE32, MOVE64 = 1000, 1001
 #: Units that any single instruction but br_table needs at most, with room to spare.
 ROOM = 24
 
@@ -80,6 +82,7 @@ class Translator:
     last_at: u32
     last_row: u32
     last_form: u32
+    before_at: u32  # the instruction before that one
     # Backtraces: which instruction made the unit at `probe`.
     probe: u32
     probed: ptr[u8]
@@ -102,6 +105,7 @@ def begin(t: ptr[Translator], opcode: u32) -> ptr[u16]:
         return t.scrap + 0
     if t.at <= t.probe:
         t.probed = t.instruction
+    t.before_at = t.last_at
     t.last_at = t.at
     t.last_row = NONE
     p = t.code + t.at
@@ -276,9 +280,18 @@ def emit_move(t: ptr[Translator], type: u32, to: u32, source: u32):
         emit_save(t, type, to)
         return
     written(t, to)
+    mark = u32(MOVE32) if CELLS[type] == 1 else MOVE64
+    if t.last_at != NONE and t.last_row == mark and t.failed == 0:
+        t.code[t.last_at] = OPCODES["move32 twice"] if CELLS[type] == 1 else u16(OPCODES["move64 twice"])
+        t.code[t.at] = u16(to)
+        t.code[t.at + 1] = u16(source)
+        t.last_row = NONE
+        finish(t, 2)
+        return
     p = begin(t, u32(OPCODES["move32"]) if CELLS[type] == 1 else OPCODES["move64"])
     p[1] = u16(to)
     p[2] = u16(source)
+    t.last_row = mark
     finish(t, 3)
 
 
