@@ -1,4 +1,4 @@
-"""Compile and call native functions from tests: `library = compile_and_load(f, g)`; `library.f(1, 2)`."""
+"""Compile and call native functions from tests: `library = Library(f, g)`, then `library.f(1, 2)`."""
 
 import ctypes
 import os
@@ -7,7 +7,7 @@ from typing import Any
 
 from wasmote.nativepy.lang import NativeFunction
 from wasmote.nativepy.mirror import ctype
-from wasmote.nativepy.targets import host_target
+from wasmote.nativepy.targets import Target, host_target
 from wasmote.nativepy.unit import Unit
 
 from .build import build_image
@@ -15,19 +15,27 @@ from .loader import LoadedImage
 
 
 class Library:
-    """Exported native functions as ctypes functions."""
+    """Exported native functions as ctypes functions.
 
-    def __init__(self, *functions: NativeFunction, level: int = 1) -> None:
-        raw = build_image(functions, host_target(), level).encode()
+    `target` may differ from the host's in what nativepy is allowed to use there.
+    """
+
+    def __init__(
+        self, *functions: NativeFunction, level: int = 1, target: Target | None = None
+    ) -> None:
+        target = target or host_target()
+        raw = build_image(functions, target, level).encode()
         with tempfile.NamedTemporaryFile(suffix=".img", delete=False) as file:
             file.write(raw)
         self.image = LoadedImage(file.name)
         os.unlink(file.name)
-        unit = Unit(host_target())
+        unit = Unit(target)
         for function in functions:
             names, annotations = unit.parameters(function)
-            prototype = ctypes.CFUNCTYPE(ctype(annotations.get("return")), *(ctype(annotations[n]) for n in names))
-            setattr(self, function.export or "", prototype(self.image.symbol(function.export or "")))
+            arguments = (ctype(annotations[name]) for name in names)
+            prototype = ctypes.CFUNCTYPE(ctype(annotations.get("return")), *arguments)
+            symbol = self.image.symbol(function.export or "")
+            setattr(self, function.export or "", prototype(symbol))
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"{name} was not compiled")

@@ -153,6 +153,8 @@ class ExpressionCompiler:
             return self.coerce(operand, boolean)
         if isinstance(operand.value, ConstantTable):
             return self.table(operand.value)
+        if isinstance(operand.value, NativeFunction):
+            return self.function_address(operand.value)
         raise self.fail(f"{what} is a compile-time value of no machine type; convert it, as in u32(...)")
 
     def table(self, table: ConstantTable) -> Value:
@@ -420,7 +422,7 @@ class ExpressionCompiler:
         self.b.begin(otherwise)
         b = self.expr(node.orelse)
         if isinstance(a, Known) and isinstance(b, Known):
-            raise self.fail("give one side of this conditional a type, as in u32(1) if … else 0")
+            a = self.runtime(a, "this side of the conditional")
         kind = a.type if isinstance(a, Value) else b.type  # type: ignore[union-attr]
         left, right = self.coerce(a, kind), self.coerce(b, kind)
         self.b.lines.insert(mark, f"  br label %{done}{self.b.location}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .builder import Known, Place, Value
 from .expressions import Operand
-from .lang import HandlerSet, NativeFunction
+from .lang import HandlerSet, Intrinsic, NativeFunction
 from .types import (
     Float,
     FunctionType,
@@ -49,8 +49,10 @@ def known(c: "BodyCompiler", node: ast.expr, kind: type, what: str):  # noqa: AN
     return operand.value
 
 
-def name_of(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id  # type: ignore[attr-defined]
+def name_of(c: "BodyCompiler", node: ast.Call) -> str:
+    """Which intrinsic is called, whatever name it was given here."""
+    intrinsic: Intrinsic = known(c, node.func, Intrinsic, "an intrinsic")
+    return intrinsic.name
 
 
 # -- layout, addresses and memory ------------------------------------------------------------
@@ -118,7 +120,7 @@ def _store(c: "BodyCompiler", node: ast.Call) -> Operand:
 @lowering("volatile_load", "atomic_load", takes=1)
 @lowering("volatile_store", "atomic_store", "atomic_add", "atomic_exchange", takes=2)
 def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
-    name = name_of(node)
+    name = name_of(c, node)
     target = pointer(c, node.args[0])
     kind = resolve(target.type.target)  # type: ignore[attr-defined]
     text, align = c.ir(kind), c.size(kind)
@@ -139,7 +141,7 @@ def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
 
 @lowering("copy", "fill", takes=3)
 def _block(c: "BodyCompiler", node: ast.Call) -> Operand:
-    name = name_of(node)
+    name = name_of(c, node)
     target = pointer(c, node.args[0])
     count = c.coerce(c.expr(node.args[2]), usize, "size")
     size = c.ir(usize)
@@ -162,9 +164,9 @@ def _signed_division(c: "BodyCompiler", node: ast.Call) -> Operand:
     left, right = (c.expr(a) for a in node.args)
     kind = c.runtime(left if isinstance(left, Value) else right).type
     if not isinstance(kind, Int) or not kind.signed:
-        raise c.fail(f"{name_of(node)} takes signed integers, found {kind}")
+        raise c.fail(f"{name_of(c, node)} takes signed integers, found {kind}")
     a, b = c.coerce(left, kind), c.coerce(right, kind)
-    return Value(kind, c.b.value(f"{name_of(node)} {c.ir(kind)} {a.text}, {b.text}"))
+    return Value(kind, c.b.value(f"{name_of(c, node)} {c.ir(kind)} {a.text}, {b.text}"))
 
 
 def scalar(t: Type) -> Type:
@@ -182,8 +184,8 @@ def overloaded(c: "BodyCompiler", t: Type) -> str:
 def _bits(c: "BodyCompiler", node: ast.Call) -> Operand:
     value = c.runtime(c.expr(node.args[0]))
     if not isinstance(scalar(value.type), Int):
-        raise c.fail(f"{name_of(node)} takes an integer, found {value.type}")
-    text, name = c.ir(value.type), {"clz": "ctlz", "ctz": "cttz", "popcnt": "ctpop"}[name_of(node)]
+        raise c.fail(f"{name_of(c, node)} takes an integer, found {value.type}")
+    text, name = c.ir(value.type), {"clz": "ctlz", "ctz": "cttz", "popcnt": "ctpop"}[name_of(c, node)]
     extra = "" if name == "ctpop" else ", i1 false"
     return Value(value.type, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, value.type)}({text} {value.text}{extra})"))
 
@@ -193,8 +195,8 @@ def _rotate(c: "BodyCompiler", node: ast.Call) -> Operand:
     value = c.runtime(c.expr(node.args[0]))
     amount = c.coerce(c.expr(node.args[1]), value.type, "rotation")
     if not isinstance(scalar(value.type), Int):
-        raise c.fail(f"{name_of(node)} takes an integer, found {value.type}")
-    text, name = c.ir(value.type), "fshl" if name_of(node) == "rotl" else "fshr"
+        raise c.fail(f"{name_of(c, node)} takes an integer, found {value.type}")
+    text, name = c.ir(value.type), "fshl" if name_of(c, node) == "rotl" else "fshr"
     shown = f"{text} {value.text}, {text} {value.text}, {text} {amount.text}"
     call = f"call {text} @llvm.{name}.{overloaded(c, value.type)}({shown})"
     return Value(value.type, c.b.value(call))
@@ -206,8 +208,8 @@ def _floating(c: "BodyCompiler", node: ast.Call) -> Operand:
     values = [c.runtime(c.expr(a)) for a in node.args]
     kind = values[0].type
     if not isinstance(scalar(kind), Float):
-        raise c.fail(f"{name_of(node)} takes a float, found {kind}")
-    name = {"nearest": "roundeven"}.get(name_of(node), name_of(node))
+        raise c.fail(f"{name_of(c, node)} takes a float, found {kind}")
+    name = {"nearest": "roundeven"}.get(name_of(c, node), name_of(c, node))
     text = c.ir(kind)
     shown = ", ".join(f"{text} {c.coerce(v, kind).text}" for v in values)
     return Value(kind, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, kind)}({shown})"))
@@ -251,7 +253,7 @@ def _in_lane0(c: "BodyCompiler", node: ast.Call) -> Operand:
 @lowering("lane", "splat", takes=2)
 @lowering("with_lane", takes=3)
 def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
-    if name_of(node) == "splat":
+    if name_of(c, node) == "splat":
         kind: Vector = known(c, node.args[0], Vector, "a vector type")
         value = c.coerce(c.expr(node.args[1]), kind.element)
         text = c.ir(kind)
@@ -262,7 +264,7 @@ def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
     if not isinstance(vector.type, Vector):
         raise c.fail(f"expected a vector, found {vector.type}")
     index = c.coerce(c.expr(node.args[1]), i32, "lane")
-    if name_of(node) == "lane":
+    if name_of(c, node) == "lane":
         text = f"extractelement {c.ir(vector.type)} {vector.text}, i32 {index.text}"
         return Value(vector.type.element, c.b.value(text))
     value = c.coerce(c.expr(node.args[2]), vector.type.element)
@@ -278,7 +280,7 @@ def _expect(c: "BodyCompiler", node: ast.Call) -> Operand:
     condition = c.condition(node.args[0])
     if isinstance(condition, Known):
         return condition
-    expected = "true" if name_of(node) == "likely" else "false"
+    expected = "true" if name_of(c, node) == "likely" else "false"
     return Value(boolean, c.b.value(f"call i1 @llvm.expect.i1(i1 {condition.text}, i1 {expected})"))
 
 
