@@ -117,9 +117,11 @@ def read_block_type(loader: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
 
 @native
 def begin_block(loader: ptr[Loader], opcode: u32) -> boolean:
-    """`block`, `loop`, and `if` after its condition."""
+    """`block`, `loop` and `if`."""
     types = stack(ControlFrame)
     if not read_block_type(loader, types):
+        return False
+    if opcode == IF and not pop(loader, ValueType.I32):
         return False
     if not pop_types(loader, types.params, types.param_count):
         return False
@@ -131,11 +133,6 @@ def begin_block(loader: ptr[Loader], opcode: u32) -> boolean:
     frame.results = types.results
     frame.result_count = types.result_count
     return push_types(loader, types.params, types.param_count)
-
-
-@native
-def begin_if(loader: ptr[Loader], opcode: u32) -> boolean:
-    return pop(loader, ValueType.I32) and begin_block(loader, opcode)
 
 
 @native

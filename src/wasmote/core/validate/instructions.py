@@ -12,8 +12,8 @@ from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import FuncType, GlobalType
 from wasmote.core.validate.constant import is_declared
 from wasmote.core.validate.control import (
+    begin_block,
     begin_else,
-    begin_if,
     branch,
     branch_table,
     return_,
@@ -83,7 +83,7 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
         case Opcode.NOP:
             return True
         case Opcode.IF:
-            return begin_if(loader, opcode)
+            return begin_block(loader, opcode)
         case Opcode.ELSE:
             return begin_else(loader)
         case Opcode.BR:
