@@ -18,7 +18,7 @@ def define(folder: Path, source: str) -> dict[str, Any]:
         path = folder / f"program{number}.py"
     text = PRELUDE + source
     path.write_text(text)
-    names: dict[str, Any] = {"__name__": path.stem}
+    names: dict[str, Any] = {"__name__": str(path)}
     exec(compile(text, str(path), "exec"), names)
     return names
 

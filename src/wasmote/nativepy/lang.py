@@ -50,7 +50,7 @@ def native(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """Decorator: a native function. See `NativeFunction` for the options."""
     if function is None:
         return lambda f: NativeFunction(f, **options)
-    return NativeFunction(function)
+    return NativeFunction(function, **options)
 
 
 def inline(function: Callable[..., Any]) -> NativeFunction:

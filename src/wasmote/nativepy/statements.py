@@ -358,16 +358,17 @@ class BodyCompiler(ExpressionCompiler):
 
     def match(self, node: ast.Match) -> None:
         subject = self.expr(node.subject)
-        cases = [(self.patterns(case.pattern), case.body) for case in node.cases]
         if any(case.guard for case in node.cases):
             raise self.fail("match with guards is not part of nativepy")
+        if isinstance(subject, Value) and not isinstance(subject.type, Int):
+            raise self.fail(f"match works on integers, found {subject.type}")
+        cases = [(self.patterns(case.pattern), case.body) for case in node.cases]
+        self.mark(node)
         if isinstance(subject, Known):
             for values, body in cases:
                 if values is None or subject.value in values:
                     return self.block(body)
             return None
-        if not isinstance(subject.type, Int):
-            raise self.fail(f"match works on integers, found {subject.type}")
         numbers = [value for values, _ in cases for value in values or ()]
         for value in numbers:
             if numbers.count(value) > 1:
