@@ -6,8 +6,8 @@
 - `files`: opening modules; `program`: linking and running them; `entry`: where a program starts;
 - `values`: arguments and results as text; `repl`: the prompt.
 
-A command is imported when it is asked for: starting up has to be quick. Here belongs what reads words
-and prints text; nothing below may import this package.
+A command is imported when it is asked for: starting up has to be quick. Here belongs what reads
+words and prints text; nothing below may import this package.
 """
 
 import sys

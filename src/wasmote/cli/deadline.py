@@ -16,14 +16,14 @@ _GRACE = 0.1
 class Deadline:
     """Within this context, a `Trap` of kind INTERRUPTED is raised after so many milliseconds.
 
-    WebAssembly code of `instance` is interrupted where it is, so the trap has a backtrace; whatever
-    else runs then (a host function that sleeps, say) is left by an exception. Works on the main thread
-    only, as all signals of Python.
+    WebAssembly code of `instance` is interrupted where it is, so the trap has a backtrace;
+    whatever else runs then (a host function that sleeps, say) is left by an exception. Works on the
+    main thread only, as all signals of Python.
     """
 
     def __init__(self, milliseconds: int | None) -> None:
         self.milliseconds = milliseconds
-        self.instance: "Instance | None" = None
+        self.instance: Instance | None = None
         self._expired = False
 
     def __enter__(self) -> "Deadline":

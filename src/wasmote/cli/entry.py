@@ -7,6 +7,7 @@ from wasmote.cli.report import CallError
 from wasmote.types import FuncType, ValType
 
 _MAINS = ("main", "__main_argc_argv", "_main")
+_NO_SYMBOL = "lookup the entry point symbol (like _start, main, _main, __main_argc_argv) failed"
 _I32 = ValType.I32
 _ARGUMENTS = ((), (_I32, _I32))
 _RESULTS = ((), (_I32,))
@@ -23,18 +24,16 @@ def run_main(program: Program) -> int:
         return 0
     name = next((each for each in _MAINS if each in exports), None)
     if name is None:
-        raise CallError(_no_main(program), f"lookup the entry point symbol (like _start, {_SYMBOLS}")
+        raise CallError(_no_main(program), _NO_SYMBOL)
     main = program.function(name)
-    type = main.type
-    if type.params not in _ARGUMENTS or type.results not in _RESULTS:
-        message = f"{name} is of type {type}, it must be () or (argc: i32, argv: i32), -> () or i32"
+    if main.type.params not in _ARGUMENTS or main.type.results not in _RESULTS:
+        message = (
+            f"{name} is of type {main.type}; it takes nothing or (i32, i32), returns at most i32"
+        )
         raise CallError(message, "invalid function type of main function")
-    arguments = _place_arguments(program) if type.params else ()
+    arguments = _place_arguments(program) if main.type.params else ()
     result: int | None = main(*arguments)
     return result or 0
-
-
-_SYMBOLS = "main, _main, __main_argc_argv) failed"
 
 
 def _no_main(program: Program) -> str:

@@ -1,8 +1,8 @@
 """`iwasm`: `wasmote run` with the messages and exit codes of WAMR's `iwasm`.
 
-For scripts that are written for it: all messages go to the standard output, options that make no sense
-print the usage and exit with 1, a module that cannot be loaded with 255, and what a C `main` without
-WASI returns does not matter.
+For scripts that are written for it: messages go to the standard output, options that make no sense
+print the usage and exit with 1, a module that cannot be loaded exits with 255, and what a C `main`
+without WASI returns does not matter.
 """
 
 import sys
@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from wasmote.cli.options import Command, UsageError
-from wasmote.cli.report import TRAPPED, WARNING, Refusal, Reporter
+from wasmote.cli.report import TRAPPED, WARNING, CommandError, Reporter
 from wasmote.cli.run import OPTIONS, check, run
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "iwasm",
     "[-options] wasm_file [args...]",
-    "Run a WebAssembly program with Wasmote, in the way of WAMR's iwasm. See also: wasmote run --help.",
+    "Run a WebAssembly program in the way of WAMR's iwasm. See also: wasmote run --help.",
     OPTIONS,
     """\
 exit codes: that of the program (proc_exit), else 0 all went well, 1 an exception or wrong options,
@@ -41,7 +41,7 @@ class IwasmReporter(Reporter):
         print(COMMAND.help())
         return TRAPPED
 
-    def refusal(self, error: Refusal) -> int:
+    def refusal(self, error: CommandError) -> int:
         print(error.iwasm)
         return error.iwasm_status
 
@@ -66,7 +66,8 @@ def _clock() -> str:
 
     seconds, milliseconds = divmod(time.monotonic_ns() // 1_000_000, 1000)
     minutes, hours = seconds // 60, seconds // 3600
-    return f"{hours % 24:02}:{minutes % 60:02}:{seconds % 60:02}:{milliseconds:03} - {get_ident():X}"
+    clock = f"{hours % 24:02}:{minutes % 60:02}:{seconds % 60:02}:{milliseconds:03}"
+    return f"{clock} - {get_ident():X}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

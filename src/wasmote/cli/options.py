@@ -1,7 +1,7 @@
 """Options of the command line: declared in tables, parsed here, explained by `--help`.
 
-A table is all that a command has to say about its options, so what is accepted and what is explained
-cannot differ. `argparse` would do, too, but importing it takes longer than a small program runs.
+A table is all that a command has to say about its options, so what is accepted and what is
+explained cannot differ. `argparse` would do, too, but its import takes longer than a small program.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,12 +29,12 @@ class Option:
     not: it is recognised, but an error that says why.
     """
 
-    __slots__ = ("convert", "default", "flags", "help", "name", "refusal", "repeated", "value")
+    __slots__ = ("convert", "default", "flags", "name", "refusal", "repeated", "text", "value")
 
     def __init__(
         self,
         flags: str,
-        help: str = "",
+        text: str = "",
         *,
         convert: "Callable[[str], Any]" = str,
         default: object = None,
@@ -46,7 +46,7 @@ class Option:
         last, _, self.value = last.partition(" ")
         self.flags = (*first, last)
         self.name = name or last.strip("-").replace("-", "_")
-        self.help = help
+        self.text = text
         self.convert = convert
         self.default = default if self.value or repeated else False
         self.repeated = repeated
@@ -92,7 +92,7 @@ class Command:
         self._by_flag = {flag: option for option in self.options for flag in option.flags}
 
     def parse(self, words: Sequence[str]) -> SimpleNamespace:
-        """The options' values as attributes, and as `words` what is no option. Raises UsageError."""
+        """The options' values as attributes; what is no option as `words`. Raises UsageError."""
         found = SimpleNamespace(words=[])
         for option in self.options:
             setattr(found, option.name, [] if option.repeated else option.default)
@@ -141,12 +141,12 @@ class Command:
             if option.refusal:
                 continue
             title = f"  {option}"
-            text = wrap(option.help, _WIDTH - _HELP_COLUMN)
+            first, *more = wrap(option.text, _WIDTH - _HELP_COLUMN)
             if len(title) >= _HELP_COLUMN:
                 lines.append(title)
                 title = ""
-            lines += [f"{title:{_HELP_COLUMN}}{text[0]}"]
-            lines += [f"{'':{_HELP_COLUMN}}{line}" for line in text[1:]]
+            lines.append(f"{title:{_HELP_COLUMN}}{first}")
+            lines += [f"{'':{_HELP_COLUMN}}{line}" for line in more]
         return "\n".join([*lines, "", self.notes.strip()]).rstrip()
 
 
@@ -177,7 +177,7 @@ def one_of(*names: str) -> Callable[[str], str]:
 
 
 def number(minimum: int, maximum: int) -> Callable[[str], int]:
-    """A conversion to a whole number in a range; a K, M or G at the end counts in powers of 1024."""
+    """A conversion to a whole number in a range; a K, M or G at the end is a power of 1024."""
 
     def convert(word: str) -> int:
         digits, scale = word, 1

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WASI_MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
 
+
 class Program:
     """The instance of the module in `words[0]` of the options, and of all that it imports.
 
@@ -34,14 +35,18 @@ class Program:
         self.instance = self._instantiate(self.path)
 
     def function(self, name: str) -> "Func":
-        """The exported function `name`; `$module$name` is one of an imported module. Raises CallError."""
+        """The exported function `name`; `$module$name` is one of an imported module.
+
+        Raises CallError.
+        """
         module, _, plain = name[1:].partition("$") if name.startswith("$") else ("", "", name)
         instance = self.modules.get(module) if plain and module else self.instance
         if instance is None or not plain:
             instance, plain = self.instance, name
-        export = instance.exports[plain] if plain in instance.exports else None
+        exports = instance.exports
+        export = exports[plain] if plain in exports else None  # noqa: SIM401 - it has no get()
         if export is not None and isinstance(export.type, FuncType):
-            return export  # type: ignore[return-value]
+            return export
         raise CallError(_no_function(name, export, instance), f"lookup function {name} failed")
 
     def memory(self) -> "Memory | None":
@@ -113,11 +118,12 @@ class Program:
         instance = self.modules[name] = self._instantiate(path)
         return instance
 
-    def _warn_of_missing(self, module: Module, imports: "Mapping[str, Mapping[str, object]]") -> None:
+    def _warn_of_missing(
+        self, module: Module, imports: "Mapping[str, Mapping[str, object]]"
+    ) -> None:
         for wanted in module.imports:
-            if isinstance(wanted.type, FuncType) and wanted.name not in imports.get(
-                wanted.module, ()
-            ):
+            found = wanted.name in imports.get(wanted.module, ())
+            if isinstance(wanted.type, FuncType) and not found:
                 place = f"({wanted.module}, {wanted.name})"
                 self.reporter.log(WARNING, f"failed to link import function {place}")
 
@@ -138,7 +144,7 @@ def exit_status(error: Exception) -> int | None:
 
 
 def _initializer(exports: "Exports") -> str | None:
-    """What has to be called before anything else: by WASI's rules, or those of plain C++ modules."""
+    """What has to be called first, by the rules of WASI or of plain C++ modules."""
     if "_initialize" in exports:
         return "_initialize"
     if "__wasm_call_ctors" in exports and "_start" not in exports:

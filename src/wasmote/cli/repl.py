@@ -1,13 +1,13 @@
 """`--repl`: a prompt where each line calls an exported function.
 
-The protocol is that of `iwasm`, which the test-suite runners of WAMR drive: the prompt without a newline,
-words separated by spaces, `\\` in a function's name for a space, `__exit__` to leave.
+The protocol is that of `iwasm`, which the test-suite runners of WAMR drive: the prompt without a
+newline, words separated by spaces, `\\` in a function's name for a space, `__exit__` to leave.
 """
 
 import sys
 from collections.abc import Callable
 
-from wasmote.cli.report import Refusal, Reporter
+from wasmote.cli.report import CommandError, Reporter
 from wasmote.errors import Trap
 
 PROMPT = "webassembly> "
@@ -29,7 +29,7 @@ def repl(call: Callable[[str, list[str]], None], reporter: Reporter) -> int:
 def _run(call: Callable[[str, list[str]], None], words: list[str], reporter: Reporter) -> None:
     try:
         call(words[0].replace("\\", " "), words[1:])
-    except Refusal as error:
+    except CommandError as error:
         reporter.refusal(error)
     except Trap as trap:
         reporter.trap(trap)

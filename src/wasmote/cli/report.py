@@ -20,10 +20,10 @@ DEBUG = 3
 HIGHEST = 5
 
 
-class Refusal(Exception):
+class CommandError(Exception):
     """Something cannot be done; the message says why and what can.
 
-    `status` is the exit code. `iwasm` is what `iwasm` says of it, with the exit code `iwasm_status`.
+    `status` is the exit code. `iwasm` is what `iwasm` says of it, exiting with `iwasm_status`.
     """
 
     iwasm_status = 1
@@ -34,7 +34,7 @@ class Refusal(Exception):
         self.iwasm = iwasm
 
 
-class LoadError(Refusal):
+class LoadError(CommandError):
     """A module cannot be read, loaded or linked."""
 
     iwasm_status = 255
@@ -43,7 +43,7 @@ class LoadError(Refusal):
         super().__init__(message, status, iwasm)
 
 
-class CallError(Refusal):
+class CallError(CommandError):
     """A function cannot be called as asked."""
 
     def __init__(self, message: str, iwasm: str) -> None:
@@ -67,7 +67,7 @@ class Reporter:
         print(f"{self.name}: {message}", file=sys.stderr)
         return USAGE
 
-    def refusal(self, error: Refusal) -> int:
+    def refusal(self, error: CommandError) -> int:
         """Something that cannot be done."""
         print(f"{self.name}: {error}", file=sys.stderr)
         return error.status
@@ -92,7 +92,7 @@ class Reporter:
 class JsonReporter(Reporter):
     """Reports what ends the run as a JSON object on the standard output."""
 
-    def refusal(self, error: Refusal) -> int:
+    def refusal(self, error: CommandError) -> int:
         self._print({"message": str(error)})
         return error.status
 

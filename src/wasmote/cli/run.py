@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 from wasmote.cli.options import Command, Option, UsageError, number, one_of
-from wasmote.cli.report import HIGHEST, WARNING, JsonReporter, Refusal, Reporter
+from wasmote.cli.report import HIGHEST, WARNING, CommandError, JsonReporter, Reporter
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ _NO_SOCKETS = "Wasmote has no sockets that a program could open yet"
 
 #: All options of `wasmote run` and `iwasm`.
 OPTIONS = (
-    Option("-f, --function NAME", "call the exported function NAME with ARGS and print its results"),
+    Option("-f, --function NAME", "call the exported function NAME with ARGS, print its results"),
     Option("--repl", "read functions to call and their arguments, a line each"),
     Option(
         "--env NAME=VALUE",
@@ -132,9 +132,9 @@ COMMAND = Command(
     OPTIONS,
     """\
 arguments of --function:
-  integers as 12, 0x12 or 012 (octal), floats as 1.5, 0x1.8p3, inf, nan or nan:0x200000 (the payload),
-  references as null or a number. Results are printed as 0x3:i32,1.5:f64; numbers have as many digits
-  as needed to read the same number back (iwasm: at most 7).
+  integers as 12, 0x12 or 012 (octal), floats as 1.5, 0x1.8p3, inf, nan or nan:0x200000 (its
+  payload), references as null or a number. Results are printed as 0x3:i32,1.5:f64; floats have as
+  many digits as needed to read the same number back (iwasm: at most 7).
 
 exit codes:
   that of the program (proc_exit, or what main returns), else
@@ -183,9 +183,9 @@ def check(options: SimpleNamespace) -> None:
     if not options.words:
         raise UsageError("which FILE? For example: wasmote run hello.wasm")
     if options.repl and options.function:
-        raise UsageError("--repl and --function do not go together; type the function at the prompt")
+        raise UsageError("--repl and --function exclude each other; the prompt takes the function")
     if options.repl and options.json:
-        raise UsageError("--repl and --json do not go together")
+        raise UsageError("--repl and --json exclude each other")
 
 
 def run(options: SimpleNamespace, reporter: Reporter) -> int:
@@ -201,7 +201,7 @@ def run(options: SimpleNamespace, reporter: Reporter) -> int:
             started = True
             deadline.instance = program.instance
             return _start(program, reporter)
-    except Refusal as error:
+    except CommandError as error:
         return reporter.refusal(error)
     except Trap as trap:
         return reporter.trap(trap) if started else reporter.start_trap(trap)
@@ -232,13 +232,13 @@ def _call(program: "Program", reporter: Reporter, name: str, words: list[str]) -
     from wasmote.cli import values
 
     function = program.function(name)
-    type = function.type
+    kind = function.type
     exact = reporter.exact
-    arguments = values.read_arguments(name, type, words, program.instance, exact=exact)
+    arguments = values.read_arguments(name, kind, words, program.instance, exact=exact)
     results = function.call_bits(*arguments)
     if program.options.json:
         import json
 
-        print(json.dumps({"results": values.results_as_json(type.results, results)}))
+        print(json.dumps({"results": values.results_as_json(kind.results, results)}))
     else:
-        print(values.show_results(type.results, results, exact=exact))
+        print(values.show_results(kind.results, results, exact=exact))

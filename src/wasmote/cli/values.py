@@ -1,17 +1,17 @@
 """Arguments and results of `--function` and the REPL, in the notation of `iwasm`.
 
-A result is its value, a colon and its type: `0x3:i32`, `1.5:f32`, `extern:ref.null`. Values travel as
-bit patterns (`Func.call_bits`), so the payload of a NaN survives.
+A result is its value, a colon and its type: `0x3:i32`, `1.5:f32`, `extern:ref.null`. Values travel
+as bit patterns (`Func.call_bits`), so the payload of a NaN survives.
 
-What `iwasm` does with an argument depends on the C library: numbers that do not fit are cut silently,
-and f64 results lose their last digits. With `exact`, `wasmote run` refuses the former and prints as
-many digits as it takes to read the same number back.
+`iwasm` silently cuts integers that do not fit, and prints floats with 7 digits. With `exact`, as
+`wasmote run` wants it, the former are refused, and the latter have as many digits as it takes to
+read the same number back.
 """
 
 import re
-import struct
 
 from wasmote.cli.report import CallError
+from wasmote.floats import float_text
 from wasmote.types import FuncType, ValType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from wasmote import Func, Instance
 
 _INTEGER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
-_FLOAT_FORMATS = {ValType.F32: ("<f", "<I", 7, 9), ValType.F64: ("<d", "<Q", 15, 17)}
 _WIDTHS = {ValType.I32: 32, ValType.I64: 64, ValType.F32: 32, ValType.F64: 64}
 #: What `iwasm` prints of a float of either type.
 _IWASM_DIGITS = 7
@@ -30,24 +29,24 @@ _ULONG_MAX = 0xFFFF_FFFF_FFFF_FFFF
 
 
 def read_arguments(
-    name: str, type: FuncType, words: list[str], instance: "Instance", *, exact: bool
+    name: str, kind: FuncType, words: list[str], instance: "Instance", *, exact: bool
 ) -> list[object]:
     """The bit patterns of a call's arguments. Raises CallError."""
-    if len(words) != len(type.params):
-        message = f"{name} {type} takes {len(type.params)} arguments, not {len(words)}"
+    if len(words) != len(kind.params):
+        message = f"{name} {kind} takes {len(kind.params)} arguments, not {len(words)}"
         raise CallError(message, "invalid input argument count")
     arguments: list[object] = []
-    for index, (kind, word) in enumerate(zip(type.params, words)):
+    for index, (each, word) in enumerate(zip(kind.params, words, strict=True)):
         try:
-            arguments.append(_read(kind, word, instance, exact))
+            arguments.append(_read(each, word, instance, exact))
         except ValueError as error:
-            message = f"{name}: argument {index + 1} of type {kind}: {error}"
+            message = f"{name}: argument {index + 1} of type {each}: {error}"
             raise CallError(message, f"invalid input argument {index}: {word}") from None
     return arguments
 
 
 def _read(kind: ValType, word: str, instance: "Instance", exact: bool) -> object:
-    if kind in _FLOAT_FORMATS:
+    if kind in (ValType.F32, ValType.F64):
         return _read_float(kind, word, exact)
     if kind is ValType.V128:
         low, _, high = word.partition("\\")
@@ -119,7 +118,8 @@ def _index(function: "Func") -> int:
 
 def show_results(types: tuple[ValType, ...], values: "tuple[Any, ...]", *, exact: bool) -> str:
     """All results of a call in a line; empty if there are none."""
-    return ",".join(_show(kind, value, exact) for kind, value in zip(types, values))
+    pairs = zip(types, values, strict=True)
+    return ",".join(_show(kind, value, exact) for kind, value in pairs)
 
 
 def _show(kind: ValType, value: "Any", exact: bool) -> str:
@@ -127,7 +127,7 @@ def _show(kind: ValType, value: "Any", exact: bool) -> str:
         case ValType.I32 | ValType.I64:
             return f"{value:#x}:{kind}"
         case ValType.F32 | ValType.F64:
-            return f"{show_float(kind, value, exact)}:{kind}"
+            return f"{float_text(kind, value, None if exact else _IWASM_DIGITS)}:{kind}"
         case ValType.V128:
             return f"<{value & _ULONG_MAX:#018x} {value >> 64:#018x}>:{kind}"
         case ValType.FUNCREF:
@@ -137,39 +137,10 @@ def _show(kind: ValType, value: "Any", exact: bool) -> str:
     return f"{value:#x}:ref.extern" if isinstance(value, int) else "ref.extern"
 
 
-def show_float(kind: ValType, bits: int, exact: bool) -> str:
-    """A float in C's `%.7g`; with `exact` as many digits as read back to the same bits."""
-    as_float, as_bits, digits, most = _FLOAT_FORMATS[kind]
-    value = struct.unpack(as_float, struct.pack(as_bits, bits))[0]
-    if value != value:
-        return _show_nan(kind, bits, exact)
-    if not exact:
-        return f"{value:.{_IWASM_DIGITS}g}"
-    texts = (f"{value:.{count}g}" for count in range(digits, most))
-    same = (text for text in texts if _float_bits(as_float, text) == bits)
-    return next(same, f"{value:.{most}g}")
-
-
-def _float_bits(format: str, text: str) -> int | None:
-    try:
-        return int.from_bytes(struct.pack(format, float(text)), "little")
-    except OverflowError:  # rounded up above the largest f32
-        return None
-
-
-def _show_nan(kind: ValType, bits: int, exact: bool) -> str:
-    fraction = 23 if kind is ValType.F32 else 52
-    sign = "-" if bits >> (_WIDTHS[kind] - 1) else ""
-    payload = bits & ((1 << fraction) - 1)
-    canonical = payload == 1 << (fraction - 1)
-    return f"{sign}nan" if canonical or not exact else f"{sign}nan:{payload:#x}"
-
-
 def results_as_json(types: tuple[ValType, ...], values: "tuple[Any, ...]") -> "list[Any]":
-    """Results for `--json`: type and value; integers signed, NaN, infinities and others as text."""
-    return [
-        {"type": str(kind), "value": _json_value(kind, value)} for kind, value in zip(types, values)
-    ]
+    """Results for `--json`: type and value; integers signed, NaN and infinities as text."""
+    pairs = zip(types, values, strict=True)
+    return [{"type": str(kind), "value": _json_value(kind, value)} for kind, value in pairs]
 
 
 def _json_value(kind: ValType, value: "Any") -> object:
@@ -178,7 +149,7 @@ def _json_value(kind: ValType, value: "Any") -> object:
             half = 1 << (_WIDTHS[kind] - 1)
             return (value ^ half) - half
         case ValType.F32 | ValType.F64:
-            text = show_float(kind, value, exact=True)
+            text = float_text(kind, value)
             return text if "n" in text else float(text)
         case ValType.V128:
             return f"{value:#034x}"

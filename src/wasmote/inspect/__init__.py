@@ -1,0 +1,19 @@
+"""What is in a module: sections, definitions, names, code, for people and tools to look at.
+
+The core decodes what it needs to run a module; here a module is read once more in Python, with all
+that the core skips: where each section is, what things are called, who made it. Nothing is run.
+
+- `reader`: bytes, integers and names of the binary format;
+- `model`: what a module consists of; `parse`: reads it; `custom`: the custom sections with a meaning;
+- `code`: instructions; `disassemble`: functions as text; `engines`: how large engines make them.
+
+Modules are meant to be validated first (`wasmote.Module`), but nothing here relies on that: what is
+malformed raises `DecodeError`. Nothing here prints; the command line does.
+"""
+
+from wasmote.inspect.disassemble import disassemble
+from wasmote.inspect.engines import engine_sizes
+from wasmote.inspect.model import ModuleInfo
+from wasmote.inspect.parse import parse
+
+__all__ = ["ModuleInfo", "disassemble", "engine_sizes", "parse"]

@@ -1,0 +1,99 @@
+"""Instructions: one reader for each kind of immediate, driven by the definitions in `isa`."""
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from wasmote.inspect.reader import Reader
+from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
+from wasmote.types import ValType
+
+_PREFIXES = frozenset(opcode >> 16 for opcode in INSTRUCTIONS) - {0}
+_EMPTY_BLOCK = -0x40
+
+
+@dataclass(slots=True)
+class Decoded:
+    """An instruction in a function's body or a constant expression.
+
+    An immediate is an integer, a tuple of integers or types (`LABEL_TABLE`, `MEMARG`, `LANES`,
+    `VALUE_TYPES`), a type (`REF_TYPE`), or the bits of a float. A block type is None, a value type,
+    or the index of a type.
+    """
+
+    offset: int
+    instruction: Instruction
+    immediates: tuple[Any, ...]
+
+
+def instructions(reader: Reader) -> Iterator[Decoded]:
+    """The instructions up to the end of `reader`. Raises DecodeError."""
+    while not reader.at_end:
+        yield instruction(reader)
+
+
+def instruction(reader: Reader) -> Decoded:
+    """The next instruction. Raises DecodeError."""
+    offset = reader.pos
+    opcode = reader.byte()
+    if opcode in _PREFIXES:
+        opcode = opcode << 16 | reader.u32()
+    definition = INSTRUCTIONS.get(opcode)
+    if definition is None:
+        reader.pos = offset
+        raise reader.fail(f"illegal opcode {opcode:#x}")
+    immediates = tuple(_READERS[each](reader) for each in definition.immediates)
+    return Decoded(offset, definition, immediates)
+
+
+def _block_type(reader: Reader) -> ValType | int | None:
+    number = reader.signed(33)
+    if number == _EMPTY_BLOCK:
+        return None
+    if number >= 0:
+        return number
+    try:
+        return ValType(number & 0x7F)
+    except ValueError:
+        raise reader.fail("malformed block type") from None
+
+
+def _labels(reader: Reader) -> tuple[int, ...]:
+    return tuple([reader.u32() for _ in range(reader.count() + 1)])
+
+
+_INDICES = (
+    Immediate.LABEL,
+    Immediate.FUNCTION,
+    Immediate.TYPE,
+    Immediate.TABLE,
+    Immediate.LOCAL,
+    Immediate.GLOBAL,
+    Immediate.MEMORY,
+    Immediate.DATA,
+    Immediate.ELEMENT,
+)
+_READERS: dict[Immediate, Callable[[Reader], Any]] = {
+    Immediate.BLOCK_TYPE: _block_type,
+    Immediate.LABEL_TABLE: _labels,
+    Immediate.MEMARG: lambda reader: (reader.u32(), reader.u32()),
+    Immediate.I32: lambda reader: reader.signed(32),
+    Immediate.I64: lambda reader: reader.signed(64),
+    Immediate.F32: lambda reader: struct.unpack("<I", reader.bytes(4))[0],
+    Immediate.F64: lambda reader: struct.unpack("<Q", reader.bytes(8))[0],
+    Immediate.V128: lambda reader: int.from_bytes(reader.bytes(16), "little"),
+    Immediate.LANE: Reader.byte,
+    Immediate.LANES: lambda reader: tuple(reader.bytes(16)),
+    Immediate.REF_TYPE: Reader.value_type,
+    Immediate.VALUE_TYPES: Reader.value_types,
+    **dict.fromkeys(_INDICES, Reader.u32),
+}
+
+
+def skip_expression(reader: Reader) -> Reader:
+    """Pass over a constant expression; returns a reader of it, without its `end`."""
+    start = reader.pos
+    while instruction(reader).instruction.name != "end":
+        pass
+    return Reader(reader.binary, start, reader.pos - 1)

@@ -1,0 +1,129 @@
+"""Reads the elements of the binary format (spec: Binary Format, Values)."""
+
+from wasmote.errors import DecodeError
+from wasmote.types import FuncType, GlobalType, MemoryType, TableType, ValType
+
+_HAS_MAXIMUM = 0x01
+_FUNC_TYPE = 0x60
+
+
+class Reader:
+    """A position in `binary`, and the `end` that reading stops at. All reads may raise DecodeError."""
+
+    __slots__ = ("binary", "end", "pos")
+
+    def __init__(self, binary: bytes, pos: int = 0, end: int | None = None) -> None:
+        self.binary = binary
+        self.pos = pos
+        self.end = len(binary) if end is None else end
+
+    def fail(self, message: str) -> DecodeError:
+        """An error for the current position."""
+        return DecodeError(message, self.pos)
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything is read."""
+        return self.pos >= self.end
+
+    def part(self, size: int) -> "Reader":
+        """A reader of the next `size` bytes, which this one skips."""
+        start = self.pos
+        self.skip(size)
+        return Reader(self.binary, start, self.pos)
+
+    def skip(self, size: int) -> None:
+        """Leave out bytes."""
+        if size > self.end - self.pos:
+            raise self.fail(f"unexpected end: {size} bytes announced, {self.end - self.pos} left")
+        self.pos += size
+
+    def bytes(self, size: int) -> bytes:
+        """The next `size` bytes."""
+        start = self.pos
+        self.skip(size)
+        return self.binary[start : self.pos]
+
+    def byte(self) -> int:
+        """The next byte."""
+        self.skip(1)
+        return self.binary[self.pos - 1]
+
+    def u32(self) -> int:
+        """An unsigned LEB128 integer of at most 32 bits."""
+        return self._leb(32)
+
+    def signed(self, bits: int) -> int:
+        """A signed LEB128 integer of at most so many bits."""
+        start = self.pos
+        value = self._leb(bits)
+        width = min(7 * (self.pos - start), 64)
+        sign = 1 << (width - 1)
+        return (value ^ sign) - sign
+
+    def _leb(self, bits: int) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value & ((1 << 64) - 1)
+            if shift >= bits:
+                raise self.fail("integer representation too long")
+
+    def count(self) -> int:
+        """The length of a vector; each element takes a byte at least."""
+        count = self.u32()
+        if count > self.end - self.pos:
+            raise self.fail(
+                f"length out of bounds: {count} elements, {self.end - self.pos} bytes left"
+            )
+        return count
+
+    def name(self) -> str:
+        """A UTF-8 string with its length before it."""
+        data = self.bytes(self.u32())
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            raise self.fail("malformed UTF-8 encoding") from None
+
+    def value_type(self) -> ValType:
+        """A value type."""
+        byte = self.byte()
+        try:
+            return ValType(byte)
+        except ValueError:
+            raise self.fail(f"malformed value type {byte:#04x}") from None
+
+    def value_types(self) -> tuple[ValType, ...]:
+        """A vector of value types."""
+        return tuple([self.value_type() for _ in range(self.count())])
+
+    def func_type(self) -> FuncType:
+        """A function type."""
+        if self.byte() != _FUNC_TYPE:
+            raise self.fail("malformed definition type")
+        params = self.value_types()
+        return FuncType(params, self.value_types())
+
+    def limits(self) -> tuple[int, int | None]:
+        """Minimum and, if there is one, maximum."""
+        flags = self.byte()
+        if flags & ~_HAS_MAXIMUM:
+            raise self.fail(f"malformed limits flags {flags:#04x}")
+        minimum = self.u32()
+        return minimum, self.u32() if flags & _HAS_MAXIMUM else None
+
+    def table_type(self) -> TableType:
+        """A table type."""
+        return TableType(self.value_type(), *self.limits())
+
+    def memory_type(self) -> MemoryType:
+        """A memory type."""
+        return MemoryType(*self.limits())
+
+    def global_type(self) -> GlobalType:
+        """A global type."""
+        return GlobalType(self.value_type(), bool(self.byte()))
