@@ -67,7 +67,10 @@ def _place_arguments(program: Program) -> tuple[int, int]:
         addresses.append(address)
         address += len(word)
     data = b"".join(each.to_bytes(4, "little") for each in (*addresses, 0)) + strings
-    if not argv or argv + len(data) > len(memory):
+    try:
+        memory.write(argv, data if argv else b"")
+    except IndexError:
+        argv = 0
+    if not argv:
         raise CallError("malloc found no memory for main's arguments", "allocate memory failed")
-    memory.write(argv, data)
     return len(words), argv

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 COMMAND = Command(
     "wasmote inspect",
     "[OPTIONS] FILE [FUNCTION…]",
-    "Show what is in a module: a summary, or the parts that the options name. With FUNCTIONs (names "
-    "or indices), disassemble these. The module must be valid. Colours appear on terminals only, and "
-    "not if NO_COLOR is set.",
+    "Show what is in a module: a summary, or the parts that the options name. With FUNCTIONs "
+    "(names or indices), disassemble these. The module must be valid. Colours appear on terminals "
+    "only, and not if NO_COLOR is set.",
     (
         Option("--sections", "where each section is and how large"),
         Option("--types", "function types"),
@@ -107,8 +107,9 @@ def _function(info: "ModuleInfo", name: str) -> "Function":
         return info.functions[exported[0]]
     if named:
         return named[0]
-    names = [each.name for each in info.functions if each.name]
-    listed = f"; there are {shortened(names)}" if names else "; they have indices only"
+    names = [each.name for each in info.functions if each.name and not each.is_imported]
+    indices = f"; functions have the indices 0 to {len(info.functions) - 1}"
+    listed = f"{indices} and names like {shortened(names)}" if names else indices
     message = f"no function {name}{closest(name, names, listed)}"
     raise CallError(message, f"lookup function {name} failed")
 

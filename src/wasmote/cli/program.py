@@ -66,7 +66,7 @@ class Program:
         instance = self._link(path, module, imports)
         memory = _memory(instance.exports)
         if wasi is not None and memory is not None:
-            wasi.attach(memory)
+            wasi.attach(memory)  # type: ignore[arg-type]
         initialize = _initializer(instance.exports)
         if initialize:
             checked_function(path, instance.exports, initialize)()

@@ -4,7 +4,7 @@ The core decodes what it needs to run a module; here a module is read once more 
 that the core skips: where each section is, what things are called, who made it. Nothing is run.
 
 - `reader`: bytes, integers and names of the binary format;
-- `model`: what a module consists of; `parse`: reads it; `custom`: the custom sections with a meaning;
+- `model`: what a module consists of; `parse`: reads it; `custom`: custom sections with a meaning;
 - `code`: instructions; `disassemble`: functions as text; `engines`: how large engines make them.
 
 Modules are meant to be validated first (`wasmote.Module`), but nothing here relies on that: what is

@@ -8,7 +8,7 @@ _FUNC_TYPE = 0x60
 
 
 class Reader:
-    """A position in `binary`, and the `end` that reading stops at. All reads may raise DecodeError."""
+    """A position in `binary`, and the `end` that reading stops at; reads may raise DecodeError."""
 
     __slots__ = ("binary", "end", "pos")
 
