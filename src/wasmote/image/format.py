@@ -14,9 +14,7 @@ All numbers are little-endian.
     88          symbols: u32 offset in the code, u16 length, name in UTF-8
 """
 
-import hashlib
 import struct
-from dataclasses import dataclass
 
 MAGIC = b"\0wmi"
 VERSION = 1
@@ -28,13 +26,13 @@ class ImageError(Exception):
     """A file is not an image that this runtime can use; says why."""
 
 
-@dataclass(slots=True)
 class Image:
     """Linked code and where its entry points are."""
 
-    target: str
-    symbols: dict[str, int]
-    code: bytes
+    __slots__ = ("target", "symbols", "code")
+
+    def __init__(self, target: str, symbols: dict[str, int], code: bytes) -> None:
+        self.target, self.symbols, self.code = target, symbols, code
 
     def encode(self) -> bytes:
         """The file's bytes."""
@@ -42,19 +40,25 @@ class Image:
         table = b"".join(struct.pack("<IH", offset, len(name)) + name for name, offset in names)
         start = -(-(HEADER.size + len(table)) // PAGE) * PAGE
         body = table.ljust(start - HEADER.size, b"\0") + self.code
-        digest = hashlib.sha256(body).digest()
+        digest = _digest(body)
         header = HEADER.pack(MAGIC, VERSION, self.target.encode(), digest, start, len(self.code), len(names), 0)
         return header + body
 
 
-@dataclass(slots=True)
 class Layout:
-    """What the front of an image file says."""
+    """What the front of an image file says; sizes and offsets in bytes."""
 
-    target: str
-    symbols: dict[str, int]
-    code_offset: int
-    code_size: int
+    __slots__ = ("target", "symbols", "code_offset", "code_size")
+
+    def __init__(self, target: str, symbols: dict[str, int], code_offset: int, code_size: int) -> None:
+        self.target, self.symbols = target, symbols
+        self.code_offset, self.code_size = code_offset, code_size
+
+
+def _digest(body: bytes | memoryview) -> bytes:
+    import hashlib  # takes longer to load than an image
+
+    return hashlib.sha256(body).digest()
 
 
 def parse(raw: bytes | memoryview, verify: bool = True) -> Layout:
@@ -66,7 +70,7 @@ def parse(raw: bytes | memoryview, verify: bool = True) -> Layout:
         raise ImageError(f"image format {version}, this runtime reads {VERSION}: compile it again")
     if start % PAGE or start + size > len(raw) or start < HEADER.size:
         raise ImageError("the image is truncated or its header is damaged")
-    if verify and hashlib.sha256(raw[HEADER.size :]).digest() != digest:
+    if verify and _digest(raw[HEADER.size :]) != digest:
         raise ImageError("the image's hash does not match its contents: it is damaged")
     return Layout(name.rstrip(b"\0").decode("ascii", "replace"), _symbols(raw, start, size, count), start, size)
 

@@ -7,19 +7,13 @@ definitions. Nothing here may know how an engine stores operands, or import anyt
 `core.status` and the nativepy language.
 """
 
-from wasmote.isa import (
-    control,
-    conversions,
-    floating,
-    integer,
-    memory,
-    references,
-    tables,
-    variables,
-)
 from wasmote.isa.features import DEFAULT_FEATURES, SUPPORTED_FEATURES, Feature
-from wasmote.isa.instruction import Immediate, Instruction
-from wasmote.isa.reserved import feature_of_reserved_opcode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasmote.isa.all import INSTRUCTIONS, by_name
+    from wasmote.isa.instruction import Immediate, Instruction
+    from wasmote.isa.reserved import feature_of_reserved_opcode
 
 __all__ = [
     "DEFAULT_FEATURES",
@@ -32,34 +26,21 @@ __all__ = [
     "feature_of_reserved_opcode",
 ]
 
-
-def _collect() -> dict[int, Instruction]:
-    families = (
-        control,
-        variables,
-        tables,
-        memory,
-        integer,
-        floating,
-        conversions,
-        references,
-    )
-    found: dict[int, Instruction] = {}
-    for instruction in (i for family in families for i in family.INSTRUCTIONS):
-        if instruction.opcode in found:
-            raise TypeError(
-                f"opcode {instruction.opcode:#x} is both {instruction.name} "
-                f"and {found[instruction.opcode].name}"
-            )
-        found[instruction.opcode] = instruction
-    return dict(sorted(found.items()))
+_HOME = {
+    "INSTRUCTIONS": "all",
+    "by_name": "all",
+    "Immediate": "instruction",
+    "Instruction": "instruction",
+    "feature_of_reserved_opcode": "reserved",
+}
 
 
-#: All instructions by opcode, in the order of the opcodes.
-INSTRUCTIONS: dict[int, Instruction] = _collect()
-_BY_NAME = {instruction.name: instruction for instruction in INSTRUCTIONS.values()}
+def __getattr__(name: str) -> object:
+    """Definitions are made when first asked for: running a module needs only the names of features."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    import importlib
 
-
-def by_name(name: str) -> Instruction:
-    """The instruction of that name in the text format; KeyError if there is none."""
-    return _BY_NAME[name]
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

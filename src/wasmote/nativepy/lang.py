@@ -4,9 +4,12 @@ None of this computes anything in CPython; the compiler gives it meaning.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from .types import Float, Int, Type
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Const:
@@ -24,7 +27,7 @@ class NativeFunction:
     function that `trap_if` leaves through; it gets the trap code, then this function's arguments.
     """
 
-    def __init__(self, function: Callable[..., Any], inline: bool = False, **options: Any) -> None:
+    def __init__(self, function: Callable[..., "Any"], inline: bool = False, **options: "Any") -> None:
         self.function, self.inline = function, inline
         self.export: str | None = options.pop("export", None)
         self.convention: str = options.pop("convention", "c" if self.export else "fast")
@@ -38,7 +41,7 @@ class NativeFunction:
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: "Any") -> "Any":
         """Evaluate the function in CPython (for the tests of the language itself)."""
         return self.function(*arguments)
 
@@ -46,14 +49,14 @@ class NativeFunction:
         return f"<native {self.name}>"
 
 
-def native(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+def native(function: Callable[..., "Any"] | None = None, **options: "Any") -> "Any":
     """Decorator: a native function. See `NativeFunction` for the options."""
     if function is None:
         return lambda f: NativeFunction(f, **options)
     return NativeFunction(function, **options)
 
 
-def inline(function: Callable[..., Any]) -> NativeFunction:
+def inline(function: Callable[..., "Any"]) -> NativeFunction:
     """Decorator: a function expanded where it is called; un-annotated parameters take their arguments' types."""
     return NativeFunction(function, inline=True)
 
@@ -96,7 +99,7 @@ class Intrinsic:
     def __repr__(self) -> str:
         return f"<intrinsic {self.name}>"
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: "Any") -> "Any":
         raise TypeError(f"{self.name} has a meaning only in native code")
 
 
@@ -118,7 +121,7 @@ class HandlerSet:
         return len(self.handlers) - 1
 
 
-def static(sequence: Sequence[Any]) -> Sequence[Any]:
+def static(sequence: Sequence["Any"]) -> Sequence["Any"]:
     """`for x in static(items)`: the loop is unrolled at compile time."""
     return sequence
 
@@ -139,6 +142,6 @@ lane, with_lane, splat, in_lane0, float_to_int_sat = _intrinsics("lane with_lane
 dispatch, enter, handler_offset = _intrinsics("dispatch enter handler_offset")
 
 
-def type_of(value: Any) -> Type:
+def type_of(value: "Any") -> Type:
     """Compile time: the type of an expression."""
     raise TypeError("type_of has a meaning only in native code")

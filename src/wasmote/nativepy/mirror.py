@@ -2,14 +2,17 @@
 
 import ctypes
 from functools import cache
-from typing import Any
 
 from .types import Array, Boolean, Float, FunctionType, Int, Pointer, Struct, Type
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from typing import Any
 
 HOST_POINTER = ctypes.sizeof(ctypes.c_void_p)
 
 
-def ctype(t: Type) -> Any:
+def ctype(t: Type) -> "Any":
     """The ctypes type of a nativepy type; pointers are plain addresses."""
     match t:
         case Int():

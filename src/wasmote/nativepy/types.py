@@ -5,7 +5,10 @@ compiler. Sizes depend on the target only through the size of a pointer.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Type:
@@ -152,7 +155,7 @@ class _Subscript:
     def __init__(self, make: Callable[..., Type]) -> None:
         self.make = make
 
-    def __getitem__(self, arguments: Any) -> Type:
+    def __getitem__(self, arguments: "Any") -> Type:
         return self.make(*arguments) if isinstance(arguments, tuple) else self.make(arguments)
 
 
@@ -161,7 +164,7 @@ u8, u16, u32, u64 = (Int(f"u{bits}", bits, False) for bits in (8, 16, 32, 64))
 usize = Int("usize", None, False)
 f32, f64 = Float("f32", 32), Float("f64", 64)
 boolean, void = Boolean(), Void()
-_POINTERS: dict[Any, Pointer] = {}
+_POINTERS: dict["Any", Pointer] = {}
 
 
 def _pointer(target: Type | str) -> Pointer:
