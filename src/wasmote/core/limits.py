@@ -1,14 +1,11 @@
 """What one module may ask for."""
 
 import ctypes
-from dataclasses import dataclass, fields
-from typing import Any
 
 from wasmote.core import structs
 from wasmote.nativepy import mirror
 
 
-@dataclass(frozen=True, slots=True)
 class Limits:
     """Upper bounds that a module must keep; a `LimitError` names the one that it does not.
 
@@ -45,14 +42,21 @@ class Limits:
     #: Bytes of one import or export name.
     name_size: int = 100_000
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            maximum = 1 << 48 if field.name == "memory_pages" else 0xFFFF_FFFF
+    def __init__(self, **limits: int) -> None:
+        """Other bounds than the defaults, by name. Raises TypeError, ValueError."""
+        for name, value in limits.items():
+            if name not in self.__annotations__:
+                raise TypeError(f"there is no limit {name}; there are {', '.join(self.__annotations__)}")
+            maximum = 1 << 48 if name == "memory_pages" else 0xFFFF_FFFF
             if not 0 <= value <= maximum:
-                raise ValueError(f"Limits.{field.name} must be in 0..{maximum}, not {value}")
+                raise ValueError(f"Limits.{name} must be in 0..{maximum}, not {value}")
+            setattr(self, name, value)
+
+    def __repr__(self) -> str:
+        changed = ", ".join(f"{name}={value}" for name, value in vars(self).items())
+        return f"Limits({changed})"
 
     def native(self) -> ctypes.Structure:
         """The structure that the core reads; keep it alive as long as the module."""
-        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        values = {name: getattr(self, name) for name in self.__annotations__}
         return mirror(structs.Limits)(**values)

@@ -15,8 +15,7 @@ from .runtime import RUNTIME
 def build_object(functions: Iterable[NativeFunction], target: Target, level: int = 2) -> bytes:
     """The ELF object, debug information included, of exported functions and all they reach."""
     unit = Unit(target)
-    for function in (*RUNTIME, *functions):
-        unit.add(function)
+    unit.add(*RUNTIME, *functions)
     return compile_object(unit.llvm_ir(), target, level)
 
 

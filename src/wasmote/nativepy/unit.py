@@ -71,12 +71,14 @@ class Unit:
 
     # -- what is compiled ----------------------------------------------------------------------
 
-    def add(self, function: NativeFunction) -> None:
-        """Compile an exported function and all that it reaches."""
-        if not function.export:
-            raise ValueError(f"{function.name} is not exported")
-        self.instance(function, ())
-        self.exports.append(function.export)
+    def add(self, *functions: NativeFunction) -> None:
+        """Compile exported functions and all that they reach."""
+        for function in functions:  # first, so that nothing internal takes an export's name
+            if not function.export:
+                raise ValueError(f"{function.name} is not exported")
+            if function.export not in self.exports:
+                self.instance(function, ())
+                self.exports.append(function.export)
         self.drain()
 
     def drain(self) -> None:

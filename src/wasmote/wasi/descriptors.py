@@ -7,7 +7,6 @@ import stat
 import sys
 from _thread import allocate_lock
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from wasmote.wasi import abi
 from wasmote.wasi.abi import EBADF, ENOTCAPABLE, ENOTDIR, ENOTSOCK
@@ -53,8 +52,10 @@ class Descriptor:
         self.entries: list[tuple[int, int, bytes]] = []
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        with suppress(OSError):  # nobody is left to hear of it
+        try:
             close(self.fd)
+        except OSError:  # nobody is left to hear of it
+            pass
 
     def readv(self, buffers: Sequence[memoryview]) -> int:
         """Fill `buffers`; the number of bytes read."""
@@ -101,8 +102,10 @@ class Borrowed(Descriptor):
     def __del__(self, close: object = None) -> None:
         # Flags belong to the open file, which the host's other users (a shell) share.
         if getattr(self, "_flags_changed", False):
-            with suppress(OSError):  # the host may have closed it
+            try:
                 fcntl.fcntl(self.fd, fcntl.F_SETFL, self._original_flags)
+            except OSError:  # the host may have closed it
+                pass
 
     def writev(self, buffers: Sequence[memoryview]) -> int:
         if not self._written:
