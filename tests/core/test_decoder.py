@@ -331,7 +331,7 @@ HUGE = b"\xff\xff\xff\xff\x0f"  # 2**32 - 1
     "section", [TYPE, IMPORT, FUNCTION, TABLE, MEMORY, GLOBAL, EXPORT, ELEMENT, CODE, DATA]
 )
 def test_huge_counts_allocate_nothing(section: int) -> None:
-    unlimited = Limits(**dict.fromkeys(Limits.__dataclass_fields__, 4294967295))
+    unlimited = Limits(**dict.fromkeys(Limits.__annotations__, 4294967295))
     loaded = load(module((section, HUGE)), unlimited)
     assert loaded.native.arena_bytes < 2000
     assert loaded.status in (Status.UNEXPECTED_END_OF_SECTION, Status.FUNCTION_CODE_COUNT)

@@ -1,7 +1,7 @@
 """Sets of interpreter handlers, chained by tail calls and, from the same source, as one switch."""
 
 import ctypes
-import dataclasses
+import copy
 import random
 
 import pytest
@@ -33,7 +33,8 @@ from wasmote.nativepy import (
 from .support import compile_ir
 
 TRAP_ZERO, TRAP_STEPS = 7, 9
-SWITCH_TARGET = dataclasses.replace(host_target(), tail_calls=False)
+SWITCH_TARGET = copy.copy(host_target())
+SWITCH_TARGET.tail_calls = False
 
 
 @struct
