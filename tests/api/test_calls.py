@@ -22,7 +22,9 @@ def identity():
 
 
 def test_a_call_adds_two_numbers() -> None:
-    add = exports('(func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add)').add
+    add = exports(
+        '(func (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add)'
+    ).add
     assert add(2, 3) == 5
     assert isinstance(add, Func)
     assert add.type == FuncType((ValType.I32, ValType.I32), (ValType.I32,))
@@ -33,7 +35,8 @@ def test_a_call_adds_two_numbers() -> None:
 def test_no_result_is_none_and_several_are_a_tuple() -> None:
     e = exports(
         '(func (export "none"))'
-        '(func (export "two") (param i64) (result i64 f64 i32) local.get 0 f64.const 2.5 i32.const -1)'
+        '(func (export "two") (param i64) (result i64 f64 i32)'
+        " local.get 0 f64.const 2.5 i32.const -1)"
     )
     assert e.none() is None
     assert e.two(2**40) == (2**40, 2.5, -1)
@@ -179,7 +182,7 @@ def test_many_parameters_and_results() -> None:
 
 def test_a_trap_tells_kind_message_and_place() -> None:
     e = exports(
-        '(func $inner (param i32 i32) (result i32) local.get 0 local.get 1 i32.div_s)'
+        "(func $inner (param i32 i32) (result i32) local.get 0 local.get 1 i32.div_s)"
         '(func (export "outer") (param i32) (result i32) local.get 0 i32.const 0 call $inner)'
     )
     with pytest.raises(Trap) as caught:
@@ -199,7 +202,9 @@ def test_the_same_export_is_the_same_object() -> None:
 
 
 def test_exports_behave_as_a_namespace() -> None:
-    e = exports('(func (export "f")) (memory (export "a b") 1) (global (export "_owner") i32 (i32.const 4))')
+    e = exports(
+        '(func (export "f")) (memory (export "a b") 1) (global (export "_owner") i32 (i32.const 4))'
+    )
     assert list(e) == ["f", "a b", "_owner"]
     assert len(e) == 3
     assert "f" in e
@@ -244,7 +249,8 @@ def test_the_stack_size_bounds_recursion() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"engine": "warp"}, {"missing": "maybe"}, {"stack_size": 0}, {"stack_size": 1 << 40}]
+    "options",
+    [{"engine": "warp"}, {"missing": "maybe"}, {"stack_size": 0}, {"stack_size": 1 << 40}],
 )
 def test_bad_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(options))):

@@ -4,7 +4,17 @@ import gc
 
 import pytest
 
-from wasmote import FuncType, Global, GlobalType, Memory, MemoryType, Table, TableType, ValType, func
+from wasmote import (
+    FuncType,
+    Global,
+    GlobalType,
+    Memory,
+    MemoryType,
+    Table,
+    TableType,
+    ValType,
+    func,
+)
 
 from .support import exports
 
@@ -142,11 +152,18 @@ def test_tables_of_objects() -> None:
     table[1] = table
     assert table[1] is table
     table[1] = None
-    text = '(import "env" "t" (table 1 externref)) (func (export "get") (param i32) (result externref) local.get 0 table.get 0)'
+    text = (
+        '(import "env" "t" (table 1 externref))'
+        '(func (export "get") (param i32) (result externref) local.get 0 table.get 0)'
+    )
     e = exports(text, {"env": {"t": table}})
     assert e.get(0) == "init"
     assert e.get(1) is None
-    for bad in (TableType(ValType.I32, 1), TableType(ValType.FUNCREF, 2, 1), TableType(ValType.FUNCREF, -1)):
+    for bad in (
+        TableType(ValType.I32, 1),
+        TableType(ValType.FUNCREF, 2, 1),
+        TableType(ValType.FUNCREF, -1),
+    ):
         with pytest.raises(ValueError, match="table"):
             Table(bad)
 
@@ -207,3 +224,19 @@ def test_numbers_are_given_for_immutable_globals() -> None:
     text = '(import "env" "g" (global i64)) (func (export "get") (result i64) global.get 0)'
     assert exports(text, {"env": {"g": 2**40}}).get() == 2**40
     assert exports(text, {"env": {"g": Global(GlobalType(ValType.I64), 3)}}).get() == 3
+
+
+def test_objects_in_immutable_globals_are_seen_by_the_importer() -> None:
+    thing = object()
+    text = (
+        '(import "e" "g" (global externref)) (func (export "get") (result externref) global.get 0)'
+    )
+    constant = Global(GlobalType(ValType.EXTERNREF), thing)
+    e = exports(text, {"e": {"g": constant}})
+    assert e.get() is thing
+    again = exports(text, {"e": {"g": thing}})
+    assert again.get() is thing
+    library = exports(
+        '(import "e" "g" (global externref)) (export "g" (global 0))', {"e": {"g": thing}}
+    )
+    assert exports(text, {"e": library}).get() is thing

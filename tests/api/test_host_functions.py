@@ -94,12 +94,12 @@ def test_a_function_without_results_returns_none() -> None:
         exports(text, {"env": {"f": lambda: 1}}).call()
 
 
-class Mine(Exception):
+class MineError(Exception):
     pass
 
 
 def test_an_exception_passes_through_several_frames_unchanged() -> None:
-    raised = Mine("deep")
+    raised = MineError("deep")
 
     def fail(x: int) -> int:
         raise raised
@@ -111,13 +111,13 @@ def test_an_exception_passes_through_several_frames_unchanged() -> None:
         '(func (export "c") (param i32) (result i32) local.get 0 call $b)'
     )
     e = exports(text, {"env": {"f": fail}})
-    with pytest.raises(Mine) as caught:
+    with pytest.raises(MineError) as caught:
         e.c(1)
     assert caught.value is raised
     names = [entry.name for entry in caught.traceback]
     assert names[-1] == "fail"
     # The instance is in working order afterwards.
-    with pytest.raises(Mine):
+    with pytest.raises(MineError):
         e.c(1)
 
 
@@ -127,11 +127,11 @@ def test_exceptions_through_python_and_webassembly_in_turn() -> None:
     def step(x: int) -> int:
         if x == 0:
             depth_reached.append(True)
-            raise Mine
+            raise MineError
         return call(x - 1)
 
     call = caller(step)
-    with pytest.raises(Mine):
+    with pytest.raises(MineError):
         call(20)
     assert depth_reached
 
@@ -192,7 +192,10 @@ def test_a_func_of_another_type_does_not_link() -> None:
 
 def test_builtins_and_bound_methods_can_be_imported() -> None:
     numbers: list[int] = []
-    text = '(import "env" "f" (func $f (param i32))) (func (export "call") (param i32) local.get 0 call $f)'
+    text = (
+        '(import "env" "f" (func $f (param i32)))'
+        '(func (export "call") (param i32) local.get 0 call $f)'
+    )
     call = exports(text, {"env": {"f": numbers.append}}).call
     for i in range(5):
         call(i)

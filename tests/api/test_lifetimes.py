@@ -9,7 +9,10 @@ from .support import exports, functions_alive, module, resident_kilobytes
 
 
 def test_a_function_keeps_its_instance_alive() -> None:
-    f = exports('(memory 1) (data (i32.const 0) "A") (func (export "f") (result i32) i32.const 0 i32.load8_u)').f
+    f = exports(
+        '(memory 1) (data (i32.const 0) "A")'
+        '(func (export "f") (result i32) i32.const 0 i32.load8_u)'
+    ).f
     gc.collect()
     assert f() == 65
 
@@ -44,7 +47,7 @@ def test_a_function_passed_as_a_reference_keeps_its_instance_alive() -> None:
 
 def test_functions_that_travel_between_instances_stay_alive() -> None:
     keeper = exports(
-        '(global $g (mut funcref) (ref.null func)) (table 1 funcref)'
+        "(global $g (mut funcref) (ref.null func)) (table 1 funcref)"
         '(func (export "keep") (param funcref) local.get 0 global.set $g)'
         '(func (export "call") (result i32)'
         "  (table.set 0 (i32.const 0) (global.get $g)) (call_indirect (result i32) (i32.const 0)))"
@@ -87,7 +90,9 @@ def test_instances_linked_both_ways_are_collected() -> None:
 
 
 def test_importing_from_a_long_lived_instance_does_not_keep_the_importer() -> None:
-    library = exports('(memory (export "m") 1) (func (export "f") (param i32) (result i32) local.get 0)')
+    library = exports(
+        '(memory (export "m") 1) (func (export "f") (param i32) (result i32) local.get 0)'
+    )
     text = (
         '(import "l" "m" (memory 1)) (import "l" "f" (func $f (param i32) (result i32)))'
         '(func (export "g") (result i32) i32.const 3 call $f)'
@@ -158,7 +163,7 @@ def test_objects_that_are_no_longer_referred_to_are_released() -> None:
             Thing.count -= 1
 
     e = exports(
-        '(table $t 8 externref) (global $g (mut externref) (ref.null extern))'
+        "(table $t 8 externref) (global $g (mut externref) (ref.null extern))"
         '(func (export "put") (param i32 externref) local.get 0 local.get 1 table.set $t)'
         '(func (export "get") (param i32) (result externref) local.get 0 table.get $t)'
         '(func (export "set") (param externref) local.get 0 global.set $g)'

@@ -62,9 +62,10 @@ def test_a_module_from_any_bytes(tmp_path: Path) -> None:
 
 
 def test_a_large_file_is_mapped(tmp_path: Path) -> None:
-    text = f'(module (memory 40) (func (export "f") (result i32) i32.const 5) (data (i32.const 0) "{"x" * (2 << 20)}"))'
+    code = '(memory 40) (func (export "f") (result i32) i32.const 5)'
+    data = "x" * (2 << 20)
     path = tmp_path / "large.wasm"
-    path.write_bytes(bytes(wasmtime.wat2wasm(text)))
+    path.write_bytes(bytes(wasmtime.wat2wasm(f'(module {code} (data (i32.const 0) "{data}"))')))
     loaded = wasmote.Module(path)
     path.unlink()
     assert Instance(loaded).exports.f() == 5
@@ -141,7 +142,8 @@ def test_exports_of_one_instance_are_imports_of_another() -> None:
     )
     text = (
         '(import "lib" "memory" (memory 1)) (import "lib" "g" (global i32))'
-        '(import "lib" "table" (table 2 funcref)) (import "lib" "poke" (func $poke (param i32 i32)))'
+        '(import "lib" "table" (table 2 funcref))'
+        '(import "lib" "poke" (func $poke (param i32 i32)))'
         '(func $f (export "f") (result i32) (call $poke (global.get 0) (i32.const 77))'
         " (i32.load8_u (global.get 0))) (elem (i32.const 1) func $f)"
         '(export "poke" (func $poke))'

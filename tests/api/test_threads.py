@@ -55,8 +55,7 @@ def test_two_threads_run_without_the_gil_at_the_same_time() -> None:
         "      (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1))))))"
     )
     threads = [
-        threading.Thread(target=e.play, args=[mine, 1 - mine, 20], daemon=True)
-        for mine in (0, 1)
+        threading.Thread(target=e.play, args=[mine, 1 - mine, 20], daemon=True) for mine in (0, 1)
     ]
     for thread in threads:
         thread.start()
@@ -108,16 +107,16 @@ def test_interrupt_stops_a_call_in_another_thread() -> None:
 
 
 def test_a_signal_handler_runs_during_a_call() -> None:
-    class Alarm(Exception):
+    class AlarmError(Exception):
         pass
 
     def handler(number: int, frame: object) -> None:
-        raise Alarm
+        raise AlarmError
 
     old = signal.signal(signal.SIGALRM, handler)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.05)
-        with pytest.raises(Alarm):
+        with pytest.raises(AlarmError):
             exports(SPIN).spin(FOREVER)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -144,7 +143,8 @@ def test_control_c_stops_a_program_within_a_tenth_of_a_second() -> None:
         f"""
         import time
         import wasmtime, wasmote
-        spin = wasmote.Instance(wasmote.Module(bytes(wasmtime.wat2wasm('(module {SPIN})')))).exports.spin
+        module = wasmote.Module(bytes(wasmtime.wat2wasm('(module {SPIN})')))
+        spin = wasmote.Instance(module).exports.spin
         spin(10)
         print("ready", flush=True)
         try:
@@ -177,3 +177,50 @@ def test_the_gil_is_held_again_after_a_trap_without_it() -> None:
     for _ in range(3):
         with pytest.raises(Trap, match="unreachable"):
             e.f()
+
+
+def test_the_process_may_end_while_daemon_threads_run() -> None:
+    program = textwrap.dedent(
+        f"""
+        import threading, time
+        import wasmtime, wasmote
+        text = '(module (import "e" "f" (func $f)) (func (export "loop") (loop $l call $f br $l))'
+        module = wasmote.Module(bytes(wasmtime.wat2wasm(text + '{SPIN})')))
+        e = wasmote.Instance(module, {{"e": {{"f": lambda: None}}}}).exports
+        threading.Thread(target=e.loop, daemon=True).start()
+        threading.Thread(target=e.spin, args=[{FOREVER}], daemon=True).start()
+        time.sleep(0.2)
+        """
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_references_are_swept_while_threads_pass_them() -> None:
+    e = exports(
+        "(table $t 64 externref)"
+        '(func (export "put") (param i32 externref) local.get 0 local.get 1 table.set $t)'
+        '(func (export "get") (param i32) (result externref) local.get 0 table.get $t)'
+        '(func (export "move") (param $from i32) (param $to i32) (result externref)'
+        "  (table.set $t (local.get $to) (table.get $t (local.get $from)))"
+        "  (table.set $t (local.get $from) (ref.null extern))"
+        "  (table.get $t (local.get $to)))"
+    )
+    wrong: list[object] = []
+
+    def work(slot: int) -> None:
+        for i in range(5000):
+            thing = (slot, i)
+            e.put(slot, thing)
+            if e.get(slot) is not thing or e.move(slot, slot + 1) is not thing:
+                wrong.append(thing)
+
+    threads = [threading.Thread(target=work, args=[2 * i]) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

@@ -33,10 +33,10 @@ _host_func_new = BINDING.python_function(
 class Func:
     """A function that WebAssembly can call, and so can Python: `instance.exports.add(1, 2)`.
 
-    Parameters are converted as the type says. i32 and i64 take an int (or anything with `__index__`)
-    in the signed or unsigned range and come back signed; f32 and f64 take an int or float; v128 is
-    16 bytes; funcref is a `Func` or None, externref any object, where None is null. No result comes
-    back as None, one as itself, several as a tuple.
+    Parameters are converted as the type says. i32 and i64 take an int (or anything with
+    `__index__`) in the signed or unsigned range and come back signed; f32 and f64 take an int or
+    float; v128 is 16 bytes; funcref is a `Func` or None, externref any object, where None is null.
+    No result comes back as None, one as itself, several as a tuple.
 
     A call raises TypeError or OverflowError for arguments that do not fit, `Trap` if WebAssembly
     code traps, and whatever a host function that is called meanwhile raises.
@@ -76,8 +76,10 @@ class Func:
         size = max(sum(SIZES[each] for each in types) for types in (type.params, type.results))
         cells = ctypes.create_string_buffer(size)
         at = 0
-        for kind, argument in zip(type.params, arguments):
-            bits = to_reference(self._owner, kind.value, argument) if kind.is_reference else argument
+        for kind, argument in zip(type.params, arguments, strict=True):
+            bits = (
+                to_reference(self._owner, kind.value, argument) if kind.is_reference else argument
+            )
             cells[at : at + SIZES[kind]] = bits.to_bytes(SIZES[kind], "little")  # type: ignore
             at += SIZES[kind]
         _call_cells(self, ctypes.addressof(cells))
@@ -139,7 +141,7 @@ def wrong_value(func: Func, index: int, value: object, result: object) -> Except
     kind = (type.params if result is None else type.results)[index]
     try:
         problem = complaint(kind, value)
-    except Exception:  # noqa: BLE001 - it is raised again
+    except Exception:
         return None
     place = f"parameter {index + 1}" if result is None else "result"
     if result is not None and len(type.results) > 1:

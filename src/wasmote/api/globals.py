@@ -12,7 +12,7 @@ from wasmote.types import GlobalType
 class Global:
     """A global variable, shared with the instances that import or export it."""
 
-    __slots__ = ("_address", "_owner", "_content", "__weakref__")
+    __slots__ = ("__weakref__", "_address", "_content", "_owner")
 
     def __init__(self, type: GlobalType, value: object = None) -> None:
         """A global to pass to instances. Raises TypeError or OverflowError for a wrong value.

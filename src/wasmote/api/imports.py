@@ -19,11 +19,11 @@ from wasmote.types import (
 #: Names that a message lists at most.
 _SHOWN_NAMES = 10
 _ABSENT = object()
-_KINDS: dict[type, tuple[type, str]] = {
-    FuncType: (Func, "function"),
-    TableType: (Table, "table"),
-    MemoryType: (Memory, "memory"),
-    GlobalType: (Global, "global"),
+_KINDS: dict[type, type] = {
+    FuncType: Func,
+    TableType: Table,
+    MemoryType: Memory,
+    GlobalType: Global,
 }
 
 Extern = Func | Memory | Table | Global
@@ -61,17 +61,16 @@ def _find(wanted: ImportType, given: Mapping[str, object]) -> object:
 
 
 def _convert(wanted: ImportType, value: object) -> Extern:
-    kind, _ = _KINDS[type(wanted.type)]
-    if isinstance(value, kind):
+    type_ = wanted.type
+    if isinstance(value, _KINDS[type(type_)]):
         return value  # type: ignore[return-value]
-    if isinstance(wanted.type, FuncType) and callable(value):
-        return make_host_func(wanted.type, value, _name(wanted))
-    if isinstance(wanted.type, GlobalType) and not wanted.type.mutable:
-        if not isinstance(value, Extern):
-            try:
-                return Global(wanted.type, value)
-            except (TypeError, OverflowError) as error:
-                raise LinkError(f"incompatible import type: {_name(wanted)}: {error}") from None
+    if isinstance(type_, FuncType) and callable(value):
+        return make_host_func(type_, value, _name(wanted))
+    if isinstance(type_, GlobalType) and not (type_.mutable or isinstance(value, Extern)):
+        try:
+            return Global(type_, value)
+        except (TypeError, OverflowError) as error:
+            raise LinkError(f"incompatible import type: {_name(wanted)}: {error}") from None
     raise incompatible(wanted, value)
 
 

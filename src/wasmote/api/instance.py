@@ -23,7 +23,7 @@ from wasmote.core.status import ExternKind, TrapCode
 from wasmote.core.structs import NONE
 from wasmote.errors import Trap, TrapKind
 from wasmote.host.cpython.binding import BINDING, DEFAULT_STACK_SIZE, Address
-from wasmote.types import ExternType, FuncType
+from wasmote.types import ExternType, FuncType, GlobalType, TableType
 
 _create = BINDING.python_function("instance_create", ctypes.c_uint32, *[Address] * 5)
 _function = BINDING.python_function("instance_function", Address, Address, ctypes.c_uint32)
@@ -44,14 +44,14 @@ class Instance:
     `imports` maps module names to namespaces: mappings from names to Python callables, `Func`,
     `Memory`, `Table`, `Global`, plain numbers (for immutable globals), or another instance's
     `exports`. With `missing="trap"` functions that are not there trap when they are called.
-    `engine` is "auto" or "fast". `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the values
-    of all active functions of one call.
+    `engine` is "auto" or "fast". `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the
+    values of all active functions of one call.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
     wrong type, `Trap` if a segment does not fit or the start function traps, MemoryError.
     """
 
-    __slots__ = ("module", "exports", "_owner", "__weakref__")
+    __slots__ = ("__weakref__", "_owner", "exports", "module")
 
     module: Module
     exports: "Exports"
@@ -142,16 +142,18 @@ def _link(owner: Owner, module: Module, given: list[Extern]) -> None:
         wrap_global(each, owner) for each in addresses(layout.globals, counts.global_count)
     ]
     links.globals += [each._address for each in variables if each.type.content.is_reference]
-    for wanted, value in zip(module.imports, given):
+    for wanted, value in zip(module.imports, given, strict=True):
         if value._owner is not None and _carries_references(wanted.type):
             join(value._owner, owner)
 
 
 def _carries_references(type: ExternType) -> bool:
-    """Whether the importer can pass references to the exporter through such an import."""
+    """Whether references can travel through such an import."""
     if isinstance(type, FuncType):
         return any(each.is_reference for each in (*type.params, *type.results))
-    return hasattr(type, "element") or (hasattr(type, "mutable") and type.content.is_reference)
+    if isinstance(type, GlobalType):
+        return type.content.is_reference
+    return isinstance(type, TableType)
 
 
 class Exports:
@@ -160,14 +162,14 @@ class Exports:
     There are no other attributes, so every name is an export. Raises AttributeError, KeyError.
     """
 
-    __slots__ = ("_owner", "_index", "_externs", "__dict__", "__weakref__")
+    __slots__ = ("__dict__", "__weakref__", "_externs", "_index", "_owner")
 
     def __init__(self, owner: Owner, given: list[Extern]) -> None:
         module = owner.links.module._layout
         exports = items(ExportLayout, module.exports, module.export_count)
         self._owner = owner
         self._index = {text(each.name): (each.kind, each.index) for each in exports}
-        self._externs = {}
+        self._externs: dict[tuple[int, int], Extern] = {}
         positions = [0, 0, 0, 0]
         for value in given:  # the same objects come out that went in
             kind = _KINDS.get(type(value), ExternKind.GLOBAL)
@@ -215,11 +217,14 @@ def _wrap(owner: Owner, kind: int, index: int) -> Extern:
         function = _function(address, index)
         if not function:
             raise MemoryError("no memory for a function reference")
-        return func_at(function)
-    spaces = {
-        ExternKind.TABLE: (wrap_table, layout.tables),
-        ExternKind.MEMORY: (wrap_memory, layout.memories),
-        ExternKind.GLOBAL: (wrap_global, layout.globals),
-    }
-    wrap, pointers = spaces[ExternKind(kind)]
-    return wrap(ctypes.c_void_p.from_address(pointers + index * _POINTER).value or 0, owner)
+        return func_at(function)  # type: ignore[no-any-return]
+    if kind == ExternKind.TABLE:
+        return wrap_table(_pointer(layout.tables, index), owner)
+    if kind == ExternKind.MEMORY:
+        return wrap_memory(_pointer(layout.memories, index), owner)
+    return wrap_global(_pointer(layout.globals, index), owner)
+
+
+def _pointer(array: int, index: int) -> int:
+    """An element of an array of pointers."""
+    return ctypes.c_void_p.from_address(array + index * _POINTER).value or 0

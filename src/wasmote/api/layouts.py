@@ -1,7 +1,7 @@
 """The core's structures as ctypes sees them, and their types as `wasmote.types`.
 
-Each name ending in `Layout` is the mirror of the structure of that name in `wasmote.core.structs` or
-`wasmote.host.cpython.structs`.
+Each name ending in `Layout` is the mirror of the structure of that name in `wasmote.core.structs`
+or `wasmote.host.cpython.structs`.
 """
 
 import ctypes

@@ -1,31 +1,26 @@
 """What keeps what alive, and which Python objects WebAssembly holds references to.
 
-Native memory belongs to `Owner` objects (`wasmote.host.cpython.structs.OwnerObject`): an instance has
-one, and so has each memory, table or global made by the host. Every `Func`, `Memory`, `Table` and
-`Global` holds its owner, so native memory lives as long as anybody can reach it. What an owner needs
-in turn is in its `Links`:
+Native memory belongs to `Owner` objects (`wasmote.host.cpython.structs.OwnerObject`): an instance
+has one, and so has each memory, table or global made by the host. Every `Func`, `Memory`, `Table`
+and `Global` holds its owner, so native memory lives as long as anybody can reach it. What an owner
+needs in turn is in its `Links`:
 
 - `holds`: what an instance imports. The importer keeps the exporter alive, not the reverse.
 - `group`: the owners among which references can travel unseen, because they share a table or a
-  mutable global of references, or call functions that take or return references. Only then can a
-  function of the importer end up where the exporter finds it; so the members of a group live and die
-  together. Nearly always an instance is alone in its group.
+  global of references, or call functions that take or return references. Only then can a
+  function of the importer end up where the exporter finds it; so the members of a group live and
+  die together. Nearly always an instance is alone in its group.
 
 A group also holds the Python objects that went into WebAssembly as references: objects passed as
-externref, and functions from outside the group. When there are many, `Group.sweep` looks through the
-tables, globals and stacks where handles can be and lets go of the rest.
+externref, and functions from outside the group. When there are many, `Group.sweep` looks through
+the tables, globals and stacks where handles can be and lets go of the rest.
 """
 
 import ctypes
-from collections.abc import Iterator
+import itertools
+import threading
 
-from wasmote.api.layouts import (
-    ActivationLayout,
-    FuncInstLayout,
-    GlobalLayout,
-    OwnerLayout,
-    TableLayout,
-)
+from wasmote.api.layouts import FuncInstLayout, OwnerLayout
 from wasmote.core.status import ValueType
 from wasmote.host.cpython.binding import BINDING, Address
 
@@ -42,15 +37,23 @@ else:
 
 #: Objects that a group holds before the first sweep.
 _FIRST_LIMIT = 1024
-#: Numbers of externrefs are never reused while held; freed ones are.
+#: Handles of externrefs: new numbers, and those that are free again.
+_numbers = itertools.count(1)
 _free_handles: list[int] = []
-_next_handle = 1
+#: Held while handles are given out or taken back. Reentrant: a finalizer may come in between.
+_lock = threading.RLock()
+_mark_references = BINDING.python_function(
+    "cpython_mark_references",
+    ctypes.c_uint64,
+    Address,
+    *[Address, ctypes.c_uint32] * 3,
+)
 
 
 class Group:
     """Owners among which references travel, and the Python objects that they refer to."""
 
-    __slots__ = ("owners", "functions", "externs", "handles", "limit")
+    __slots__ = ("externs", "functions", "handles", "limit", "owners")
 
     def __init__(self) -> None:
         self.owners: list[Owner] = []  # empty while there is just one, which would be a cycle
@@ -62,49 +65,49 @@ class Group:
     def __del__(self) -> None:
         _free_handles.extend(self.externs)
 
-    def extern_handle(self, value: object, owner: Owner) -> int:
+    def extern_handle(self, value: object, owner: "Owner | None") -> int:
         """The handle that refers to `value`."""
-        global _next_handle
         handle = self.handles.get(id(value))
         if handle is None:
             self.make_room(owner)
-            if _free_handles:
+            try:
                 handle = _free_handles.pop()
-            else:
-                handle, _next_handle = _next_handle, _next_handle + 1
+            except IndexError:
+                handle = next(_numbers)
             self.handles[id(value)] = handle
             self.externs[handle] = value
         return handle
 
-    def hold_function(self, handle: int, func: object, owner: Owner) -> None:
+    def hold_function(self, handle: int, func: object, owner: "Owner | None") -> None:
         """Keep a function from outside while its handle may be stored."""
         if handle not in self.functions:
             self.make_room(owner)
             self.functions[handle] = func
 
-    def make_room(self, owner: Owner) -> None:
+    def make_room(self, owner: "Owner | None") -> None:
         """Sweep, if the group has doubled since the last time."""
         if len(self.externs) + len(self.functions) >= self.limit:
-            scanned = self.sweep(self.owners or [owner])
+            scanned = self.sweep(self.owners or ([owner] if owner else []))
             self.limit = max(_FIRST_LIMIT, 2 * (len(self.externs) + len(self.functions)), scanned)
 
     def sweep(self, owners: list[Owner]) -> int:
         """Let go of objects that no table, global or stack refers to. Returns the cells looked at.
 
-        A call that runs without the GIL has its stack in motion: then nothing is let go.
+        Nothing is let go while another call runs without the GIL, with its stack in motion.
         """
-        stacks = _stack_cells()
-        found: set[int] = set()
-        scanned = 0
-        for cells in [*_stored_cells(owners), *(stacks or ())]:
-            found.update(cells)
-            scanned += len(cells)
-        if stacks is not None:
+        functions, externs = list(self.functions), list(self.externs)
+        found = (ctypes.c_uint8 * (max(functions + externs) + 1))()
+        tables = _addresses({table for owner in owners for table in owner.links.tables})
+        variables = _addresses({each for owner in owners for each in owner.links.globals})
+        looked_at: int = _mark_references(
+            BINDING.address, *_array(tables), *_array(variables), *_array(found)
+        )
+        if looked_at:
             self._let_go(
-                [handle for handle in self.functions if handle not in found],
-                [handle for handle in self.externs if handle not in found],
+                [handle for handle in functions if not found[handle]],
+                [handle for handle in externs if not found[handle]],
             )
-        return scanned
+        return looked_at
 
     def _let_go(self, functions: list[int], externs: list[int]) -> None:
         gone = [self.functions.pop(handle) for handle in functions]
@@ -117,10 +120,18 @@ class Group:
         # Only now do the objects go: their end may run Python code that passes new references.
 
 
+def _addresses(values: set[int]) -> "ctypes.Array[ctypes.c_void_p]":
+    return (ctypes.c_void_p * len(values))(*values)
+
+
+def _array(array: "ctypes.Array[Any]") -> tuple[int, int]:
+    return ctypes.addressof(array), len(array)
+
+
 class Links:
     """What an owner needs besides its own memory."""
 
-    __slots__ = ("module", "holds", "group", "tables", "globals")
+    __slots__ = ("globals", "group", "holds", "module", "tables")
 
     def __init__(self, module: "Module | None" = None) -> None:
         self.module = module  # instances: whose code it is
@@ -132,17 +143,18 @@ class Links:
 
 def join(a: Owner, b: Owner) -> None:
     """References may travel between two owners from now on: make their groups one."""
-    mine, other = a.links.group, b.links.group
-    if mine is other:
-        return
-    owners = [*(mine.owners or [a]), *(other.owners or [b])]
-    mine.functions.update(other.functions)
-    mine.externs.update(other.externs)
-    mine.handles.update(other.handles)
-    other.externs = {}
-    for owner in owners:
-        owner.links.group = mine
-    mine.owners = owners
+    with _lock:
+        mine, other = a.links.group, b.links.group
+        if mine is other:
+            return
+        owners = [*(mine.owners or [a]), *(other.owners or [b])]
+        mine.functions.update(other.functions)
+        mine.externs.update(other.externs)
+        mine.handles.update(other.handles)
+        other.externs = {}
+        for owner in owners:
+            owner.links.group = mine
+        mine.owners = owners
 
 
 _owner_new = BINDING.python_function(
@@ -184,19 +196,20 @@ def _group(owner: "Owner | None") -> Group:
 
 
 def to_reference(owner: "Owner | None", type: int, value: object) -> int:
-    """The handle for a Python value that goes to the owner. Raises TypeError for what is no Func."""
+    """The handle for a value that goes to the owner. Raises TypeError for what is no Func."""
     if value is None:
         return 0
-    group = _group(owner)
-    if type == ValueType.EXTERNREF:
-        return group.extern_handle(value, owner)
-    if not isinstance(value, BINDING.func_type):
-        raise TypeError("not a Func")
-    handle: int = FuncInstLayout.from_address(value._address).handle  # type: ignore[attr-defined]
-    home = value._owner  # type: ignore[attr-defined]
-    if home is None or home.links.group is not group:
-        group.hold_function(handle, value, owner)
-    return handle
+    with _lock:
+        group = _group(owner)
+        if type == ValueType.EXTERNREF:
+            return group.extern_handle(value, owner)
+        if not isinstance(value, BINDING.func_type):
+            raise TypeError("not a Func")
+        handle: int = FuncInstLayout.from_address(value._address).handle  # type: ignore[attr-defined]
+        home = value._owner  # type: ignore[attr-defined]
+        if home is None or home.links.group is not group:
+            group.hold_function(handle, value, owner)
+        return handle
 
 
 _func_of = BINDING.python_function("cpython_func_of", ctypes.py_object, Address, Address)
@@ -216,29 +229,3 @@ def from_reference(owner: "Owner | None", type: int, handle: int) -> object:
     functions = BINDING.store.functions
     size = ctypes.sizeof(ctypes.c_void_p)
     return func_at(ctypes.c_void_p.from_address(functions + handle * size).value or 0)
-
-
-def _stored_cells(owners: list["Owner | None"]) -> Iterator["ctypes.Array[ctypes.c_uint32]"]:
-    """The cells of all tables and globals where the owners keep references."""
-    tables = {table for owner in owners if owner for table in owner.links.tables}
-    for table in map(TableLayout.from_address, tables):
-        if table.size:
-            yield (ctypes.c_uint32 * table.size).from_address(table.elements)
-    for owner in owners:
-        for variable in owner.links.globals if owner else ():
-            yield GlobalLayout.from_address(variable).value
-
-
-def _stack_cells() -> "list[ctypes.Array[ctypes.c_uint32]] | None":
-    """The cells on the stacks of all calls under way; None while one runs without the GIL."""
-    stacks = []
-    address = BINDING.python.active
-    while address:
-        activation = ActivationLayout.from_address(address)
-        if activation.released:
-            return None
-        exec_ = activation.exec
-        used = (exec_.top - exec_.stack) // ctypes.sizeof(ctypes.c_uint32)
-        stacks.append((ctypes.c_uint32 * used).from_address(exec_.stack))
-        address = activation.next
-    return stacks

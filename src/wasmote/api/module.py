@@ -40,7 +40,7 @@ class Module:
     for a file that cannot be read.
     """
 
-    __slots__ = ("name", "_binary", "_layout", "_owner", "_imports", "_exports", "__weakref__")
+    __slots__ = ("__weakref__", "_binary", "_exports", "_imports", "_layout", "_owner", "name")
 
     #: Says in messages which module is meant: by default the file's name without its extension.
     name: str
@@ -85,7 +85,8 @@ class Module:
         from wasmote.core.messages import load_error  # seldom needed, and not small
 
         error = self._layout.error
-        return load_error(self._binary, error.status, error.offset, error.detail, error.detail2)
+        start = self._binary[:256]
+        return load_error(start, error.status, error.offset, error.detail, error.detail2)
 
     @property
     def imports(self) -> tuple[ImportType, ...]:
@@ -146,5 +147,5 @@ def _open(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
 def _address(binary: bytes | mmap.mmap) -> int | None:
     """Where the bytes are; they stay there as long as the object is referred to."""
     if isinstance(binary, bytes):
-        return ctypes.cast(binary, ctypes.c_void_p).value
+        return ctypes.cast(ctypes.c_char_p(binary), ctypes.c_void_p).value
     return ctypes.addressof(ctypes.c_char.from_buffer(binary))

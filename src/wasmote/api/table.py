@@ -25,7 +25,7 @@ class Table:
     Elements of a funcref table are `Func` or None; of an externref table any object, None is null.
     """
 
-    __slots__ = ("_address", "_owner", "__weakref__")
+    __slots__ = ("__weakref__", "_address", "_owner")
 
     def __init__(self, type: TableType, init: object = None) -> None:
         """A table to pass to instances, filled with `init`. Raises ValueError, MemoryError."""

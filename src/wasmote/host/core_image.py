@@ -37,6 +37,7 @@ HOST_MODULES = (
     "wasmote.host.cpython.call",
     "wasmote.host.cpython.convert",
     "wasmote.host.cpython.objects",
+    "wasmote.host.cpython.references",
 )
 
 

@@ -18,7 +18,6 @@ from wasmote.nativepy import (
     stack,
     u8,
     u32,
-    usize,
     void,
     volatile_load,
     volatile_store,
@@ -28,8 +27,8 @@ from wasmote.nativepy import (
 BUDGET = 20_000
 #: Nanoseconds between two looks at the signals: Ctrl-C has to stop a program within 100 ms.
 SIGNAL_INTERVAL = 20_000_000
-#: Calls into WebAssembly that may be nested on one thread, through host functions. Each level takes a
-#: kilobyte or two of the thread's C stack.
+#: Calls into WebAssembly that may be nested on one thread, through host functions. Each level takes
+#: a kilobyte or two of the thread's C stack.
 DEPTH_LIMIT = 200
 #: Idle activations that a pool keeps.
 IDLE_LIMIT = 16
@@ -83,7 +82,7 @@ def nesting(python: ptr[Python]) -> u32:
 
 @native
 def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activation]:
-    """An activation for a call of one of the owner's functions. None: nested too deep, or out of memory."""
+    """An activation for a call of the owner's function. None: nested too deep, or no memory."""
     depth: u32 = 0
     if python.active is not None:
         depth = nesting(python)
@@ -101,6 +100,7 @@ def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activa
     activation.owner = owner
     activation.thread = None
     activation.callee = None
+    activation.running = 0
     activation.previous = None
     activation.next = python.active
     if python.active is not None:
@@ -173,7 +173,7 @@ def raised_by_signal(activation: ptr[Activation]) -> boolean:
 
 @native(export="cpython_poll")
 def poll(exec: ptr[Exec]) -> u32:
-    """Platform.poll: stop if another thread or a signal handler wants it, else run without the GIL."""
+    """Platform.poll: stop if a thread or a signal handler wants it, else run without the GIL."""
     activation = ptr[Activation](exec)
     exec.budget = BUDGET
     code = volatile_load(addr(exec.interrupt))

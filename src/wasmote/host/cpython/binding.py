@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from wasmote.host import core_image
 from wasmote.core.structs import Store
+from wasmote.host import core_image
 from wasmote.host.cpython import structs
 from wasmote.host.platform import create_platform
 from wasmote.nativepy import Struct, mirror
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from wasmote.image.loader import LoadedImage
 
-# Type flags, slot numbers and member types of CPython's stable ABI (object.h, typeslots.h, descrobject.h).
+# Type flags, slot numbers and member types of CPython's stable ABI (object.h, typeslots.h,
+# descrobject.h).
 _DISALLOW_INSTANTIATION = 1 << 7
 _HAVE_VECTORCALL = 1 << 11
 _HAVE_GC = 1 << 14
@@ -83,7 +84,7 @@ class Binding:
         self._make_types()
         self._make_handlers()
         self.python.pool = self.pool(DEFAULT_STACK_SIZE)
-        # Native objects use these structures until the very end of the process, after modules are gone.
+        # Native objects use these structures until the process ends, after modules are gone.
         _API.Py_IncRef(ctypes.py_object(self))
 
     # -- start-up --------------------------------------------------------------------------------
@@ -112,7 +113,11 @@ class Binding:
     def _make_types(self) -> None:
         references = {"_owner": ("owner", _OBJECT)}
         self.owner_type = self._make_type(
-            "Owner", structs.OwnerObject, 0, {}, {"links": ("links", _OBJECT), "base": ("base", _OBJECT)}
+            "Owner",
+            structs.OwnerObject,
+            0,
+            {},
+            {"links": ("links", _OBJECT), "base": ("base", _OBJECT)},
         )
         self.func_type = self._make_type(
             "Func",
@@ -149,13 +154,14 @@ class Binding:
         slots: Mapping[int, int],
         members: Mapping[str, tuple[str, int]],
     ) -> type:
-        """A type with that layout; `members` are attributes that show a field: its name, its kind."""
+        """A type with that layout; `members` maps attributes to the field shown and its kind."""
         fields = mirror(layout)
         members = {**members, "__weaklistoffset__": ("weak_references", _SSIZE)}
         entries = (_Member * (len(members) + 1))()
-        for entry, (member, (field, kind)) in zip(entries, members.items()):
+        for entry, (member, (field, kind)) in zip(entries, members.items(), strict=False):
             offset = getattr(fields, field).offset
-            entry.name, entry.type, entry.offset, entry.flags = member.encode(), kind, offset, _READ_ONLY
+            entry.name, entry.type = member.encode(), kind
+            entry.offset, entry.flags = offset, _READ_ONLY
         symbol = f"cpython_{name.lower()}"
         functions = {
             **slots,
@@ -186,7 +192,7 @@ class Binding:
         return ctypes.CFUNCTYPE(result, *arguments)(self.image.symbol(name))
 
     def python_function(self, name: str, result: "Any", *arguments: "Any") -> "Callable[..., Any]":
-        """A native function that holds the GIL: it uses Python objects, or is too short to bother."""
+        """A native function that holds the GIL: it uses Python objects, or is short."""
         return ctypes.PYFUNCTYPE(result, *arguments)(self.image.symbol(name))
 
     def allocate(self, size: int) -> int:
@@ -195,7 +201,8 @@ class Binding:
         The memory of a ctypes structure would not do: the garbage collector frees it before the
         owner's turn comes.
         """
-        address: int | None = ctypes.CFUNCTYPE(Address, ctypes.c_size_t)(self.platform.allocate)(size)
+        allocate = ctypes.CFUNCTYPE(Address, ctypes.c_size_t)(self.platform.allocate)
+        address: int | None = allocate(size)
         if not address:
             raise MemoryError(f"cannot allocate {size} bytes")
         ctypes.memset(address, 0, size)

@@ -2,15 +2,14 @@
 
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst
-from wasmote.host.cpython.convert import borrow, call_python, from_cells, to_cells
 from wasmote.host.cpython.activation import begin_activation, end_activation, take_gil
+from wasmote.host.cpython.convert import borrow, call_python, from_cells, to_cells
 from wasmote.host.cpython.objects import cells_of
-from wasmote.host.cpython.structs import Activation, FuncObject, Object, OwnerObject, Python
+from wasmote.host.cpython.structs import Activation, FuncObject, Object, Python
 from wasmote.nativepy import (
     boolean,
     copy,
     i64,
-    inline,
     native,
     ptr,
     sizeof,
@@ -42,11 +41,15 @@ def raise_wrong_count(self: ptr[FuncObject], count: i64) -> void:
     python = self.python
     number = python.PyLong_FromLongLong(count)
     nothing = borrow(python, None)
-    raise_made(python, call_python(python, python.on_wrong_count, ptr[Object](self), number, nothing))
+    raise_made(
+        python, call_python(python, python.on_wrong_count, ptr[Object](self), number, nothing)
+    )
 
 
 @native(cold=True)
-def raise_wrong_value(self: ptr[FuncObject], index: i64, value: ptr[Object], role: ptr[Object]) -> void:
+def raise_wrong_value(
+    self: ptr[FuncObject], index: i64, value: ptr[Object], role: ptr[Object]
+) -> void:
     """Say which argument or result is wrong, unless a conversion method of the value has raised."""
     python = self.python
     pending = stack(ptr[Object], 3)
@@ -76,7 +79,6 @@ def raise_trap(activation: ptr[Activation], code: u32) -> void:
     python = activation.python
     if code == TrapCode.HOST_EXCEPTION:
         return  # raised already
-    arguments = stack(ptr[Object], 3)
     number = python.PyLong_FromLongLong(i64(code))
     address = python.PyLong_FromLongLong(i64(usize(activation)))
     callee = python.none if activation.callee is None else activation.callee
@@ -103,7 +105,9 @@ def raise_no_stack(self: ptr[FuncObject]) -> void:
 
 
 @native
-def arguments_to_cells(self: ptr[FuncObject], activation: ptr[Activation], arguments: ptr[ptr[Object]]) -> boolean:
+def arguments_to_cells(
+    self: ptr[FuncObject], activation: ptr[Activation], arguments: ptr[ptr[Object]]
+) -> boolean:
     type = self.function.type
     cells = activation.exec.stack
     for i in range(type.param_count):
@@ -152,11 +156,14 @@ def enough_stack(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
 
 @native
 def run(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
-    """Run the function on the cells at the start of the activation's stack. False: an exception is set."""
+    """Run the function on the first cells of the activation's stack. False: an exception is set."""
     f = self.function
     exec = activation.exec
-    code = call_host(exec, f, exec.stack) if self.owner is None else self.owner.call(exec, f, exec.stack)
+    owner = self.owner
+    activation.running = 1
+    code = call_host(exec, f, exec.stack) if owner is None else owner.call(exec, f, exec.stack)
     take_gil(activation)
+    activation.running = 0
     if unlikely(code != 0):
         raise_trap(activation, code)
         return False
@@ -167,7 +174,7 @@ def run(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
 def func_call(
     self: ptr[FuncObject], arguments: ptr[ptr[Object]], flagged_count: usize, names: ptr[Object]
 ) -> ptr[Object]:
-    """Func's vectorcall: `self(*arguments)`. The count's top bit is a permission that nobody needs here."""
+    """Func's vectorcall: `self(*arguments)`. The count's top bit only says what CPython allows."""
     count = flagged_count & (~usize(0) >> 1)
     if unlikely(names is not None or count != usize(self.function.type.param_count)):
         raise_wrong_count(self, i64(-1) if names is not None else i64(count))
@@ -213,8 +220,10 @@ def func_run(self: ptr[FuncObject], cells: ptr[u32]) -> ptr[Object]:
 
 
 @native
-def call_with(activation: ptr[Activation], func: ptr[FuncObject], cells: ptr[u32], objects: ptr[ptr[Object]]) -> ptr[Object]:
-    """Call the function's callable; `objects` has room for the arguments and one more before them."""
+def call_with(
+    activation: ptr[Activation], func: ptr[FuncObject], cells: ptr[u32], objects: ptr[ptr[Object]]
+) -> ptr[Object]:
+    """Call the function's callable; `objects` has room for one more than the arguments."""
     python = activation.python
     type = func.function.type
     arguments = objects + 1  # the callable may use the place before for `self`
@@ -229,14 +238,18 @@ def call_with(activation: ptr[Activation], func: ptr[FuncObject], cells: ptr[u32
         made += 1
     if made == type.param_count:
         permission = (~usize(0) >> 1) + 1
-        result = python.PyObject_Vectorcall(func.callable, arguments, usize(made) | permission, None)
+        result = python.PyObject_Vectorcall(
+            func.callable, arguments, usize(made) | permission, None
+        )
     for i in range(made):
         python.Py_DecRef(arguments[i])
     return result
 
 
 @native(cold=True)
-def call_with_many(activation: ptr[Activation], func: ptr[FuncObject], cells: ptr[u32]) -> ptr[Object]:
+def call_with_many(
+    activation: ptr[Activation], func: ptr[FuncObject], cells: ptr[u32]
+) -> ptr[Object]:
     python = activation.python
     size = (usize(func.function.type.param_count) + 1) * sizeof(ptr[Object])
     objects = ptr[ptr[Object]](python.PyMem_Malloc(size))
@@ -248,7 +261,9 @@ def call_with_many(activation: ptr[Activation], func: ptr[FuncObject], cells: pt
 
 
 @native(cold=True)
-def several_results(activation: ptr[Activation], func: ptr[FuncObject], result: ptr[Object], cells: ptr[u32]) -> boolean:
+def several_results(
+    activation: ptr[Activation], func: ptr[FuncObject], result: ptr[Object], cells: ptr[u32]
+) -> boolean:
     """Results of a function that has not just one: None, or as many values as there are results."""
     python = activation.python
     type = func.function.type
@@ -276,7 +291,9 @@ def several_results(activation: ptr[Activation], func: ptr[FuncObject], result: 
 
 
 @native
-def result_to_cells(activation: ptr[Activation], func: ptr[FuncObject], result: ptr[Object], cells: ptr[u32]) -> boolean:
+def result_to_cells(
+    activation: ptr[Activation], func: ptr[FuncObject], result: ptr[Object], cells: ptr[u32]
+) -> boolean:
     type = func.function.type
     if type.result_count == 1:
         fine = to_cells(activation, type.types[type.param_count], result, cells)
@@ -294,6 +311,7 @@ def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
     activation = ptr[Activation](exec)
     python = activation.python
     take_gil(activation)
+    activation.running = 0
     func = ptr[FuncObject](f.host)
     if func.callable is None:
         activation.callee = ptr[Object](func)
@@ -311,4 +329,5 @@ def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
         fine = result_to_cells(activation, func, result, cells)
         python.Py_DecRef(result)
     python.Py_DecRef(ptr[Object](func))
+    activation.running = 1
     return u32(0) if fine else TrapCode.HOST_EXCEPTION

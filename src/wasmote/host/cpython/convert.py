@@ -1,8 +1,8 @@
 """Conversion between Python objects and the cells of WebAssembly values.
 
-Integers come in as anything with `__index__`, signed or unsigned, and go out signed. Floats come in as
-anything with `__float__` or `__index__`. A v128 is 16 bytes. References are None, `Func` objects and
-(externref) any object.
+Integers come in as anything with `__index__`, signed or unsigned, and go out signed. Floats come in
+as anything with `__float__` or `__index__`. A v128 is 16 bytes. References are None, `Func` objects
+and (externref) any object.
 """
 
 from wasmote.core.status import ValueType
@@ -143,7 +143,9 @@ def reference_to(
 
 
 @native
-def to_cells(activation: ptr[Activation], type: u32, value: ptr[Object], cells: ptr[u32]) -> boolean:
+def to_cells(
+    activation: ptr[Activation], type: u32, value: ptr[Object], cells: ptr[u32]
+) -> boolean:
     """Write a value's cells. False: it does not fit the type; a Python exception may be set."""
     python = activation.python
     match type:
@@ -165,7 +167,9 @@ def to_cells(activation: ptr[Activation], type: u32, value: ptr[Object], cells: 
 
 
 @native
-def reference_from(python: ptr[Python], owner: ptr[OwnerObject], type: u32, handle: u32) -> ptr[Object]:
+def reference_from(
+    python: ptr[Python], owner: ptr[OwnerObject], type: u32, handle: u32
+) -> ptr[Object]:
     if handle == 0:
         return borrow(python, None)
     if type == ValueType.FUNCREF:

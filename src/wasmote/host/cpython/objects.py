@@ -1,8 +1,10 @@
-"""The Python objects of the boundary: their creation, their end, and what the garbage collector sees.
+"""The Python objects of the boundary: their creation, their end, and what the garbage collector
+sees.
 
-None of the types has a `tp_clear`. Every reference cycle through them also passes through an ordinary
-Python object (`OwnerObject.links`, a closure), which is where the collector breaks it; so a `Func` or
-`Memory` always has its owner, even while garbage is torn down, and native memory goes last.
+None of the types has a `tp_clear`. Every reference cycle through them also passes through an
+ordinary Python object (`OwnerObject.links`, a closure), which is where the collector breaks it; so
+a `Func` or `Memory` always has its owner, even while garbage is torn down, and native memory goes
+last.
 """
 
 from wasmote.core.decode.module import module_free
@@ -27,7 +29,20 @@ from wasmote.host.cpython.structs import (
     OwnerObject,
     Python,
 )
-from wasmote.nativepy import addr, copy, fill, fn, i32, inline, native, ptr, sizeof, u8, u32, usize, void
+from wasmote.nativepy import (
+    copy,
+    fill,
+    fn,
+    i32,
+    inline,
+    native,
+    ptr,
+    sizeof,
+    u8,
+    u32,
+    usize,
+    void,
+)
 
 Visit = fn[[ptr[Object], ptr[u8]], i32]
 
@@ -184,7 +199,9 @@ def count_cells(types: ptr[u32], count: u32) -> u32:
 
 
 @native
-def new_host_function(python: ptr[Python], types: ptr[u32], params: u32, results: u32) -> ptr[FuncInst]:
+def new_host_function(
+    python: ptr[Python], types: ptr[u32], params: u32, results: u32
+) -> ptr[FuncInst]:
     """A function instance with a copy of its type. None: out of memory."""
     size = usize(params + results) * sizeof(u32)
     made = ptr[HostFunction](python.platform.allocate(sizeof(HostFunction) + size))
@@ -218,7 +235,12 @@ def free_host_function(python: ptr[Python], f: ptr[FuncInst]) -> void:
 
 @native(export="cpython_host_func_new")
 def host_func_new(
-    python: ptr[Python], types: ptr[u32], params: u32, results: u32, callable: ptr[Object], label: ptr[Object]
+    python: ptr[Python],
+    types: ptr[u32],
+    params: u32,
+    results: u32,
+    callable: ptr[Object],
+    label: ptr[Object],
 ) -> ptr[Object]:
     """A Func that calls `callable`, or None as a callable: an import that nobody supplied.
 
@@ -287,7 +309,9 @@ def memory_getbuffer(self: ptr[MemoryObject], view: ptr[Buffer], flags: i32) -> 
     if memory is None:
         return -1  # not made by memory_new
     data = memory.data if memory.data is not None else ptr[u8](self)  # no bytes, but not NULL
-    return self.python.PyBuffer_FillInfo(view, ptr[Object](self), data, usize(memory.size), 0, flags)
+    return self.python.PyBuffer_FillInfo(
+        view, ptr[Object](self), data, usize(memory.size), 0, flags
+    )
 
 
 @native(export="cpython_memory_length")

@@ -1,7 +1,7 @@
 """Layouts shared by the native and the Python side of the boundary.
 
-Of CPython's own objects only the header is laid out here; its size is checked at start-up, so a build
-of CPython with another header is refused and never misread.
+Of CPython's own objects only the header is laid out here; its size is checked at start-up, so a
+build of CPython with another header is refused and never misread.
 """
 
 from wasmote.core.structs import Exec, FuncInst, FuncType, Memory, Platform, Store
@@ -38,7 +38,8 @@ class OwnerObject:
 
 @struct
 class FuncObject:
-    """`wasmote.Func`. There is one per function instance at most: `FuncInst.host` points back to it.
+    """`wasmote.Func`. There is one per function instance at most: `FuncInst.host` points back to
+    it.
 
     A host function's object owns the `FuncInst`; a WebAssembly function's object owns nothing and
     keeps its instance alive.
@@ -101,10 +102,12 @@ class Pool:
 
 @struct
 class Activation:
-    """One call from Python into WebAssembly, nested ones included: each has a value stack of its own.
+    """One call from Python into WebAssembly, nested ones included: each has a value stack of its
+    own.
 
-    That a nested call does not continue on the caller's stack costs a page of memory or two and lets
-    greenlets and threads interleave calls as they like. The GIL protects all lists of activations.
+    That a nested call does not continue on the caller's stack costs a page of memory or two and
+    lets greenlets and threads interleave calls as they like. The GIL protects all lists of
+    activations.
     """
 
     exec: Exec  # first, so that a pointer to either is a pointer to both
@@ -115,6 +118,9 @@ class Activation:
     previous: ptr["Activation"]
     thread: ptr[u8]  # the Python thread state, once this activation has called Python
     released: ptr[u8]  # the Python thread state while the GIL is released, None while it is held
+    running: (
+        u32  # WebAssembly code runs: what is on the stack changes, and `exec.top` means nothing
+    )
     checked: i64  # when signals were last looked at, in nanoseconds
     on_main_thread: u32
     callee: ptr[Object]  # the Func that stopped the run with UNLINKED_IMPORT
@@ -169,7 +175,9 @@ class Python:
     # Python functions of `wasmote.api`; the first three return an exception to raise.
     on_trap: ptr[Object]  # (trap code, address of the Activation, callee or None)
     on_wrong_count: ptr[Object]  # (Func, number of arguments or -1: keywords were given, None)
-    on_wrong_value: ptr[Object]  # (Func, index or -1: the number of results, value, None: an argument); may return None
+    on_wrong_value: ptr[
+        Object
+    ]  # (Func, index or -1: the number of results, value, None: an argument); may return None
     to_reference: ptr[Object]  # (Owner or None, value type, object) -> handle
     from_reference: ptr[Object]  # (Owner or None, value type, handle) -> object
     # State.

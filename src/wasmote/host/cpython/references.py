@@ -1,0 +1,49 @@
+"""Finds out which handles of references WebAssembly still has.
+
+Native code, because nothing may move meanwhile: it holds the GIL from its first look to its last.
+"""
+
+from wasmote.core.structs import Global, Table
+from wasmote.host.cpython.structs import Python
+from wasmote.nativepy import native, ptr, u8, u32, u64, usize, void
+
+
+@native
+def mark_cells(cells: ptr[u32], count: u64, found: ptr[u8], size: u32) -> void:
+    """Mark whatever may be a handle: on a stack there is no telling."""
+    for i in range(count):
+        if cells[i] < size:
+            found[cells[i]] = 1
+
+
+@native(export="cpython_mark_references")
+def mark_references(
+    python: ptr[Python],
+    tables: ptr[ptr[Table]],
+    table_count: u32,
+    globals: ptr[ptr[Global]],
+    global_count: u32,
+    found: ptr[u8],
+    size: u32,
+) -> u64:
+    """Set `found[handle]` for handles below `size` in these tables and globals and on all stacks.
+
+    Returns the number of cells looked at, plus 1. 0: another call is running WebAssembly code, so
+    its stack cannot be looked at and nothing is known.
+    """
+    cells = u64(1)
+    for i in range(table_count):
+        mark_cells(tables[i].elements, u64(tables[i].size), found, size)
+        cells += u64(tables[i].size)
+    for i in range(global_count):
+        mark_cells(globals[i].value, 1, found, size)
+    activation = python.active
+    while activation is not None:
+        if activation.running != 0:
+            return 0
+        exec = activation.exec
+        used = (usize(exec.top) - usize(exec.stack)) >> 2
+        mark_cells(exec.stack, u64(used), found, size)
+        cells += u64(used)
+        activation = activation.next
+    return cells
