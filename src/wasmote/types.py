@@ -68,9 +68,7 @@ class FuncType(Record):
     params: tuple[ValType, ...]
     results: tuple[ValType, ...]
 
-    def __init__(
-        self, params: tuple[ValType, ...] = (), results: tuple[ValType, ...] = ()
-    ) -> None:
+    def __init__(self, params: tuple[ValType, ...] = (), results: tuple[ValType, ...] = ()) -> None:
         self._set(tuple(params), tuple(results))
 
     def __str__(self) -> str:

@@ -5,8 +5,7 @@ from collections.abc import Callable
 
 from wasmote.api.extend import extend
 from wasmote.api.layouts import FuncInstLayout, func_type
-from wasmote.api.lifetime import from_reference, to_reference
-from wasmote.api.values import SIZES, complaint
+from wasmote.api.values import complaint
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import FuncType, ValType
 
@@ -14,8 +13,8 @@ TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import Any
 
-_call_cells = BINDING.python_function(
-    "cpython_func_run", ctypes.py_object, ctypes.py_object, Address
+_call_bits = BINDING.python_function(
+    "cpython_func_call_bits", ctypes.py_object, ctypes.py_object, Address, ctypes.c_size_t
 )
 _host_func_new = BINDING.python_function(
     "cpython_host_func_new",
@@ -71,32 +70,28 @@ class Func:
         a NaN survives; references are objects as usual. Returns a tuple of all results.
         """
         type = self.type
-        if len(arguments) != len(type.params):
-            raise TypeError(f"{self.name}() takes {len(type.params)} bit patterns")
-        size = max(sum(SIZES[each] for each in types) for types in (type.params, type.results))
-        cells = ctypes.create_string_buffer(size)
-        at = 0
-        for kind, argument in zip(type.params, arguments, strict=True):
-            bits = (
-                to_reference(self._owner, kind.value, argument) if kind.is_reference else argument
-            )
-            cells[at : at + SIZES[kind]] = bits.to_bytes(SIZES[kind], "little")  # type: ignore
-            at += SIZES[kind]
-        _call_cells(self, ctypes.addressof(cells))
-        return tuple(self._results(type.results, cells.raw))
-
-    def _results(self, types: tuple[ValType, ...], cells: bytes) -> list[object]:
-        results: list[object] = []
-        at = 0
-        for kind in types:
-            bits = int.from_bytes(cells[at : at + SIZES[kind]], "little")
-            is_reference = kind.is_reference
-            results.append(from_reference(self._owner, kind.value, bits) if is_reference else bits)
-            at += SIZES[kind]
-        return results
+        raw = [_vector(kind, bits) for kind, bits in zip(type.params, arguments, strict=False)]
+        raw += arguments[len(raw) :]
+        found = _call_bits(self, ctypes.addressof(_objects(raw)), len(raw))
+        results = found if len(type.results) > 1 else (found,) * len(type.results)
+        return tuple(
+            int.from_bytes(each, "little") if kind is ValType.V128 else each
+            for kind, each in zip(type.results, results, strict=True)
+        )
 
     def __repr__(self) -> str:
         return f"<wasmote.Func {self.name} {self.type}>"
+
+
+def _objects(values: list[object]) -> "ctypes.Array[ctypes.py_object[object]]":
+    return (ctypes.py_object * len(values))(*values)
+
+
+def _vector(type: ValType, bits: object) -> object:
+    """A vector, which `call_bits` has as a number, as native code takes it."""
+    if type is ValType.V128 and isinstance(bits, int) and 0 <= bits < 1 << 128:
+        return bits.to_bytes(16, "little")
+    return bits
 
 
 def func(type: FuncType, callable: "Callable[..., Any]", *, name: str | None = None) -> Func:

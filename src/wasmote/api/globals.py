@@ -3,7 +3,14 @@
 import ctypes
 
 from wasmote.api.layouts import GlobalLayout, global_type
-from wasmote.api.lifetime import Links, Owner, from_reference, make_owner, to_reference
+from wasmote.api.lifetime import (
+    Links,
+    Owner,
+    from_reference,
+    make_owner,
+    reference_lock,
+    to_reference,
+)
 from wasmote.api.values import SIZES, complaint, from_bytes, to_bytes
 from wasmote.host.cpython.binding import BINDING
 from wasmote.types import GlobalType
@@ -48,7 +55,8 @@ class Global:
         """
         type = self._content
         if type.is_reference:
-            return from_reference(self._owner, type.value, self._bits())
+            with reference_lock:
+                return from_reference(self._owner, type.value, self._bits())
         return from_bytes(type, ctypes.string_at(self._address, SIZES[type]))
 
     @value.setter
@@ -70,9 +78,9 @@ class Global:
         type = self._content
         try:
             if type.is_reference:
-                raw = to_reference(self._owner, type.value, value).to_bytes(4, "little")
-            else:
-                raw = to_bytes(type, value)
+                to_reference(self._owner, type.value, value, self._address)
+                return
+            raw = to_bytes(type, value)
         except (TypeError, OverflowError):
             problem = complaint(type, value)
             raise problem.__class__(f"a global's value {problem}") from None

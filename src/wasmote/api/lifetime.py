@@ -40,8 +40,9 @@ _FIRST_LIMIT = 1024
 #: Handles of externrefs: new numbers, and those that are free again.
 _numbers = itertools.count(1)
 _free_handles: list[int] = []
-#: Held while handles are given out or taken back. Reentrant: a finalizer may come in between.
-_lock = threading.RLock()
+#: Held while a handle is found and stored where a sweep sees it, and while there is a sweep.
+#: Reentrant: a finalizer may come in between.
+reference_lock = threading.RLock()
 _mark_references = BINDING.python_function(
     "cpython_mark_references",
     ctypes.c_uint64,
@@ -143,7 +144,7 @@ class Links:
 
 def join(a: Owner, b: Owner) -> None:
     """References may travel between two owners from now on: make their groups one."""
-    with _lock:
+    with reference_lock:
         mine, other = a.links.group, b.links.group
         if mine is other:
             return
@@ -195,21 +196,29 @@ def _group(owner: "Owner | None") -> Group:
     return _host_group if owner is None else owner.links.group
 
 
-def to_reference(owner: "Owner | None", type: int, value: object) -> int:
-    """The handle for a value that goes to the owner. Raises TypeError for what is no Func."""
+def handle_of(owner: "Owner | None", type: int, value: object) -> int:
+    """The handle for a value that goes to the owner. Raises TypeError for what is no Func.
+
+    The caller holds `reference_lock` until the handle is in a table, a global or on a stack.
+    """
     if value is None:
         return 0
-    with _lock:
-        group = _group(owner)
-        if type == ValueType.EXTERNREF:
-            return group.extern_handle(value, owner)
-        if not isinstance(value, BINDING.func_type):
-            raise TypeError("not a Func")
-        handle: int = FuncInstLayout.from_address(value._address).handle  # type: ignore[attr-defined]
-        home = value._owner  # type: ignore[attr-defined]
-        if home is None or home.links.group is not group:
-            group.hold_function(handle, value, owner)
-        return handle
+    group = _group(owner)
+    if type == ValueType.EXTERNREF:
+        return group.extern_handle(value, owner)
+    if not isinstance(value, BINDING.func_type):
+        raise TypeError("not a Func")
+    handle: int = FuncInstLayout.from_address(value._address).handle  # type: ignore[attr-defined]
+    home = value._owner  # type: ignore[attr-defined]
+    if home is None or home.links.group is not group:
+        group.hold_function(handle, value, owner)
+    return handle
+
+
+def to_reference(owner: "Owner | None", type: int, value: object, cell: int) -> None:
+    """Write the handle of a value to the cell at an address on a stack or in a global."""
+    with reference_lock:
+        ctypes.c_uint32.from_address(cell).value = handle_of(owner, type, value)
 
 
 _func_of = BINDING.python_function("cpython_func_of", ctypes.py_object, Address, Address)

@@ -4,7 +4,14 @@ import ctypes
 from collections.abc import Iterator
 
 from wasmote.api.layouts import TableLayout, table_type, table_type_layout
-from wasmote.api.lifetime import Links, Owner, from_reference, make_owner, to_reference
+from wasmote.api.lifetime import (
+    Links,
+    Owner,
+    from_reference,
+    handle_of,
+    make_owner,
+    reference_lock,
+)
 from wasmote.api.values import complaint
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import TableType
@@ -12,6 +19,10 @@ from wasmote.types import TableType
 _create = BINDING.python_function("table_create", Address, Address, Address, ctypes.c_uint32)
 _grow = BINDING.python_function(
     "table_grow", ctypes.c_uint64, Address, ctypes.c_uint64, ctypes.c_uint32
+)
+_get = BINDING.python_function("table_get", ctypes.c_uint32, Address, ctypes.c_uint64, Address)
+_set = BINDING.python_function(
+    "table_set", ctypes.c_uint32, Address, ctypes.c_uint64, ctypes.c_uint32
 )
 _FAILED = 2**64 - 1
 #: Elements that a table made by the host may have.
@@ -25,7 +36,7 @@ class Table:
     Elements of a funcref table are `Func` or None; of an externref table any object, None is null.
     """
 
-    __slots__ = ("__weakref__", "_address", "_owner")
+    __slots__ = ("__weakref__", "_address", "_element", "_owner")
 
     def __init__(self, type: TableType, init: object = None) -> None:
         """A table to pass to instances, filled with `init`. Raises ValueError, MemoryError."""
@@ -48,6 +59,7 @@ class Table:
     def _bind(self, address: int, owner: Owner) -> None:
         self._address = address
         self._owner = owner
+        self._element: int = self._layout().type.element
 
     @property
     def type(self) -> TableType:
@@ -59,11 +71,16 @@ class Table:
         return int(self._layout().size)
 
     def __getitem__(self, index: int) -> object:
-        return from_reference(self._owner, self._element(), self._cell(index).value)
+        cell = ctypes.c_uint32()
+        with reference_lock:
+            if _get(self._address, self._position(index), ctypes.addressof(cell)):
+                raise self._outside(index)
+            return from_reference(self._owner, self._element, cell.value)
 
     def __setitem__(self, index: int, value: object) -> None:
-        handle = self._handle(value)
-        self._cell(index).value = handle
+        with reference_lock:
+            if _set(self._address, self._position(index), self._handle(value)):
+                raise self._outside(index)
 
     def __iter__(self) -> Iterator[object]:
         return (self[i] for i in range(len(self)))
@@ -72,7 +89,8 @@ class Table:
         """Add `count` elements, all `init`; returns the size before. Raises MemoryError."""
         if not 0 <= count < 2**64:
             raise ValueError(f"cannot grow a table by {count} elements")
-        old: int = _grow(self._address, count, self._handle(init))
+        with reference_lock:
+            old: int = _grow(self._address, count, self._handle(init))
         if old == _FAILED:
             raise MemoryError(f"cannot grow a table of {len(self)} elements by {count}")
         return old
@@ -80,19 +98,19 @@ class Table:
     def _layout(self) -> ctypes.Structure:
         return TableLayout.from_address(self._address)
 
-    def _element(self) -> int:
-        return int(self._layout().type.element)
-
-    def _cell(self, index: int) -> ctypes.c_uint32:
+    def _position(self, index: int) -> int:
+        """An index from the start, as the core takes it."""
         size = len(self)
         if not -size <= index < size:
-            raise IndexError(f"table index {index} is outside a table of {size} elements")
-        address = self._layout().elements + 4 * (index % size)
-        return ctypes.c_uint32.from_address(address)
+            raise self._outside(index)
+        return index if index >= 0 else size + index
+
+    def _outside(self, index: int) -> IndexError:
+        return IndexError(f"table index {index} is outside a table of {len(self)} elements")
 
     def _handle(self, value: object) -> int:
         try:
-            return to_reference(self._owner, self._element(), value)
+            return handle_of(self._owner, self._element, value)
         except TypeError:
             problem = complaint(self.type.element, value)
             raise TypeError(f"a table's element {problem}") from None

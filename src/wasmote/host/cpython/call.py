@@ -3,13 +3,21 @@
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst
 from wasmote.host.cpython.activation import begin_activation, end_activation, take_gil
-from wasmote.host.cpython.convert import borrow, call_python, from_cells, to_cells
+from wasmote.host.cpython.convert import (
+    bits_from_cells,
+    bits_type,
+    borrow,
+    call_python,
+    from_cells,
+    to_cells,
+)
 from wasmote.host.cpython.objects import cells_of
 from wasmote.host.cpython.structs import Activation, FuncObject, Object, Python
 from wasmote.nativepy import (
     boolean,
-    copy,
+    const,
     i64,
+    inline,
     native,
     ptr,
     sizeof,
@@ -42,7 +50,7 @@ def raise_wrong_count(self: ptr[FuncObject], count: i64) -> void:
     number = python.PyLong_FromLongLong(count)
     nothing = borrow(python, None)
     raise_made(
-        python, call_python(python, python.on_wrong_count, ptr[Object](self), number, nothing)
+        python, call_python(python, python.on_wrong_count, ptr[Object](self), number, nothing, None)
     )
 
 
@@ -74,31 +82,16 @@ def raise_wrong_value(
 
 
 @native(cold=True)
-def raise_trap(activation: ptr[Activation], code: u32) -> void:
-    """Raise the Trap for a trap code, while the activation still shows where it happened."""
-    python = activation.python
+def raise_trap(python: ptr[Python], activation: ptr[Activation], code: u32) -> void:
+    """Raise the Trap for a trap code. The activation, if any, still shows where it happened."""
     if code == TrapCode.HOST_EXCEPTION:
         return  # raised already
     number = python.PyLong_FromLongLong(i64(code))
     address = python.PyLong_FromLongLong(i64(usize(activation)))
-    callee = python.none if activation.callee is None else activation.callee
-    python.Py_IncRef(callee)
-    if number is None:
-        return
-    raise_made(python, call_python(python, python.on_trap, number, address, callee))
-    python.Py_DecRef(number)
-
-
-@native(cold=True)
-def raise_no_stack(self: ptr[FuncObject]) -> void:
-    """There is no stack for a call: it is nested too deep."""
-    python = self.python
-    number = python.PyLong_FromLongLong(TrapCode.STACK_OVERFLOW)
-    address = python.PyLong_FromLongLong(0)
-    if number is None:
-        return
-    raise_made(python, call_python(python, python.on_trap, number, address, borrow(python, None)))
-    python.Py_DecRef(number)
+    callee = borrow(python, None if activation is None else activation.callee)
+    if number is not None:
+        raise_made(python, call_python(python, python.on_trap, number, address, callee, None))
+        python.Py_DecRef(number)
 
 
 # -- Python calls WebAssembly --------------------------------------------------------------------
@@ -106,34 +99,42 @@ def raise_no_stack(self: ptr[FuncObject]) -> void:
 
 @native
 def arguments_to_cells(
-    self: ptr[FuncObject], activation: ptr[Activation], arguments: ptr[ptr[Object]]
+    self: ptr[FuncObject], activation: ptr[Activation], arguments: ptr[ptr[Object]], bits: const
 ) -> boolean:
     type = self.function.type
     cells = activation.exec.stack
     for i in range(type.param_count):
-        if unlikely(not to_cells(activation, type.types[i], arguments[i], cells)):
+        kind = bits_type(type.types[i]) if bits else type.types[i]
+        if unlikely(not to_cells(activation, kind, arguments[i], cells)):
             raise_wrong_value(self, i64(i), arguments[i], self.python.none)
             return False
-        cells = cells + cells_of(type.types[i])
+        cells = cells + cells_of(kind)
     return True
 
 
+@inline
+def result_from(activation, kind, cells, bits):
+    return bits_from_cells(activation, kind, cells) if bits else from_cells(activation, kind, cells)
+
+
 @native
-def results_from_cells(self: ptr[FuncObject], activation: ptr[Activation]) -> ptr[Object]:
+def results_from_cells(
+    self: ptr[FuncObject], activation: ptr[Activation], bits: const
+) -> ptr[Object]:
     """None, the one result, or a tuple."""
     python = self.python
     type = self.function.type
     types = type.types + type.param_count
+    cells = activation.exec.stack
     if type.result_count == 1:
-        return from_cells(activation, types[0], activation.exec.stack)
+        return result_from(activation, types[0], cells, bits)
     if type.result_count == 0:
         return borrow(python, None)
     results = python.PyTuple_New(usize(type.result_count))
-    cells = activation.exec.stack
     for i in range(type.result_count):
         if results is None:
             return None
-        value = from_cells(activation, types[i], cells)
+        value = result_from(activation, types[i], cells, bits)
         if value is None:
             python.Py_DecRef(results)
             return None
@@ -165,9 +166,29 @@ def run(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
     take_gil(activation)
     activation.running = 0
     if unlikely(code != 0):
-        raise_trap(activation, code)
+        raise_trap(self.python, activation, code)
         return False
     return True
+
+
+@inline
+def call(self, arguments, count, bits) -> ptr[Object]:
+    """The call proper. `bits`: numbers are given and returned as their bits."""
+    python = self.python
+    if unlikely(count != usize(self.function.type.param_count)):
+        raise_wrong_count(self, i64(count))
+        return None
+    activation = begin_activation(python, self.owner)
+    if unlikely(activation is None):
+        raise_trap(python, None, TrapCode.STACK_OVERFLOW)
+        return None
+    result: ptr[Object] = None
+    if unlikely(not enough_stack(self, activation)):
+        raise_trap(python, activation, TrapCode.STACK_OVERFLOW)
+    elif arguments_to_cells(self, activation, arguments, bits) and run(self, activation):
+        result = results_from_cells(self, activation, bits)
+    end_activation(activation)
+    return result
 
 
 @native(export="cpython_func_call")
@@ -175,45 +196,16 @@ def func_call(
     self: ptr[FuncObject], arguments: ptr[ptr[Object]], flagged_count: usize, names: ptr[Object]
 ) -> ptr[Object]:
     """Func's vectorcall: `self(*arguments)`. The count's top bit only says what CPython allows."""
-    count = flagged_count & (~usize(0) >> 1)
-    if unlikely(names is not None or count != usize(self.function.type.param_count)):
-        raise_wrong_count(self, i64(-1) if names is not None else i64(count))
+    if unlikely(names is not None):
+        raise_wrong_count(self, -1)
         return None
-    activation = begin_activation(self.python, self.owner)
-    if unlikely(activation is None):
-        raise_no_stack(self)
-        return None
-    result: ptr[Object] = None
-    if unlikely(not enough_stack(self, activation)):
-        raise_trap(activation, TrapCode.STACK_OVERFLOW)
-    elif arguments_to_cells(self, activation, arguments) and run(self, activation):
-        result = results_from_cells(self, activation)
-    end_activation(activation)
-    return result
+    return call(self, arguments, flagged_count & (~usize(0) >> 1), False)
 
 
-@native(export="cpython_func_run")
-def func_run(self: ptr[FuncObject], cells: ptr[u32]) -> ptr[Object]:
-    """Call with the arguments' cells at `cells`, where the results' cells are written.
-
-    Returns Python's None. None: a Python exception is set.
-    """
-    activation = begin_activation(self.python, self.owner)
-    if activation is None:
-        raise_no_stack(self)
-        return None
-    type = self.function.type
-    stack_cells = activation.exec.stack
-    result: ptr[Object] = None
-    if not enough_stack(self, activation):
-        raise_trap(activation, TrapCode.STACK_OVERFLOW)
-    else:
-        copy(stack_cells, cells, usize(type.param_cells) * sizeof(u32))
-        if run(self, activation):
-            copy(cells, stack_cells, usize(type.result_cells) * sizeof(u32))
-            result = borrow(self.python, None)
-    end_activation(activation)
-    return result
+@native(export="cpython_func_call_bits")
+def func_call_bits(self: ptr[FuncObject], arguments: ptr[ptr[Object]], count: usize) -> ptr[Object]:
+    """The same for `Func.call_bits`."""
+    return call(self, arguments, count, True)
 
 
 # -- WebAssembly calls Python --------------------------------------------------------------------

@@ -23,6 +23,7 @@ from wasmote.nativepy import (
     store,
     u8,
     u32,
+    u64,
     usize,
 )
 
@@ -32,23 +33,30 @@ FAILED = -1
 
 @native
 def call_python(
-    python: ptr[Python], function: ptr[Object], a: ptr[Object], b: ptr[Object], c: ptr[Object]
+    python: ptr[Python],
+    function: ptr[Object],
+    a: ptr[Object],
+    b: ptr[Object],
+    c: ptr[Object],
+    d: ptr[Object],
 ) -> ptr[Object]:
-    """Call a Python function with three arguments and give back the references to b and c.
+    """Call a Python function and give back the references to all arguments but `a`.
 
-    None, as the result or for one of the arguments: a Python exception is set.
+    It gets three arguments if `d` is None. None, as the result or for `b` or `c` (which could not
+    be made): a Python exception is set.
     """
     result: ptr[Object] = None
+    arguments = stack(ptr[Object], 4)
+    arguments[0] = a
+    arguments[1] = b
+    arguments[2] = c
+    arguments[3] = d
+    count = usize(3) if d is None else 4
     if b is not None and c is not None:
-        arguments = stack(ptr[Object], 3)
-        arguments[0] = a
-        arguments[1] = b
-        arguments[2] = c
-        result = python.PyObject_Vectorcall(function, arguments, 3, None)
-    if b is not None:
-        python.Py_DecRef(b)
-    if c is not None:
-        python.Py_DecRef(c)
+        result = python.PyObject_Vectorcall(function, arguments, count, None)
+    for i in range(u32(1), 4):
+        if arguments[i] is not None:
+            python.Py_DecRef(arguments[i])
     return result
 
 
@@ -134,12 +142,20 @@ def reference_to(
         return True
     keeper = python.none if owner is None else ptr[Object](owner)
     kind = python.PyLong_FromLongLong(i64(type))
-    handle = call_python(python, python.to_reference, keeper, kind, borrow(python, value))
-    if handle is None:
+    address = python.PyLong_FromLongLong(i64(usize(cells)))
+    done = call_python(python, python.to_reference, keeper, kind, borrow(python, value), address)
+    if done is None:
         return False
-    cells[0] = u32(python.PyLong_AsLongLongAndOverflow(handle, stack(i32)))
-    python.Py_DecRef(handle)
+    python.Py_DecRef(done)
     return True
+
+
+@native
+def bits_type(type: u32) -> u32:
+    """The integer type that holds the bits of a float type; other types are left as they are."""
+    if type == ValueType.F32:
+        return ValueType.I32
+    return u32(ValueType.I64) if type == ValueType.F64 else type
 
 
 @native
@@ -177,7 +193,7 @@ def reference_from(
     keeper = python.none if owner is None else ptr[Object](owner)
     kind = python.PyLong_FromLongLong(i64(type))
     number = python.PyLong_FromLongLong(i64(handle))
-    return call_python(python, python.from_reference, keeper, kind, number)
+    return call_python(python, python.from_reference, keeper, kind, number, None)
 
 
 @native
@@ -197,3 +213,16 @@ def from_cells(activation: ptr[Activation], type: u32, cells: ptr[u32]) -> ptr[O
             return python.PyBytes_FromStringAndSize(ptr[u8](cells), 16)
         case _:
             return reference_from(python, caller(activation), type, cells[0])
+
+
+@native
+def bits_from_cells(activation: ptr[Activation], type: u32, cells: ptr[u32]) -> ptr[Object]:
+    """Like `from_cells`, but numbers come as their bits, in an unsigned integer."""
+    python = activation.python
+    match bits_type(type):
+        case ValueType.I32:
+            return python.PyLong_FromLongLong(i64(cells[0]))
+        case ValueType.I64:
+            return python.PyLong_FromUnsignedLongLong(load(u64, cells, align=4))
+        case _:
+            return from_cells(activation, type, cells)

@@ -5,7 +5,7 @@ build of CPython with another header is refused and never misread.
 """
 
 from wasmote.core.structs import Exec, FuncInst, FuncType, Memory, Platform, Store
-from wasmote.nativepy import f64, fn, i32, i64, ptr, struct, u8, u32, usize, void
+from wasmote.nativepy import f64, fn, i32, i64, ptr, struct, u8, u32, u64, usize, void
 
 
 @struct
@@ -142,6 +142,7 @@ class Python:
     PyLong_AsLongLongAndOverflow: fn[[ptr[Object], ptr[i32]], i64]
     PyLong_AsUnsignedLongLong: fn[[ptr[Object]], i64]
     PyLong_FromLongLong: fn[[i64], ptr[Object]]
+    PyLong_FromUnsignedLongLong: fn[[u64], ptr[Object]]
     PyNumber_Index: fn[[ptr[Object]], ptr[Object]]
     PyFloat_AsDouble: fn[[ptr[Object]], f64]
     PyFloat_FromDouble: fn[[f64], ptr[Object]]
@@ -178,7 +179,7 @@ class Python:
     on_wrong_value: ptr[
         Object
     ]  # (Func, index or -1: the number of results, value, None: an argument); may return None
-    to_reference: ptr[Object]  # (Owner or None, value type, object) -> handle
+    to_reference: ptr[Object]  # (Owner or None, value type, object, address of the cell)
     from_reference: ptr[Object]  # (Owner or None, value type, handle) -> object
     # State.
     vectorcall: fn[[ptr[FuncObject], ptr[ptr[Object]], usize, ptr[Object]], ptr[Object]]
