@@ -1,6 +1,7 @@
 """Where a program starts: `_start` of a WASI command, else a C `main` with its arguments."""
 
 import os
+import struct
 
 from wasmote.cli.program import Program, checked_function
 from wasmote.cli.report import CallError
@@ -9,6 +10,8 @@ from wasmote.types import FuncType, ValType
 _MAINS = ("main", "__main_argc_argv", "_main")
 _NO_SYMBOL = "lookup the entry point symbol (like _start, main, _main, __main_argc_argv) failed"
 _I32 = ValType.I32
+_POINTER = 4
+_PAGE = 65536
 _ARGUMENTS = ((), (_I32, _I32))
 _RESULTS = ((), (_I32,))
 
@@ -49,28 +52,22 @@ def _no_main(program: Program) -> str:
 
 def _place_arguments(program: Program) -> tuple[int, int]:
     """Put the program's words into its memory, as `main` expects them: argc and argv."""
-    words = [os.fsencode(word) + b"\0" for word in program.options.words]
-    addresses_size = 4 * (len(words) + 1)
-    strings = b"".join(words)
-    memory = program.memory()
-    exports = program.instance.exports
+    memory, exports = program.memory(), program.instance.exports
     has_malloc = "malloc" in exports and exports["malloc"].type == FuncType((_I32,), (_I32,))
     if memory is None or not has_malloc:
         raise CallError(
             "main takes arguments, but the module exports no memory and malloc to put them into",
             "allocate memory failed",
         )
-    argv = exports["malloc"](addresses_size + len(strings)) & 0xFFFF_FFFF  # type: ignore[operator]
-    address = argv + addresses_size
-    addresses = []
-    for word in words:
-        addresses.append(address)
-        address += len(word)
-    data = b"".join(each.to_bytes(4, "little") for each in (*addresses, 0)) + strings
-    try:
-        memory.write(argv, data if argv else b"")
-    except IndexError:
-        argv = 0
-    if not argv:
+    words = [os.fsencode(word) + b"\0" for word in program.options.words]
+    strings = b"".join(words)
+    pointers_size = _POINTER * (len(words) + 1)
+    size = pointers_size + len(strings)
+    argv = exports["malloc"](size) & 0xFFFF_FFFF  # type: ignore[operator]
+    if not argv or argv + size > memory.size * _PAGE:
         raise CallError("malloc found no memory for main's arguments", "allocate memory failed")
+    pointers = [argv + pointers_size]
+    for word in words[:-1]:
+        pointers.append(pointers[-1] + len(word))
+    memory.write(argv, struct.pack(f"<{len(words)}II", *pointers, 0) + strings)
     return len(words), argv

@@ -74,13 +74,13 @@ def imports(info: ModuleInfo, colours: Palette) -> Lines:
 
 def exports(info: ModuleInfo, colours: Palette) -> Lines:
     """What the module offers."""
+    spaces: dict[str, list[object]] = {
+        "func": [each.type for each in info.functions],
+        "table": [*info.tables],
+        "memory": [*info.memories],
+        "global": [each.type for each in info.globals],
+    }
     for each in info.exports:
-        spaces: dict[str, list[object]] = {
-            "func": [function.type for function in info.functions],
-            "table": [*info.tables],
-            "memory": [*info.memories],
-            "global": [variable.type for variable in info.globals],
-        }
         space = spaces[each.kind]
         kind = space[each.index] if each.index < len(space) else f"{each.kind} {each.index}"
         yield f"  {_described(kind, colours.name(printable(each.name)), colours)}"

@@ -35,7 +35,7 @@ def _mapped_directory(word: str) -> tuple[str, str]:
 
 def _stack_size(word: str) -> int:
     """What `iwasm` needs is often less than the smallest stack here."""
-    return max(number(1, _LARGEST_STACK)(word), _SMALLEST_STACK)
+    return max(number(0, _LARGEST_STACK)(word), _SMALLEST_STACK)
 
 
 def _heap_size(word: str) -> int:

@@ -1,0 +1,1 @@
+"""Tests of the command line: messages, exit codes, and what they say of modules."""
