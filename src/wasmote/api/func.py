@@ -72,7 +72,8 @@ class Func:
         type = self.type
         raw = [_vector(kind, bits) for kind, bits in zip(type.params, arguments, strict=False)]
         raw += arguments[len(raw) :]
-        found = _call_bits(self, ctypes.addressof(_objects(raw)), len(raw))
+        objects = (ctypes.py_object * len(raw))(*raw)
+        found = _call_bits(self, ctypes.addressof(objects), len(raw))
         results = found if len(type.results) > 1 else (found,) * len(type.results)
         return tuple(
             int.from_bytes(each, "little") if kind is ValType.V128 else each
@@ -81,10 +82,6 @@ class Func:
 
     def __repr__(self) -> str:
         return f"<wasmote.Func {self.name} {self.type}>"
-
-
-def _objects(values: list[object]) -> "ctypes.Array[ctypes.py_object[object]]":
-    return (ctypes.py_object * len(values))(*values)
 
 
 def _vector(type: ValType, bits: object) -> object:

@@ -26,6 +26,7 @@ from wasmote.host.cpython.binding import BINDING, Address
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from typing import Any, TypeAlias
 
     from wasmote.api.module import Module
@@ -63,8 +64,8 @@ class Group:
         self.handles: dict[int, int] = {}  # handles of `externs` by the id of the object
         self.limit = _FIRST_LIMIT
 
-    def __del__(self) -> None:
-        _free_handles.extend(self.externs)
+    def __del__(self, give_back: "Callable[[Iterable[int]], None]" = _free_handles.extend) -> None:
+        give_back(self.externs)  # at the process's end the module's names are gone already
 
     def extern_handle(self, value: object, owner: "Owner | None") -> int:
         """The handle that refers to `value`."""
