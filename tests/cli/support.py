@@ -53,12 +53,12 @@ class Shell:
         captured = self._capfd.readouterr()
         return Outcome(status, captured.out, captured.err)
 
-    def start(self, *words: str, **options: object) -> "subprocess.Popen[str]":
+    def start(self, *words: str) -> "subprocess.Popen[str]":
         """Start `wasmote` as a process of its own."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            [*WASMOTE, *words], stdout=pipe, stderr=pipe, text=True, cwd=self.path, **options
-        )  # type: ignore[call-overload,no-any-return]
+            [*WASMOTE, *words], stdout=pipe, stderr=pipe, text=True, cwd=self.path
+        )
 
     def process(self, *words: str) -> Outcome:
         """Run `wasmote` as a process of its own."""
@@ -69,7 +69,9 @@ class Shell:
     def piped(self, script: str, typed: str, *words: str) -> Outcome:
         """Run a Python script with `typed` as its input."""
         command = [sys.executable, "-c", script, *words]
-        done = subprocess.run(
-            command, input=typed, capture_output=True, text=True, cwd=self.path, timeout=TIMEOUT
-        )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=self.path
+        ) as process:
+            out, err = process.communicate(typed, timeout=TIMEOUT)
+        return Outcome(process.returncode, out, err)

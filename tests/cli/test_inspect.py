@@ -10,13 +10,13 @@ from collections.abc import Callable
 import pytest
 
 from wasmote.cli.colour import Palette
-from wasmote.cli.listing import printable
+from wasmote.cli.report import printable
 from wasmote.errors import DecodeError, WasmoteError
 from wasmote.inspect import disassemble, engine_sizes, parse
 from wasmote.isa import INSTRUCTIONS, Immediate
 from wasmote.wat import wat2wasm
 
-from .support import SOURCES, Shell
+from .support import Shell
 
 MODULE = """
 (module $demo
@@ -352,9 +352,7 @@ def test_colours_are_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_reader_that_stops_early_is_no_error(shell: Shell, program: Callable[[str], str]) -> None:
     command = f"{sys.executable} -m wasmote inspect -d {program('report')} | head -n 1"
-    done = subprocess.run(
-        command, shell=True, capture_output=True, text=True, env={"PYTHONPATH": str(SOURCES)}
-    )
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stderr == ""
 
 

@@ -386,10 +386,39 @@ def test_a_full_disk_is_reported(shell: Shell) -> None:
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
+            check=False,
         )
     assert "No space left on device" in process.stderr
     assert "Traceback" not in process.stderr
     assert process.returncode != 0
+
+
+# Hostile names
+
+
+def test_names_in_messages_cannot_control_a_terminal(shell: Shell) -> None:
+    file = shell.module(
+        "evil.wasm",
+        r"""(module (import "\1b[2J" "a\nb" (func $f)) (func $g (export "\1b]0;x\07") call $f))""",
+    )
+    for words in (["-f", "\x1b]0;x\x07", file], [file], ["-f", "nothing", file]):
+        outcome = shell.wasmote("run", *words)
+        assert outcome.err.startswith("warning: failed to link import function (\\x1b[2J, a\\nb)\n")
+        assert "\x1b" not in outcome.err
+        assert r"\x1b]0;x\x07" in outcome.err
+        outcome = shell.iwasm(*words)
+        assert "\x1b" not in outcome.out
+
+
+def test_words_and_lines_need_not_be_text(shell: Shell) -> None:
+    file = shell.module("f.wasm", '(module (func (export "f")))')
+    command = [sys.executable, "-c", "from wasmote.cli.iwasm import main; print(main())"]
+    done = subprocess.run(
+        [*command, "--repl", file], input=b"\xff\nf\n", capture_output=True, check=True
+    )
+    assert b"Exception: lookup function \\udcff failed\n" in done.stdout
+    done = subprocess.run([*command, b"\xff.wasm"], capture_output=True, check=True)
+    assert done.stdout == b"Read file to buffer failed: open file \\udcff.wasm failed.\n255\n"
 
 
 # Starting up

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from wasmote.cli.options import Command, UsageError
-from wasmote.cli.report import TRAPPED, WARNING, CommandError, Reporter
+from wasmote.cli.report import TRAPPED, WARNING, CommandError, Reporter, printable
 from wasmote.cli.run import OPTIONS, check, run
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
@@ -37,27 +37,32 @@ class IwasmReporter(Reporter):
     returns_status = False
 
     def usage_error(self, message: object) -> int:
-        super().usage_error(message)
         print(COMMAND.help())
+        super().usage_error(message)
         return TRAPPED
 
     def refusal(self, error: CommandError) -> int:
-        print(error.iwasm)
+        self.say(error.iwasm)
         return error.iwasm_status
 
     def trap(self, trap: "Trap") -> int:
         if trap.frames:
-            print(f"\n{trap.backtrace()}\n")
-        print(f"Exception: {trap.message}")
+            self.say("")
+            self.say_backtrace(trap)
+            self.say("")
+        self.say(f"Exception: {trap.message}")
         return TRAPPED
 
     def start_trap(self, trap: "Trap") -> int:
-        print(f"WASM module instantiate failed: {trap.message}")
+        self.say(f"WASM module instantiate failed: {trap.message}")
         return 255
 
     def log(self, level: int, message: str) -> None:
         if level <= self.level:
-            print(f"[{_clock()}]: {'warning: ' if level == WARNING else ''}{message}", flush=True)
+            self.say(f"[{_clock()}]: {'warning: ' if level == WARNING else ''}{message}")
+
+    def say(self, line: str) -> None:
+        print(printable(line), flush=True)
 
 
 def _clock() -> str:

@@ -1,9 +1,9 @@
 """The parts of `wasmote inspect` as text: each is a function from a module to lines."""
 
-import re
 from collections.abc import Iterator
 
 from wasmote.cli.colour import Palette
+from wasmote.cli.report import printable
 from wasmote.inspect import ModuleInfo, disassemble
 from wasmote.inspect.disassemble import local_types
 from wasmote.inspect.model import Function, Segment
@@ -12,17 +12,10 @@ from wasmote.types import FuncType
 #: Entries of a list that the summary shows at most.
 _SHOWN = 12
 _BYTES_A_LINE = 16
-#: Names come from the module: control characters in them must not reach a terminal.
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 Lines = Iterator[str]
 #: Sizes of functions by engine and index, as `engine_sizes` has them.
 Sizes = dict[str, dict[int, int]]
-
-
-def printable(name: str) -> str:
-    """A name from a module, with control characters as escapes."""
-    return _UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), name)
 
 
 def summary(info: ModuleInfo, colours: Palette, largest: int) -> Lines:

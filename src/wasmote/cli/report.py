@@ -25,6 +25,14 @@ HIGHEST = 5
 _GC_THRESHOLD = 20_000
 
 
+def printable(text: str) -> str:
+    """`text` with control characters as escapes: names in modules must not reach a terminal raw."""
+    if text.isprintable():
+        return text
+    escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(escaped)
+
+
 class CommandError(Exception):
     """Something cannot be done; the message says why and what can.
 
@@ -69,19 +77,18 @@ class Reporter:
 
     def usage_error(self, message: object) -> int:
         """Options that make no sense. This and the next two return the exit code."""
-        print(f"{self.name}: {message}", file=sys.stderr)
+        self.say(f"{self.name}: {message}")
         return USAGE
 
     def refusal(self, error: CommandError) -> int:
         """Something that cannot be done."""
-        print(f"{self.name}: {error}", file=sys.stderr)
+        self.say(f"{self.name}: {error}")
         return error.status
 
     def trap(self, trap: "Trap") -> int:
         """WebAssembly code that trapped."""
-        print(f"Exception: {trap.message}", file=sys.stderr)
-        if trap.frames:
-            print(trap.backtrace(), file=sys.stderr)
+        self.say(f"Exception: {trap.message}")
+        self.say_backtrace(trap)
         return TRAPPED
 
     def start_trap(self, trap: "Trap") -> int:
@@ -91,7 +98,16 @@ class Reporter:
     def log(self, level: int, message: str) -> None:
         """Something along the way, if the level of `-v` allows."""
         if level <= self.level:
-            print(f"warning: {message}" if level == WARNING else message, file=sys.stderr)
+            self.say(f"warning: {message}" if level == WARNING else message)
+
+    def say(self, line: str) -> None:
+        """Print a line."""
+        print(printable(line), file=sys.stderr)
+
+    def say_backtrace(self, trap: "Trap") -> None:
+        """Print where a trap was, innermost frame first."""
+        for index, frame in enumerate(trap.frames):
+            self.say(f"#{index:02}: {frame}")
 
 
 class JsonReporter(Reporter):
@@ -121,6 +137,10 @@ def as_process(main: Callable[[Sequence[str]], int]) -> int:
     import signal
 
     gc.set_threshold(_GC_THRESHOLD)
+    # Words and lines that are not valid text are passed on as they are, and shown with escapes.
+    for stream, errors in ((sys.stdin, "surrogateescape"), (sys.stdout, "backslashreplace")):
+        if hasattr(stream, "reconfigure"):  # there is a stream, and a Python file
+            stream.reconfigure(errors=errors)
     if hasattr(signal, "SIGPIPE"):  # as other programs of the system
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:

@@ -1,10 +1,9 @@
 """`wasmote validate`: says whether files are valid modules."""
 
-import sys
 from collections.abc import Sequence
 
 from wasmote.cli.options import Command, Option, UsageError
-from wasmote.cli.report import USAGE, LoadError, Reporter
+from wasmote.cli.report import USAGE, LoadError, Reporter, printable
 
 #: Exit codes.
 _STATUSES = {"valid": 0, "invalid": 1, "unreadable": USAGE}
@@ -67,6 +66,6 @@ def _print(finding: dict[str, object]) -> None:
         case "valid":
             print(f"{finding['file']}: valid")
         case "invalid":
-            print(f"{finding['file']}: {finding['error']}")
+            print(printable(f"{finding['file']}: {finding['error']}"))
         case _:
-            print(f"{COMMAND.name}: {finding['error']}", file=sys.stderr)
+            Reporter(COMMAND.name).usage_error(finding["error"])
