@@ -106,7 +106,7 @@ def run(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """All tests, one process per core."""
     compile_core()
-    parallel = [] if any(a.startswith("-n") for a in arguments) else ["-n", "auto"]
+    parallel = [] if any(a.startswith("-n") for a in arguments) else ["-n", "auto", "--dist", "loadgroup"]
     return call(PYTHON, "-m", "pytest", *parallel, *arguments)
 
 

@@ -15,22 +15,35 @@ from .format import Image, ImageError
 
 #: Sections that make up an image; unwind tables and debug information stay in the object.
 KEPT = (".text", ".rodata", ".data.rel.ro")
+#: Flags of sections (ELF: SHF_WRITE, SHF_ALLOC).
+WRITABLE, LOADED = 1, 2
 
 
-def link(object_file: bytes, target: Target) -> Image:
-    """The image of an object whose code is position-independent and self-contained."""
+def read_elf(object_file: bytes) -> Any:
+    """pyelftools' view of an object."""
     from elftools.elf.elffile import ELFFile
 
-    elf: Any = ELFFile(io.BytesIO(object_file))
+    return ELFFile(io.BytesIO(object_file))
+
+
+def place_sections(elf: Any) -> tuple[bytearray, dict[int, int]]:
+    """The sections of an image one after the other, and where each is, by its index."""
     code, addresses = bytearray(), {}
     for index, section in enumerate(elf.iter_sections()):
-        if section.name.startswith(KEPT) and section["sh_flags"] & 2 and section["sh_size"]:
+        if section["sh_flags"] & WRITABLE and section["sh_size"]:
+            raise ImageError(f"section {section.name} is writable: an image has no data of its own")
+        if section.name.startswith(KEPT) and section["sh_flags"] & LOADED and section["sh_size"]:
             align = max(section["sh_addralign"], 16)
             code.extend(b"\0" * (-len(code) % align))
             addresses[index] = len(code)
             code.extend(section.data())
-        elif section["sh_flags"] & 1 and section["sh_size"]:
-            raise ImageError(f"section {section.name} is writable: an image has no data of its own")
+    return code, addresses
+
+
+def link(object_file: bytes, target: Target) -> Image:
+    """The image of an object whose code is position-independent and self-contained."""
+    elf = read_elf(object_file)
+    code, addresses = place_sections(elf)
     symbols = elf.get_section_by_name(".symtab")
     apply = RELOCATIONS[target.machine]
     for section in elf.iter_sections():
