@@ -58,8 +58,8 @@ class Program:
         self.reporter.log(DEBUG, f"loaded {path}")
         wasi = self._wasi(module)
         imports = dict(wasi.imports()) if wasi else {}
-        for name in {each.module for each in module.imports} - set(imports):
-            imported = self._imported(name)
+        for name in dict.fromkeys(each.module for each in module.imports):
+            imported = None if name in imports else self._imported(name)
             if imported is not None:
                 imports[name] = imported.exports  # type: ignore[assignment]
         self._warn_of_missing(module, imports)
