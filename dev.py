@@ -19,7 +19,7 @@ import time
 import venv
 from pathlib import Path
 
-if sys.version_info < (3, 11):  # checked first: an older Python cannot read what follows
+if sys.version_info < (3, 11):  # noqa: UP036 - checked first: an older Python cannot read what follows
     sys.exit(f"dev.py: needs Python 3.11 or later, and this is {sys.version.split()[0]}")
 
 ROOT = Path(__file__).resolve().parent
@@ -106,7 +106,9 @@ def run(arguments: list[str]) -> int:
 def test(arguments: list[str]) -> int:
     """All tests, one process per core."""
     compile_core()
-    parallel = [] if any(a.startswith("-n") for a in arguments) else ["-n", "auto", "--dist", "loadgroup"]
+    parallel = (
+        [] if any(a.startswith("-n") for a in arguments) else ["-n", "auto", "--dist", "loadgroup"]
+    )
     return call(PYTHON, "-m", "pytest", *parallel, *arguments)
 
 

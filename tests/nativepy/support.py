@@ -10,7 +10,7 @@ PRELUDE = "from wasmote.nativepy import *\n"
 
 
 def define(folder: Path, source: str) -> dict[str, Any]:
-    """Run nativepy source from a file of its own; returns its names. The source starts at line 2."""
+    """Run nativepy source from a file of its own, from line 2 on; returns its names."""
     path = folder / "program.py"
     number = 1
     while path.exists():  # the compiler reads each file once

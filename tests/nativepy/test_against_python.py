@@ -35,8 +35,18 @@ class Generator:
         variables = [name for name, t in self.types.items() if t == kind]
         if depth == 0 or self.chosen.random() < 0.1:
             return self.pick(variables) if variables else f"{kind}({self.chosen.randrange(100)})"
-        make = self.pick((self.binary, self.binary, self.binary, self.unary, self.convert,
-                          self.literal, self.choice, self.shift))
+        make = self.pick(
+            (
+                self.binary,
+                self.binary,
+                self.binary,
+                self.unary,
+                self.convert,
+                self.literal,
+                self.choice,
+                self.shift,
+            )
+        )
         return make(kind, depth - 1)
 
     def binary(self, kind: str, depth: int) -> str:
@@ -46,7 +56,9 @@ class Generator:
         return f"{kind}({a} {self.pick('+-*&|^')} {b})"
 
     def literal(self, kind: str, depth: int) -> str:
-        return f"{kind}({self.expression(kind, depth)} {self.pick('+-*&|^')} {self.pick((1, 3, 77))})"
+        return (
+            f"{kind}({self.expression(kind, depth)} {self.pick('+-*&|^')} {self.pick((1, 3, 77))})"
+        )
 
     def unary(self, kind: str, depth: int) -> str:
         return f"{kind}({self.pick('-~')}{self.expression(kind, depth)})"

@@ -19,7 +19,10 @@ TYPES = {
     "float literal for integer": ("return a + 1.5 # here", "expected u32, found the compile-time"),
     "float literal too large": ("y: f32 = 1e300 # here", "1e+300 does not fit f32"),
     "boolean as a number": ("return a + t # here", "right operand: expected u32, found boolean"),
-    "True as a number": ("return a + True # here", "expected u32, found the compile-time value True"),
+    "True as a number": (
+        "return a + True # here",
+        "expected u32, found the compile-time value True",
+    ),
     "number as a boolean": ("t = 1 # here", "t: expected boolean, found the compile-time value 1"),
     "return": ("return b # here", "return value: expected u32, found i32"),
     "return nothing": ("return # here", "expected a u32 to return"),
@@ -54,8 +57,14 @@ TYPES = {
     "chained comparison": ("t = 1 < a < 5 # here", "chained comparisons are not part of nativepy"),
     "sides of a conditional": ("a = u32(1) if t else i32(2) # here", "expected u32, found i32"),
     "untyped conditional": ("a = 1 if t else 2 # here", "compile-time value of no machine type"),
-    "no field": ("return u32(s.nothing) # here", "struct S has no field nothing; it has tag, values"),
-    "field of an integer": ("return a.tag # here", ".tag: expected a pointer to a struct, found u32"),
+    "no field": (
+        "return u32(s.nothing) # here",
+        "struct S has no field nothing; it has tag, values",
+    ),
+    "field of an integer": (
+        "return a.tag # here",
+        ".tag: expected a pointer to a struct, found u32",
+    ),
     "index of an integer": ("return a[0] # here", "expected a pointer or an array, found u32"),
     "index by a float": ("return u32(p[x]) # here", "an index must be an integer, found f64"),
     "whole array": ("s.values = s.values # here", "expected array[u32, 4], found ptr[u32]"),
@@ -66,7 +75,10 @@ NAMES = {
     "undefined on the left": ("nowhere += 1 # here", "nowhere is not defined"),
     "assign a module's name": ("LIMIT[0] = 1 # here", "LIMIT[0] cannot be assigned"),
     "attribute at compile time": ("return u32(LIMIT.size) # here", "has no attribute size"),
-    "index at compile time": ("return u32(LIMIT[9]) # here", "IndexError: tuple index out of range"),
+    "index at compile time": (
+        "return u32(LIMIT[9]) # here",
+        "IndexError: tuple index out of range",
+    ),
     "division at compile time": ("return a + 1 // 0 # here", "ZeroDivisionError"),
     "exception at compile time": ("return a + int('x') # here", "at compile time: ValueError"),
     "Python function": ("return a + len(p) # here", "len is not a native function"),
@@ -90,7 +102,10 @@ CALLS = {
 }
 INTRINSICS = {
     "too few arguments": ("return clz() # here", "clz takes 1 arguments, found 0"),
-    "too many arguments": ("return load(u32, p, 1, 2) # here", "load takes 2 to 3 arguments, found 4"),
+    "too many arguments": (
+        "return load(u32, p, 1, 2) # here",
+        "load takes 2 to 3 arguments, found 4",
+    ),
     "clz of a float": ("x = clz(x) # here", "clz takes an integer, found f64"),
     "rotl of a float": ("x = rotl(x, x) # here", "rotl takes an integer, found f64"),
     "sqrt of an integer": ("a = sqrt(a) # here", "sqrt takes a float, found u32"),
@@ -121,7 +136,10 @@ STATEMENTS = {
     "del": ("del a # here", "Delete is not part of nativepy"),
     "global": ("global g # here\n    return a", "Global is not part of nativepy"),
     "import": ("import os # here\n    return a", "Import is not part of nativepy"),
-    "function": ("def g(): # here\n        pass\n    return a", "FunctionDef is not part of nativepy"),
+    "function": (
+        "def g(): # here\n        pass\n    return a",
+        "FunctionDef is not part of nativepy",
+    ),
     "lambda": ("y = lambda: a # here\n    return a", "Lambda is not part of nativepy"),
     "comprehension": ("y = [i for i in LIMIT] # here", "ListComp is not part of nativepy"),
     "dictionary": ("y = {1: a} # here", "Dict is not part of nativepy"),
@@ -129,22 +147,55 @@ STATEMENTS = {
     "slice": ("y = LIMIT[0:1] # here", "Slice is not part of nativepy"),
     "two targets": ("a = y = u32(1) # here", "a = b = c is not part of nativepy"),
     "unpacking": ("a, b = p # here", "only compile-time tuples can be unpacked"),
-    "while else": ("while t: # here\n        t = False\n    else:\n        a = 1\n    return a", "else"),
-    "for over a pointer": ("for i in p: # here\n        pass\n    return a", "expected `for name in"),
-    "for over a call": ("for i in helper(a, a): # here\n        pass\n    return a", "expected `for"),
+    "while else": (
+        "while t: # here\n        t = False\n    else:\n        a = 1\n    return a",
+        "else",
+    ),
+    "for over a pointer": (
+        "for i in p: # here\n        pass\n    return a",
+        "expected `for name in",
+    ),
+    "for over a call": (
+        "for i in helper(a, a): # here\n        pass\n    return a",
+        "expected `for",
+    ),
     "untyped range": ("for i in range(8): # here\n        pass\n    return a", "must have a type"),
     "range of floats": ("for i in range(x): # here\n        pass\n    return a", "found f64"),
-    "range step": ("for i in range(a, 9, a): # here\n        pass\n    return a", "literal integer"),
+    "range step": (
+        "for i in range(a, 9, a): # here\n        pass\n    return a",
+        "literal integer",
+    ),
     "range step 0": ("for i in range(a, 9, 0): # here\n        pass\n    return a", "other than 0"),
-    "range variable": ("for b in range(a): # here\n        pass\n    return a", "b is not a variable"),
+    "range variable": (
+        "for b in range(a): # here\n        pass\n    return a",
+        "b is not a variable",
+    ),
     "range bounds": ("for i in range(a, c): # here\n        pass\n    return a", "expected u32"),
-    "match on a float": ("match x: # here\n        case 1:\n            pass\n    return a", "found f64"),
-    "match guard": ("match a: # here\n        case 1 if t:\n            pass\n    return a", "guards"),
-    "match capture": ("match a:\n        case y: # here\n            return y", "a case is an integer"),
-    "match list": ("match a:\n        case [1]: # here\n            pass\n    return a", "a case is"),
-    "match range": ("match s.tag: # here\n        case 300:\n            pass\n    return a", "fit u8"),
-    "match twice": ("match a: # here\n        case 1:\n            pass\n        case 2 | 1:\n"
-                    "            pass\n    return a", "case 1 is there twice"),
+    "match on a float": (
+        "match x: # here\n        case 1:\n            pass\n    return a",
+        "found f64",
+    ),
+    "match guard": (
+        "match a: # here\n        case 1 if t:\n            pass\n    return a",
+        "guards",
+    ),
+    "match capture": (
+        "match a:\n        case y: # here\n            return y",
+        "a case is an integer",
+    ),
+    "match list": (
+        "match a:\n        case [1]: # here\n            pass\n    return a",
+        "a case is",
+    ),
+    "match range": (
+        "match s.tag: # here\n        case 300:\n            pass\n    return a",
+        "fit u8",
+    ),
+    "match twice": (
+        "match a: # here\n        case 1:\n            pass\n        case 2 | 1:\n"
+        "            pass\n    return a",
+        "case 1 is there twice",
+    ),
 }
 CASES = {
     f"{group}: {name}": case
@@ -241,7 +292,9 @@ def test_every_path_of_a_function_returns(tmp_path, end):
 
 def test_source_must_be_available():
     names = {}
-    exec("from wasmote.nativepy import *\n@native(export='f')\ndef f() -> u32:\n    return 1", names)
+    exec(
+        "from wasmote.nativepy import *\n@native(export='f')\ndef f() -> u32:\n    return 1", names
+    )
     with pytest.raises(NativeError, match="the source is not available"):
         compile_ir(names["f"])
 

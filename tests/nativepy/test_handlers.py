@@ -1,7 +1,7 @@
 """Sets of interpreter handlers, chained by tail calls and, from the same source, as one switch."""
 
-import ctypes
 import copy
+import ctypes
 import random
 
 import pytest
@@ -182,7 +182,10 @@ def test_both_forms_agree_on_random_programs():
 
 
 def test_the_two_forms():
-    tails, switch = compile_ir(toy_init, toy_run), compile_ir(toy_init, toy_run, target=SWITCH_TARGET)
+    tails, switch = (
+        compile_ir(toy_init, toy_run),
+        compile_ir(toy_init, toy_run, target=SWITCH_TARGET),
+    )
     assert tails.count("musttail call preserve_nonecc") == len(TOY.handlers) - 1  # all but halt
     assert "switch " not in tails
     assert "musttail" not in switch

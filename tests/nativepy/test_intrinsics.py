@@ -91,7 +91,9 @@ def library():
     functions = [unary(i, kind) for i in (clz, ctz, popcnt) for kind in WIDTHS]
     functions += [binary(i, kind) for i in (rotl, rotr) for kind in WIDTHS]
     functions += [binary(i, kind) for i in (sdiv, srem) for kind in (i8, i16, i32, i64)]
-    functions += [unary(i, k) for i in (sqrt, floor, ceil, trunc, nearest, fabs) for k in (f32, f64)]
+    functions += [
+        unary(i, k) for i in (sqrt, floor, ceil, trunc, nearest, fabs) for k in (f32, f64)
+    ]
     functions += [binary(copysign, kind) for kind in (f32, f64)]
     functions += [saturating(s, w) for s in (f32, f64) for w in (i32, u32, i64, u64)]
     return Library(*functions)

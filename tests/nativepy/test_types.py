@@ -1,6 +1,7 @@
 """Types: conversions, integer widths, booleans, structs and their layout, arrays, pointers."""
 
 import ctypes
+from itertools import pairwise
 
 import pytest
 
@@ -247,7 +248,7 @@ def reverse(items: ptr[u16], n: u32) -> void:
 def test_pointers():
     library = Library(walk, between, reverse)
     items = [mirror(Mixed)(a=a) for a in (3, 4, 5)]
-    for item, following in zip(items, items[1:], strict=False):
+    for item, following in pairwise(items):
         item.next = ctypes.addressof(following)
     assert library.walk(ctypes.addressof(items[0])) == 12
     assert library.walk(None) == 0

@@ -24,7 +24,9 @@ def mapped_image(pid: int | None = None) -> tuple[str, int]:
         for line in maps:
             path = line.rstrip("\n").partition("/")[2]
             file = os.path.basename(path)
-            if file == f"{name}.img" or (file.startswith(f"core-{name}-") and file.endswith(".img")):
+            if file == f"{name}.img" or (
+                file.startswith(f"core-{name}-") and file.endswith(".img")
+            ):
                 return f"/{path}", int(line.partition("-")[0], 16)
     raise LookupError(f"process {pid or os.getpid()} has not loaded Wasmote's virtual machine")
 

@@ -1,5 +1,6 @@
 """Images: position-independent native code in a file, mapped and called in place.
 
-`format` is the container, `link` makes one from LLVM's object file, `loader` maps one, `core` builds and
-finds the image of the virtual machine itself. Loading needs neither LLVM nor a linker.
+`format` is the container, `build` compiles native functions to one, `link` makes one of LLVM's
+object file, `loader` maps one. `runtime` holds the few functions that LLVM takes for granted.
+Loading needs neither LLVM nor a linker. Nothing here knows of WebAssembly.
 """

@@ -41,7 +41,9 @@ class Image:
         start = -(-(HEADER.size + len(table)) // PAGE) * PAGE
         body = table.ljust(start - HEADER.size, b"\0") + self.code
         digest = _digest(body)
-        header = HEADER.pack(MAGIC, VERSION, self.target.encode(), digest, start, len(self.code), len(names), 0)
+        header = HEADER.pack(
+            MAGIC, VERSION, self.target.encode(), digest, start, len(self.code), len(names), 0
+        )
         return header + body
 
 
@@ -50,7 +52,9 @@ class Layout:
 
     __slots__ = ("target", "symbols", "code_offset", "code_size")
 
-    def __init__(self, target: str, symbols: dict[str, int], code_offset: int, code_size: int) -> None:
+    def __init__(
+        self, target: str, symbols: dict[str, int], code_offset: int, code_size: int
+    ) -> None:
         self.target, self.symbols = target, symbols
         self.code_offset, self.code_size = code_offset, code_size
 
@@ -72,7 +76,12 @@ def parse(raw: bytes | memoryview, verify: bool = True) -> Layout:
         raise ImageError("the image is truncated or its header is damaged")
     if verify and _digest(raw[HEADER.size :]) != digest:
         raise ImageError("the image's hash does not match its contents: it is damaged")
-    return Layout(name.rstrip(b"\0").decode("ascii", "replace"), _symbols(raw, start, size, count), start, size)
+    return Layout(
+        name.rstrip(b"\0").decode("ascii", "replace"),
+        _symbols(raw, start, size, count),
+        start,
+        size,
+    )
 
 
 def _symbols(raw: bytes | memoryview, end: int, size: int, count: int) -> dict[str, int]:

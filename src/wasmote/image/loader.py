@@ -30,12 +30,21 @@ class LoadedImage:
         with open(path, "rb") as file:
             layout = parse(file.read(), verify=False)
             if layout.target != host_target().name:
-                raise ImageError(f"{path} is for {layout.target}, this machine is {host_target().name}")
+                raise ImageError(
+                    f"{path} is for {layout.target}, this machine is {host_target().name}"
+                )
             address = libc().mmap(
-                None, layout.code_size, PROT_READ | PROT_EXEC, MAP_PRIVATE, file.fileno(), layout.code_offset
+                None,
+                layout.code_size,
+                PROT_READ | PROT_EXEC,
+                MAP_PRIVATE,
+                file.fileno(),
+                layout.code_offset,
             )
         if address in (None, ctypes.c_void_p(-1).value):
-            raise OSError(ctypes.get_errno(), f"cannot map {path}: {os.strerror(ctypes.get_errno())}")
+            raise OSError(
+                ctypes.get_errno(), f"cannot map {path}: {os.strerror(ctypes.get_errno())}"
+            )
         self.address: int = address
         self.size = layout.code_size
         self.symbols = layout.symbols
@@ -44,6 +53,8 @@ class LoadedImage:
         """The address of an exported function."""
         return self.address + self.symbols[name]
 
-    def function(self, name: str, result: object = ctypes.c_uint32, *arguments: object) -> ctypes._CFuncPtr:
+    def function(
+        self, name: str, result: object = ctypes.c_uint32, *arguments: object
+    ) -> ctypes._CFuncPtr:
         """An exported function as a ctypes function (which releases the GIL while it runs)."""
         return ctypes.CFUNCTYPE(result, *arguments)(self.symbol(name))  # type: ignore[arg-type, return-value]

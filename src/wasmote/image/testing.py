@@ -1,4 +1,4 @@
-"""Compile and call native functions from tests: `library = Library(f, g)`, then `library.f(1, 2)`."""
+"""Compile and call native functions in tests: `library = Library(f, g)`, then `library.f(1, 2)`."""
 
 import ctypes
 import os

@@ -24,7 +24,9 @@ def optimise(ir: str, target: Target, level: int = 2) -> tuple[Any, Any]:
     module = llvm.parse_assembly(ir)
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=level)
-    options.loop_vectorization = options.slp_vectorization = False  # bytecode handlers have nothing to gain
+    options.loop_vectorization = options.slp_vectorization = (
+        False  # bytecode handlers have nothing to gain
+    )
     builder = llvm.create_pass_builder(tm, options)
     builder.getModulePassManager().run(module, builder)
     return module, tm

@@ -10,8 +10,11 @@ class DebugInfo:
         self.root = root
         self.nodes: list[str] = []
         self.cache: dict[tuple[str, ...], str] = {}
-        self.unit = self.node("distinct !DICompileUnit(language: DW_LANG_C, file: !{file}, emissionKind: FullDebug,"
-                              ' producer: "nativepy", isOptimized: true, runtimeVersion: 0)', self.file(root))
+        self.unit = self.node(
+            "distinct !DICompileUnit(language: DW_LANG_C, file: !{file}, emissionKind: FullDebug,"
+            ' producer: "nativepy", isOptimized: true, runtimeVersion: 0)',
+            self.file(root),
+        )
         self.unlikely = self.add('!{!"branch_weights", i32 1, i32 2000}')
         self.type = self.add("!DISubroutineType(types: !{})")
 
@@ -33,8 +36,9 @@ class DebugInfo:
         name = str(getattr(function, "name", function))
         key = ("sub", name, str(id(function)))
         if key not in self.cache:
+            file = self.file(path)
             self.cache[key] = self.add(
-                f'distinct !DISubprogram(name: "{name}", file: {self.file(path)}, scope: {self.file(path)}, '
+                f'distinct !DISubprogram(name: "{name}", file: {file}, scope: {file}, '
                 f"line: {line}, type: {self.type}, unit: {self.unit}, spFlags: DISPFlagDefinition)"
             )
         return self.cache[key]
@@ -53,5 +57,9 @@ class DebugInfo:
     def text(self) -> str:
         numbered = "\n".join(f"!{i} = {node}" for i, node in enumerate(self.nodes))
         n = len(self.nodes)
-        flags = f'!{n} = !{{i32 2, !"Debug Info Version", i32 3}}\n!{n + 1} = !{{i32 7, !"Dwarf Version", i32 4}}'
-        return f"{numbered}\n{flags}\n!llvm.dbg.cu = !{{{self.unit}}}\n!llvm.module.flags = !{{!{n}, !{n + 1}}}\n"
+        return f"""{numbered}
+!{n} = !{{i32 2, !"Debug Info Version", i32 3}}
+!{n + 1} = !{{i32 7, !"Dwarf Version", i32 4}}
+!llvm.dbg.cu = !{{{self.unit}}}
+!llvm.module.flags = !{{!{n}, !{n + 1}}}
+"""

@@ -2,7 +2,7 @@
 
 
 class NativeError(Exception):
-    """A nativepy function does not compile: says where (Python file and line) and what was expected."""
+    """A nativepy function does not compile: says where (file and line) and what was expected."""
 
     def __init__(self, message: str, file: str = "?", line: int = 0) -> None:
         super().__init__(f"{file}:{line}: {message}")

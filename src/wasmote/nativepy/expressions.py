@@ -71,6 +71,7 @@ INT_BINARY = {
     ast.BitOr: "or",
     ast.BitXor: "xor",
 }
+BOOLEAN_BINARY = (ast.BitAnd, ast.BitOr, ast.BitXor)
 FLOAT_BINARY = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 UNSIGNED_DIVISION = {ast.FloorDiv: "udiv", ast.Mod: "urem"}
 COMPARE = {
@@ -114,7 +115,7 @@ class ExpressionCompiler:
         return t.size(self.unit.target.pointer)
 
     def coerce(self, operand: Operand, wanted: Type, what: str = "value") -> Value:
-        """The operand as a `wanted`: compile-time values adapt, run-time values must already fit."""
+        """The operand as a `wanted`: compile-time values adapt, run-time values must fit."""
         if isinstance(operand, Value):
             if not same(operand.type, wanted):
                 raise self.fail(f"{what}: expected {wanted}, found {operand.type}")
@@ -155,7 +156,9 @@ class ExpressionCompiler:
             return self.table(operand.value)
         if isinstance(operand.value, NativeFunction):
             return self.function_address(operand.value)
-        raise self.fail(f"{what} is a compile-time value of no machine type; convert it, as in u32(...)")
+        raise self.fail(
+            f"{what} is a compile-time value of no machine type; convert it, as in u32(...)"
+        )
 
     def table(self, table: ConstantTable) -> Value:
         return Value(ptr[table.element], self.unit.constant(table))
@@ -183,7 +186,9 @@ class ExpressionCompiler:
             byte = self.b.value(f"zext i1 {value.text} to i8")
             self.b.emit(f"store i8 {byte}, ptr {place.address}, align 1")
             return
-        self.b.emit(f"store {self.ir(place.type)} {value.text}, ptr {place.address}, align {place.align}")
+        self.b.emit(
+            f"store {self.ir(place.type)} {value.text}, ptr {place.address}, align {place.align}"
+        )
 
     def offset(self, address: str, bytes_: int) -> str:
         if bytes_ == 0:
@@ -203,7 +208,9 @@ class ExpressionCompiler:
         scaled = self.convert(index, usize).text
         if negate:
             scaled = self.b.value(f"sub {self.ir(usize)} 0, {scaled}")
-        return self.b.value(f"getelementptr [{size} x i8], ptr {pointer.text}, {self.ir(usize)} {scaled}")
+        return self.b.value(
+            f"getelementptr [{size} x i8], ptr {pointer.text}, {self.ir(usize)} {scaled}"
+        )
 
     # -- expressions ---------------------------------------------------------------------------
 
@@ -235,7 +242,10 @@ class ExpressionCompiler:
                     return Known(tuple(item.value for item in items))  # type: ignore[union-attr]
                 return Known(tuple(items))
             case ast.JoinedStr():
-                parts = [self.expr(v.value if isinstance(v, ast.FormattedValue) else v) for v in node.values]
+                parts = [
+                    self.expr(v.value if isinstance(v, ast.FormattedValue) else v)
+                    for v in node.values
+                ]
                 return Known("".join(str(p.value) for p in parts if isinstance(p, Known)))
         raise self.fail(f"{type(node).__name__} is not part of nativepy")
 
@@ -271,11 +281,19 @@ class ExpressionCompiler:
             return Known(getattr(base.value, name))
         if isinstance(base, Place):
             base = self.load_place(base)
-        target = resolve(base.type.target) if isinstance(base, Value) and isinstance(base.type, Pointer) else None
+        target = (
+            resolve(base.type.target)
+            if isinstance(base, Value) and isinstance(base.type, Pointer)
+            else None
+        )
         if not isinstance(target, Struct) or not isinstance(base, Value):
-            raise self.fail(f".{name}: expected a pointer to a struct, found {getattr(base, 'type', base)}")
+            raise self.fail(
+                f".{name}: expected a pointer to a struct, found {getattr(base, 'type', base)}"
+            )
         if name not in target.fields:
-            raise self.fail(f"struct {target.name} has no field {name}; it has {', '.join(target.fields)}")
+            raise self.fail(
+                f"struct {target.name} has no field {name}; it has {', '.join(target.fields)}"
+            )
         pointer, field = self.unit.target.pointer, target.fields[name]
         address = self.offset(base.text, target.offset(name, pointer))
         return Place(field, address, field.align(pointer))
@@ -288,7 +306,9 @@ class ExpressionCompiler:
         if isinstance(base, Place):
             base = self.load_place(base)
         if not isinstance(base, Value) or not isinstance(base.type, Pointer):
-            raise self.fail(f"[...]: expected a pointer or an array, found {getattr(base, 'type', base)}")
+            raise self.fail(
+                f"[...]: expected a pointer or an array, found {getattr(base, 'type', base)}"
+            )
         target = resolve(base.type.target)
         return Place(target, self.element(base, index), target.align(self.unit.target.pointer))
 
@@ -302,7 +322,9 @@ class ExpressionCompiler:
                 return self.evaluate(PYTHON_BINARY[op], left.value, right.value)
             left = self.runtime(left)
         if isinstance(left, Value) and isinstance(left.type, Pointer):
-            if op not in (ast.Add, ast.Sub) or (isinstance(right, Value) and not isinstance(right.type, Int)):
+            if op not in (ast.Add, ast.Sub) or (
+                isinstance(right, Value) and not isinstance(right.type, Int)
+            ):
                 raise self.fail("on pointers only + and - with an integer are defined")
             return Value(left.type, self.element(left, right, negate=op is ast.Sub))
         kind = left.type if isinstance(left, Value) else right.type  # type: ignore[union-attr]
@@ -310,21 +332,25 @@ class ExpressionCompiler:
         scalar = kind.element if isinstance(kind, Vector) else kind
         if op in (ast.LShift, ast.RShift) and isinstance(scalar, Int):
             return self.shift(op, a, b, scalar, isinstance(right, Known))
-        if isinstance(scalar, Int) and op in INT_BINARY:
-            name = INT_BINARY[op]
-        elif isinstance(scalar, Boolean) and op in (ast.BitAnd, ast.BitOr, ast.BitXor):
+        if op in INT_BINARY and (
+            isinstance(scalar, Int) or (isinstance(scalar, Boolean) and op in BOOLEAN_BINARY)
+        ):
             name = INT_BINARY[op]
         elif isinstance(scalar, Float) and op in FLOAT_BINARY:
             name = FLOAT_BINARY[op]
         elif isinstance(scalar, Int) and op in UNSIGNED_DIVISION:
             if scalar.signed:
-                raise self.fail("// and % differ between Python and machines on signed numbers: use sdiv, srem")
+                raise self.fail(
+                    "// and % differ between Python and machines on signed numbers: use sdiv, srem"
+                )
             name = UNSIGNED_DIVISION[op]
         else:
             raise self.fail(f"{op.__name__} is not defined on {kind}")
         return Value(kind, self.b.value(f"{name} {self.ir(kind)} {a.text}, {b.text}"))
 
-    def shift(self, op: type[ast.operator], a: Value, b: Value, scalar: Int, literal: bool) -> Value:
+    def shift(
+        self, op: type[ast.operator], a: Value, b: Value, scalar: Int, literal: bool
+    ) -> Value:
         bits = scalar.width(self.unit.target.pointer)
         amount = b.text
         if literal and not isinstance(a.type, Vector):
@@ -380,7 +406,9 @@ class ExpressionCompiler:
     def condition(self, node: ast.expr) -> Operand:
         operand = self.expr(node)
         if isinstance(operand, Value) and not isinstance(operand.type, Boolean):
-            raise self.fail(f"a condition must be a boolean, found {operand.type}: compare it, as in `x != 0`")
+            raise self.fail(
+                f"a condition must be a boolean, found {operand.type}: compare it, as in `x != 0`"
+            )
         return operand
 
     def short_circuit(self, node: ast.BoolOp) -> Operand:
@@ -407,7 +435,8 @@ class ExpressionCompiler:
         final = self.coerce(Known(bool(last.value)) if isinstance(last, Known) else last, boolean)
         incoming.append((final.text, self.b.label))
         self.b.begin(done)
-        return Value(boolean, self.b.value("phi i1 " + ", ".join(f"[ {v}, %{l} ]" for v, l in incoming)))
+        sources = ", ".join(f"[ {value}, %{label} ]" for value, label in incoming)
+        return Value(boolean, self.b.value(f"phi i1 {sources}"))
 
     def conditional(self, node: ast.IfExp) -> Operand:
         test = self.condition(node.test)
@@ -443,7 +472,10 @@ class ExpressionCompiler:
         source, a, b = operand.type, self.ir(operand.type), self.ir(wanted)
         match source, wanted:
             case Int(), Int():
-                have, want = source.width(self.unit.target.pointer), wanted.width(self.unit.target.pointer)
+                have, want = (
+                    source.width(self.unit.target.pointer),
+                    wanted.width(self.unit.target.pointer),
+                )
                 if have == want:
                     return Value(wanted, operand.text)
                 op = "trunc" if have > want else "sext" if source.signed else "zext"
@@ -457,11 +489,11 @@ class ExpressionCompiler:
                 if source is wanted:
                     return operand
                 op = "fptrunc" if source.bits > wanted.bits else "fpext"
-            case (Pointer() | FunctionType()), Int() if wanted is usize:
+            case ((Pointer() | FunctionType()), Int()) if wanted is usize:
                 op = "ptrtoint"
             case Int(), (Pointer() | FunctionType()) if source is usize:
                 op = "inttoptr"
-            case (Pointer() | FunctionType()), (Pointer() | FunctionType()):
+            case ((Pointer() | FunctionType()), (Pointer() | FunctionType())):
                 return Value(wanted, operand.text)
             case _:
                 raise self.fail(f"{source} cannot be converted to {wanted}")
@@ -473,7 +505,9 @@ class ExpressionCompiler:
             callee = self.load_place(callee)
         if isinstance(callee, Known) and isinstance(callee.value, Intrinsic):
             return self.intrinsic(callee.value, node)
-        if node.keywords and not (isinstance(callee, Known) and not isinstance(callee.value, NativeFunction)):
+        if node.keywords and not (
+            isinstance(callee, Known) and not isinstance(callee.value, NativeFunction)
+        ):
             raise self.fail("keyword arguments are not part of nativepy")
         arguments = [self.expr(a) for a in node.args]
         self.mark(node)
@@ -492,7 +526,8 @@ class ExpressionCompiler:
         if callable(target) and all(isinstance(a, Known) for a in (*arguments, *keywords.values())):
             values = {k: v.value for k, v in keywords.items()}  # type: ignore[union-attr]
             return self.evaluate(target, *(a.value for a in arguments), **values)  # type: ignore[union-attr]
-        raise self.fail(f"{ast.unparse(node.func)} is not a native function: it can be called at compile time only")
+        name = ast.unparse(node.func)
+        raise self.fail(f"{name} is not a native function: it can be called at compile time only")
 
     def intrinsic(self, intrinsic: Intrinsic, node: ast.Call) -> Operand:
         from .intrinsics import LOWERINGS
@@ -530,10 +565,15 @@ class ExpressionCompiler:
         compiled = self.unit.instance(target, tuple(constant))
         return self.emit_call(compiled.symbol, compiled.type, run_time)
 
-    def emit_call(self, symbol: str, t: FunctionType, arguments: list[Operand], kind: str = "call") -> Operand:
+    def emit_call(
+        self, symbol: str, t: FunctionType, arguments: list[Operand], kind: str = "call"
+    ) -> Operand:
         if len(arguments) != len(t.params):
             raise self.fail(f"{symbol} takes {len(t.params)} arguments, found {len(arguments)}")
-        values = [self.coerce(a, p, f"argument {i + 1}") for i, (a, p) in enumerate(zip(arguments, t.params))]
+        values = [
+            self.coerce(a, p, f"argument {i + 1}")
+            for i, (a, p) in enumerate(zip(arguments, t.params))
+        ]
         convention = self.unit.convention(t.convention)
         shown = ", ".join(f"{self.unit.parameter(v.type, t.convention)} {v.text}" for v in values)
         text = f"{kind} {convention} {self.unit.result(t)} {symbol}({shown})"

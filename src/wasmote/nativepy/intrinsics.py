@@ -42,7 +42,7 @@ def lowering(*names: str, takes: int | tuple[int, int]) -> Callable[[Lowering], 
     return register
 
 
-def known(c: "BodyCompiler", node: ast.expr, kind: type, what: str):  # noqa: ANN201 - any compile-time object
+def known(c: "BodyCompiler", node: ast.expr, kind: type, what: str):
     operand = c.expr(node)
     if not isinstance(operand, Known) or not isinstance(operand.value, kind):
         raise c.fail(f"expected {what}")
@@ -85,7 +85,9 @@ def _addr(c: "BodyCompiler", node: ast.Call) -> Operand:
 def _stack(c: "BodyCompiler", node: ast.Call) -> Operand:
     kind: Type = known(c, node.args[0], Type, "a type")
     count: int = known(c, node.args[1], int, "a count") if len(node.args) > 1 else 1
-    address = c.b.alloca(f"[{c.size(kind) * count} x i8]", max(kind.align(c.unit.target.pointer), 8))
+    address = c.b.alloca(
+        f"[{c.size(kind) * count} x i8]", max(kind.align(c.unit.target.pointer), 8)
+    )
     return Value(ptr[kind], address)
 
 
@@ -93,7 +95,11 @@ def alignment(c: "BodyCompiler", node: ast.Call, position: int) -> int:
     for keyword in node.keywords:
         if keyword.arg == "align":
             return known(c, keyword.value, int, "a literal alignment")
-    return known(c, node.args[position], int, "a literal alignment") if len(node.args) > position else 1
+    return (
+        known(c, node.args[position], int, "a literal alignment")
+        if len(node.args) > position
+        else 1
+    )
 
 
 def pointer(c: "BodyCompiler", node: ast.expr) -> Value:
@@ -127,7 +133,9 @@ def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
     if name.endswith("load"):
         order = "volatile " if name.startswith("volatile") else "atomic "
         suffix = "" if name.startswith("volatile") else " acquire"
-        return Value(kind, c.b.value(f"load {order}{text}, ptr {target.text}{suffix}, align {align}"))
+        return Value(
+            kind, c.b.value(f"load {order}{text}, ptr {target.text}{suffix}, align {align}")
+        )
     value = c.coerce(c.expr(node.args[1]), kind)
     if name == "volatile_store":
         c.b.emit(f"store volatile {text} {value.text}, ptr {target.text}, align {align}")
@@ -135,7 +143,12 @@ def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
         c.b.emit(f"store atomic {text} {value.text}, ptr {target.text} release, align {align}")
     else:
         op = "add" if name == "atomic_add" else "xchg"
-        return Value(kind, c.b.value(f"atomicrmw {op} ptr {target.text}, {text} {value.text} seq_cst, align {align}"))
+        return Value(
+            kind,
+            c.b.value(
+                f"atomicrmw {op} ptr {target.text}, {text} {value.text} seq_cst, align {align}"
+            ),
+        )
     return Known(None)
 
 
@@ -147,12 +160,12 @@ def _block(c: "BodyCompiler", node: ast.Call) -> Operand:
     size = c.ir(usize)
     if name == "copy":
         source = pointer(c, node.args[1])
-        c.b.emit(
-            f"call void @llvm.memmove.p0.p0.{size}(ptr {target.text}, ptr {source.text}, {size} {count.text}, i1 false)"
-        )
+        operands = f"ptr {target.text}, ptr {source.text}, {size} {count.text}"
+        c.b.emit(f"call void @llvm.memmove.p0.p0.{size}({operands}, i1 false)")
     else:
         value = c.coerce(c.expr(node.args[1]), u8, "fill byte")
-        c.b.emit(f"call void @llvm.memset.p0.{size}(ptr {target.text}, i8 {value.text}, {size} {count.text}, i1 false)")
+        operands = f"ptr {target.text}, i8 {value.text}, {size} {count.text}"
+        c.b.emit(f"call void @llvm.memset.p0.{size}({operands}, i1 false)")
     return Known(None)
 
 
@@ -185,9 +198,17 @@ def _bits(c: "BodyCompiler", node: ast.Call) -> Operand:
     value = c.runtime(c.expr(node.args[0]))
     if not isinstance(scalar(value.type), Int):
         raise c.fail(f"{name_of(c, node)} takes an integer, found {value.type}")
-    text, name = c.ir(value.type), {"clz": "ctlz", "ctz": "cttz", "popcnt": "ctpop"}[name_of(c, node)]
+    text, name = (
+        c.ir(value.type),
+        {"clz": "ctlz", "ctz": "cttz", "popcnt": "ctpop"}[name_of(c, node)],
+    )
     extra = "" if name == "ctpop" else ", i1 false"
-    return Value(value.type, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, value.type)}({text} {value.text}{extra})"))
+    return Value(
+        value.type,
+        c.b.value(
+            f"call {text} @llvm.{name}.{overloaded(c, value.type)}({text} {value.text}{extra})"
+        ),
+    )
 
 
 @lowering("rotl", "rotr", takes=2)
@@ -235,9 +256,13 @@ def _saturate(c: "BodyCompiler", node: ast.Call) -> Operand:
     value = c.runtime(c.expr(node.args[1]))
     element = scalar(kind)
     if not isinstance(element, Int) or not isinstance(scalar(value.type), Float):
-        raise c.fail(f"float_to_int_sat makes an integer of a float, not a {kind} of a {value.type}")
+        raise c.fail(
+            f"float_to_int_sat makes an integer of a float, not a {kind} of a {value.type}"
+        )
     signed = element.signed
-    name = f"@llvm.fpto{'s' if signed else 'u'}i.sat.{overloaded(c, kind)}.{overloaded(c, value.type)}"
+    name = (
+        f"@llvm.fpto{'s' if signed else 'u'}i.sat.{overloaded(c, kind)}.{overloaded(c, value.type)}"
+    )
     return Value(kind, c.b.value(f"call {c.ir(kind)} {name}({c.ir(value.type)} {value.text})"))
 
 
@@ -268,7 +293,8 @@ def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
         text = f"extractelement {c.ir(vector.type)} {vector.text}, i32 {index.text}"
         return Value(vector.type.element, c.b.value(text))
     value = c.coerce(c.expr(node.args[2]), vector.type.element)
-    text = f"insertelement {c.ir(vector.type)} {vector.text}, {c.ir(value.type)} {value.text}, i32 {index.text}"
+    one = f"{c.ir(value.type)} {value.text}"
+    text = f"insertelement {c.ir(vector.type)} {vector.text}, {one}, i32 {index.text}"
     return Value(vector.type, c.b.value(text))
 
 
@@ -316,7 +342,9 @@ def tail_call(c: "BodyCompiler", symbol: str, kind: FunctionType, arguments: lis
     """Call and return what it returns; a guaranteed tail call where the convention allows one."""
     guaranteed = c.unit.target.tail_calls and kind.convention == c.root.convention == "handler"
     result = c.emit_call(symbol, kind, arguments, "musttail call" if guaranteed else "tail call")
-    c.b.terminate("ret void" if isinstance(result, Known) else f"ret {c.ir(result.type)} {result.text}")
+    c.b.terminate(
+        "ret void" if isinstance(result, Known) else f"ret {c.ir(result.type)} {result.text}"
+    )
 
 
 def _tail(c: "BodyCompiler", node: ast.Call) -> None:
@@ -372,7 +400,9 @@ def _enter(c: "BodyCompiler", node: ast.Call) -> Operand:
     values = handler_arguments(c, node, kind)
     if not c.unit.target.tail_calls:
         symbol = c.unit.switch_function(handlers)
-        return c.emit_call(symbol, FunctionType([usize, *kind.params], kind.result, "fast"), [opcode, *values])
+        return c.emit_call(
+            symbol, FunctionType([usize, *kind.params], kind.result, "fast"), [opcode, *values]
+        )
     slot = c.element(Value(ptr[usize], values[handlers.table_parameter].text), opcode)
     target = c.b.value(f"load ptr, ptr {slot}, align {c.unit.target.pointer}")
     return c.emit_call(target, kind, list(values))
@@ -389,4 +419,3 @@ def _handler_offset(c: "BodyCompiler", node: ast.Call) -> Operand:
     offset = c.convert(Value(i32, c.b.value(f"load i32, ptr {entry}, align 4")), usize)
     base = c.b.value(f"ptrtoint ptr {table} to {c.ir(usize)}")
     return Value(usize, c.b.value(f"add {c.ir(usize)} {base}, {offset.text}"))
-

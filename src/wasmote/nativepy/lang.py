@@ -22,20 +22,29 @@ const = Const()
 class NativeFunction:
     """A function that the compiler can translate.
 
-    `export` gives it the C calling convention and that symbol. `convention` is "c", "fast" (internal)
-    or "handler" (many registers, none saved: for interpreter handlers). `on_trap` is the inline
-    function that `trap_if` leaves through; it gets the trap code, then this function's arguments.
+    `export` gives it the C calling convention and that symbol. `convention` is "c", "fast"
+    (internal) or "handler" (many registers, none saved: for interpreter handlers). `on_trap` is
+    the inline function that `trap_if` leaves through; it gets the trap code, then this function's
+    arguments.
     """
 
-    def __init__(self, function: Callable[..., "Any"], inline: bool = False, **options: "Any") -> None:
+    def __init__(
+        self, function: Callable[..., "Any"], inline: bool = False, **options: "Any"
+    ) -> None:
         self.function, self.inline = function, inline
         self.export: str | None = options.pop("export", None)
         self.convention: str = options.pop("convention", "c" if self.export else "fast")
-        self.name: str = options.pop("name", None) or self.export or function.__qualname__.replace(".<locals>", "")
+        self.name: str = (
+            options.pop("name", None)
+            or self.export
+            or function.__qualname__.replace(".<locals>", "")
+        )
         self.on_trap: NativeFunction | None = options.pop("on_trap", None)
         flags = {"cold": "cold", "noinline": "noinline", "no_builtins": '"no-builtins"'}
-        #: `no_builtins` keeps LLVM from recognising a loop as the very function it implements (memcpy).
-        self.attributes: str = " ".join(text for flag, text in flags.items() if options.pop(flag, False))
+        #: `no_builtins` keeps LLVM from taking a loop for the function that it implements (memcpy).
+        self.attributes: str = " ".join(
+            text for flag, text in flags.items() if options.pop(flag, False)
+        )
         if options:
             raise TypeError(f"unknown options of native: {', '.join(options)}")
         self.__doc__ = function.__doc__
@@ -57,7 +66,10 @@ def native(function: Callable[..., "Any"] | None = None, **options: "Any") -> "A
 
 
 def inline(function: Callable[..., "Any"]) -> NativeFunction:
-    """Decorator: a function expanded where it is called; un-annotated parameters take their arguments' types."""
+    """Decorator: a function expanded where it is called.
+
+    Parameters without annotation take the types of their arguments.
+    """
     return NativeFunction(function, inline=True)
 
 
@@ -130,15 +142,25 @@ def _intrinsics(names: str) -> list[Intrinsic]:
     return [Intrinsic(name) for name in names.split()]
 
 
-sizeof, offsetof, addr, stack, load, store, copy, fill = _intrinsics("sizeof offsetof addr stack load store copy fill")
+sizeof, offsetof, addr, stack, load, store, copy, fill = _intrinsics(
+    "sizeof offsetof addr stack load store copy fill"
+)
 sdiv, srem, clz, ctz, popcnt, rotl, rotr = _intrinsics("sdiv srem clz ctz popcnt rotl rotr")
-sqrt, floor, ceil, trunc, nearest, copysign, fabs = _intrinsics("sqrt floor ceil trunc nearest copysign fabs")
-bitcast, address_of, tail, trap_if, unreachable = _intrinsics("bitcast address_of tail trap_if unreachable")
-likely, unlikely, volatile_load, volatile_store = _intrinsics("likely unlikely volatile_load volatile_store")
+sqrt, floor, ceil, trunc, nearest, copysign, fabs = _intrinsics(
+    "sqrt floor ceil trunc nearest copysign fabs"
+)
+bitcast, address_of, tail, trap_if, unreachable = _intrinsics(
+    "bitcast address_of tail trap_if unreachable"
+)
+likely, unlikely, volatile_load, volatile_store = _intrinsics(
+    "likely unlikely volatile_load volatile_store"
+)
 atomic_add, atomic_load, atomic_store, atomic_exchange = _intrinsics(
     "atomic_add atomic_load atomic_store atomic_exchange"
 )
-lane, with_lane, splat, in_lane0, float_to_int_sat = _intrinsics("lane with_lane splat in_lane0 float_to_int_sat")
+lane, with_lane, splat, in_lane0, float_to_int_sat = _intrinsics(
+    "lane with_lane splat in_lane0 float_to_int_sat"
+)
 dispatch, enter, handler_offset = _intrinsics("dispatch enter handler_offset")
 
 

@@ -80,7 +80,9 @@ class BodyCompiler(ExpressionCompiler):
         else:
             scope.names[name] = value
 
-    def expand(self, target: NativeFunction, arguments: list[Operand], to_root: bool = False) -> Operand:
+    def expand(
+        self, target: NativeFunction, arguments: list[Operand], to_root: bool = False
+    ) -> Operand:
         """Expand an inline function here. With `to_root`, its `return` leaves the LLVM function."""
         names, annotations = self.unit.parameters(target)
         if len(names) != len(arguments):
@@ -89,8 +91,15 @@ class BodyCompiler(ExpressionCompiler):
             raise self.fail(f"inline function {target.name} expands itself")
         tree, file = self.unit.source(target)
         outer = self.scope, self.file, self.line, self.b.location
-        scope = Scope(target, file, self.root, subprogram=self.unit.debug.subprogram(target, file, tree.lineno))
-        scope.inlined_at = self.unit.debug.location(self.line, outer[0].subprogram, outer[0].inlined_at, distinct=True)
+        scope = Scope(
+            target,
+            file,
+            self.root,
+            subprogram=self.unit.debug.subprogram(target, file, tree.lineno),
+        )
+        scope.inlined_at = self.unit.debug.location(
+            self.line, outer[0].subprogram, outer[0].inlined_at, distinct=True
+        )
         for name, argument in zip(names, arguments):
             self.bind(scope, name, argument, annotations.get(name))
         result = annotations.get("return")
@@ -115,13 +124,24 @@ class BodyCompiler(ExpressionCompiler):
         """`return` inside an inline expansion."""
         scope = self.scope
         if scope.return_known is not None:
-            raise self.fail("an inline function returns a compile-time value only from a single `return`")
-        if value is not None and isinstance(value, Known) and scope.return_type is None and scope.return_place is None:
+            raise self.fail(
+                "an inline function returns a compile-time value only from a single `return`"
+            )
+        if (
+            value is not None
+            and isinstance(value, Known)
+            and scope.return_type is None
+            and scope.return_place is None
+        ):
             if value.value is not None or scope.returned:
                 scope.return_known = value
         elif value is not None and scope.return_type is not void:
             kind = scope.return_type or (scope.return_place.type if scope.return_place else None)
-            typed = self.coerce(value, kind, "return value") if kind else self.runtime(value, "return value")
+            typed = (
+                self.coerce(value, kind, "return value")
+                if kind
+                else self.runtime(value, "return value")
+            )
             if scope.return_place is None:
                 scope.return_place = self.local(typed.type)
             self.store_place(scope.return_place, typed)
@@ -190,7 +210,9 @@ class BodyCompiler(ExpressionCompiler):
                 if isinstance(value.value, (int, float)) and not isinstance(value.value, bool):
                     raise self.fail(f"{target.id} needs a type, as in `{target.id}: u32 = …`")
                 self.scope.names[target.id] = (
-                    self.new_local(target.id, boolean, value) if isinstance(value.value, bool) else value
+                    self.new_local(target.id, boolean, value)
+                    if isinstance(value.value, bool)
+                    else value
                 )
                 return
             self.scope.names[target.id] = self.new_local(target.id, value.type, value)
@@ -208,7 +230,11 @@ class BodyCompiler(ExpressionCompiler):
 
     def declare(self, node: ast.AnnAssign) -> None:
         kind = self.expr(node.annotation)
-        if not isinstance(node.target, ast.Name) or not isinstance(kind, Known) or not isinstance(kind.value, Type):
+        if (
+            not isinstance(node.target, ast.Name)
+            or not isinstance(kind, Known)
+            or not isinstance(kind.value, Type)
+        ):
             raise self.fail("expected `name: type = value`")
         if isinstance(kind.value, (Array, Struct)):
             raise self.fail(f"use stack(...) for storage of a {kind.value}")
@@ -274,7 +300,11 @@ class BodyCompiler(ExpressionCompiler):
             self.b.begin(done)
 
     def for_(self, node: ast.For) -> None:
-        if not isinstance(node.iter, ast.Call) or not isinstance(node.target, ast.Name) or node.orelse:
+        if (
+            not isinstance(node.iter, ast.Call)
+            or not isinstance(node.target, ast.Name)
+            or node.orelse
+        ):
             raise self.fail("expected `for name in range(…)` or `for name in static(…)`")
         callee = self.expr(node.iter.func)
         function = callee.value if isinstance(callee, Known) else None
@@ -287,7 +317,11 @@ class BodyCompiler(ExpressionCompiler):
         if kind is None:
             raise self.fail("one bound of range must have a type, as in range(u32(0), 8)")
         start, stop, step = (
-            (Known(0), bounds[0], Known(1)) if len(bounds) == 1 else (*bounds, Known(1)) if len(bounds) == 2 else bounds
+            (Known(0), bounds[0], Known(1))
+            if len(bounds) == 1
+            else (*bounds, Known(1))
+            if len(bounds) == 2
+            else bounds
         )
         if not isinstance(kind, Int):
             raise self.fail(f"range takes integers, found {kind}")
@@ -343,7 +377,9 @@ class BodyCompiler(ExpressionCompiler):
         left = False
         for item in items.value:  # type: ignore[attr-defined]
             following = self.b.new_label("next")
-            self.scope.names[node.target.id] = item if isinstance(item, (Known, Value)) else Known(item)
+            self.scope.names[node.target.id] = (
+                item if isinstance(item, (Known, Value)) else Known(item)
+            )
             self.scope.loops.append((done, following))
             before = len(self.b.lines)
             self.block(node.body)
@@ -412,11 +448,11 @@ class BodyCompiler(ExpressionCompiler):
         scope = self.scope
         if isinstance(node.value, ast.Call):
             callee = self.place(node.value.func)
-            if isinstance(callee, Known) and isinstance(callee.value, Intrinsic):
-                if callee.value.name in ("tail", "dispatch"):
-                    from .intrinsics import TAILS
+            name = getattr(callee.value, "name", "") if isinstance(callee, Known) else ""
+            if name in ("tail", "dispatch") and isinstance(callee.value, Intrinsic):
+                from .intrinsics import TAILS
 
-                    return TAILS[callee.value.name](self, node.value)
+                return TAILS[name](self, node.value)
         value = None if node.value is None else self.expr(node.value)
         self.mark(node)
         if self.b.terminated:

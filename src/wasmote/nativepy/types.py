@@ -183,7 +183,9 @@ STRUCTS: dict[str, Struct] = {}
 def struct(cls: type) -> Struct:
     """Class decorator: the annotations become the fields, in order."""
     made = Struct(cls.__name__, dict(cls.__annotations__), cls.__doc__)
-    if STRUCTS.get(made.name) is not None and cls.__module__ == getattr(STRUCTS[made.name], "module", None):
+    if STRUCTS.get(made.name) is not None and cls.__module__ == getattr(
+        STRUCTS[made.name], "module", None
+    ):
         raise TypeError(f"struct {made.name} is defined twice")
     made.module = cls.__module__  # type: ignore[attr-defined]
     STRUCTS[made.name] = made

@@ -39,12 +39,14 @@ def functions_of(file: str) -> dict[int, ast.FunctionDef]:
 @cache
 def names_assigned(tree: ast.FunctionDef) -> frozenset[str]:
     """Names that a body assigns."""
-    stores = (n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+    stores = (
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    )
     return frozenset(stores)
 
 
 def constant_key(value: object) -> object:
-    """Tells compile-time arguments apart: by value where Python compares exactly, else by identity."""
+    """Tells compile-time arguments apart: numbers and strings by value, all else by identity."""
     if isinstance(value, tuple):
         return tuple(map(constant_key, value))
     if isinstance(value, (int, str, float)):
@@ -90,11 +92,16 @@ class Unit:
         key = id(function), tuple(map(constant_key, constant))
         if key not in self.compiled:
             names, annotations = self.parameters(function)
-            params = [annotations.get(n) for n in names if not isinstance(annotations.get(n), Const)]
+            params = [
+                annotations.get(n) for n in names if not isinstance(annotations.get(n), Const)
+            ]
             result = annotations.get("return", void)
             result = void if result is None else result
             if function.inline or not all(isinstance(p, Type) for p in (*params, result)):
-                file, line = function.function.__code__.co_filename, function.function.__code__.co_firstlineno
+                file, line = (
+                    function.function.__code__.co_filename,
+                    function.function.__code__.co_firstlineno,
+                )
                 raise NativeError(f"{function.name}: parameters and result need types", file, line)
             symbol = self.unique(function.name)
             made = Compiled(f"@{symbol}", FunctionType(params, result, function.convention))  # type: ignore
@@ -115,7 +122,7 @@ class Unit:
     # -- facts about functions -----------------------------------------------------------------
 
     def parameters(self, function: NativeFunction) -> tuple[tuple[str, ...], dict[str, Any]]:
-        """Parameter names, and annotations by name ("return" included; names of structs resolved)."""
+        """Parameter names; annotations by name, "return" included, with names resolved."""
         code = function.function.__code__
         annotations = dict(function.function.__annotations__)
         for name, annotation in annotations.items():
@@ -164,14 +171,21 @@ class Unit:
 
     # -- compiling -----------------------------------------------------------------------------
 
-    def compile(self, function: NativeFunction, compiled: Compiled, constant: tuple[Any, ...]) -> None:
+    def compile(
+        self, function: NativeFunction, compiled: Compiled, constant: tuple[Any, ...]
+    ) -> None:
         tree, file = self.source(function)
         names, annotations = self.parameters(function)
         params = [n for n in names if not isinstance(annotations.get(n), Const)]
         values = [Value(annotations[n], f"%arg.{n}") for n in params]
         root = Root(compiled.type.result, values, function.on_trap, function.convention)
         body = BodyCompiler(self, root)
-        scope = Scope(function, file, root, subprogram=self.debug.subprogram(compiled.symbol[1:], file, tree.lineno))
+        scope = Scope(
+            function,
+            file,
+            root,
+            subprogram=self.debug.subprogram(compiled.symbol[1:], file, tree.lineno),
+        )
         body.scope, body.file = scope, file
         body.set_line(tree.lineno)
         constants = iter(constant)
@@ -184,7 +198,8 @@ class Unit:
         linkage = "dso_local " if function.export else "internal "
         shown = ", ".join(f"{self.parameter(v.type, function.convention)} {v.text}" for v in values)
         result = self.result(compiled.type)
-        head = f"define {linkage}{self.convention(function.convention)} {result} {compiled.symbol}({shown})"
+        convention = self.convention(function.convention)
+        head = f"define {linkage}{convention} {result} {compiled.symbol}({shown})"
         self.finish(head, function.attributes, scope.subprogram, body)
 
     def finish(self, head: str, attributes: str, subprogram: str, body: BodyCompiler) -> None:
@@ -204,9 +219,8 @@ class Unit:
         key = f"{table.element}: {items}"
         if key not in self.tables:
             name = f"@table.{len(self.tables)}"
-            self.globals.append(
-                f"{name} = private unnamed_addr constant [{len(table.values)} x {kind}] [{items}], align {size}"
-            )
+            head = f"{name} = private unnamed_addr constant [{len(table.values)} x {kind}]"
+            self.globals.append(f"{head} [{items}], align {size}")
             self.tables[key] = name
         return self.tables[key]
 
@@ -223,7 +237,9 @@ class Unit:
                 difference += f"{usize_text} ptrtoint (ptr {name} to {usize_text}))"
                 entries.append(f"i32 trunc ({usize_text} {difference} to i32)")
             count = len(entries)
-            self.globals.append(f"{name} = internal constant [{count} x i32] [{', '.join(entries)}], align 4")
+            self.globals.append(
+                f"{name} = internal constant [{count} x i32] [{', '.join(entries)}], align 4"
+            )
         return self.handler_tables[handlers.name]
 
     def switch_function(self, handlers: HandlerSet) -> str:
@@ -259,8 +275,12 @@ class Unit:
             body.expand(handler, arguments, to_root=True)
         body.b.begin("illegal")
         body.b.terminate("unreachable")
-        shown = ", ".join(f"{ir_type(kind, self.target.pointer)} %p{i}" for i, kind in enumerate(kinds))
-        head = f"define internal fastcc {ir_type(root.result, self.target.pointer)} {symbol}({shown})"
+        shown = ", ".join(
+            f"{ir_type(kind, self.target.pointer)} %p{i}" for i, kind in enumerate(kinds)
+        )
+        head = (
+            f"define internal fastcc {ir_type(root.result, self.target.pointer)} {symbol}({shown})"
+        )
         self.finish(head, "", subprogram, body)
 
     # -- output --------------------------------------------------------------------------------
@@ -273,7 +293,9 @@ class Unit:
         return "\n".join([head, *self.globals, text, *declarations(text), self.debug.text()])
 
 
-INTRINSIC = re.compile(r"call (?P<result>[^@(]+?) (?P<name>@llvm\.[A-Za-z0-9.]+)\((?P<arguments>[^)]*)\)")
+INTRINSIC = re.compile(
+    r"call (?P<result>[^@(]+?) (?P<name>@llvm\.[A-Za-z0-9.]+)\((?P<arguments>[^)]*)\)"
+)
 
 
 def declarations(text: str) -> list[str]:
@@ -292,4 +314,3 @@ def split_arguments(text: str) -> list[str]:
 
 def argument_type(argument: str) -> str:
     return argument.rsplit(" ", 1)[0]
-
