@@ -92,15 +92,25 @@ def test_main_gets_arguments_in_memory_from_malloc(shell: Shell) -> None:
 def test_malloc_may_fail(shell: Shell, malloc: str) -> None:
     file = shell.module("main.wasm", MAIN_WITH_ARGUMENTS.replace("i32.const 64", malloc))
     outcome = shell.wasmote("run", file, "7")
-    assert outcome.err == "wasmote run: malloc found no memory for main's arguments\n"
+    assert outcome.err == "wasmote run: no memory is left for main's arguments\n"
     assert shell.iwasm(file, "7").out == "Exception: allocate memory failed\n"
 
 
 def test_main_with_arguments_needs_malloc(shell: Shell) -> None:
     file = shell.module("main.wasm", '(module (func (export "main") (param i32 i32)))')
     outcome = shell.wasmote("run", file)
-    assert "exports no memory and malloc" in outcome.err
+    assert "the module exports no memory" in outcome.err
     assert outcome.status == 2
+
+
+def test_a_heap_makes_room_for_the_arguments_of_main(shell: Shell) -> None:
+    text = MAIN_WITH_ARGUMENTS.replace('(memory (export "memory") 1)', '(memory (export "memory") 1 2)')
+    file = shell.module("main.wasm", text.replace('(export "malloc") ', ""))
+    assert shell.wasmote("run", "--heap-size=8192", file, "7", "x").status == 3 * 16 + 7
+    assert "--heap-size=8192 makes room" in shell.wasmote("run", file, "7").err
+    assert "no memory is left" in shell.wasmote("run", "--heap-size=16", file, "7", "x").err
+    # The memory may grow by one page only.
+    assert "cannot grow by a heap of 131072" in shell.wasmote("run", "--heap-size=131072", file).err
 
 
 def test_main_of_another_type_is_refused(shell: Shell) -> None:
@@ -294,7 +304,7 @@ def test_an_import_cannot_leave_the_module_path(shell: Shell) -> None:
         (["--env=A", "hello.wasm"], "--env: expected NAME=VALUE, not A", 2),
         (["--env==A", "hello.wasm"], "--env: expected NAME=VALUE, not =A", 2),
         (["--map-dir=/a:b", "hello.wasm"], "--map-dir: expected GUEST::HOST, not /a:b", 2),
-        (["--heap-size=8192", "hello.wasm"], "--heap-size: Wasmote adds no heap", 2),
+        (["--heap-size=-1", "hello.wasm"], "--heap-size", 2),
         (["--engine=turbo", "hello.wasm"], "--engine: expected auto or fast, not turbo", 2),
         (["--timeout=0", "hello.wasm"], "--timeout: 0 is not in 1 to", 2),
         (["-v=6", "hello.wasm"], "-v: 6 is not in 0 to 5", 2),

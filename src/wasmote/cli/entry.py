@@ -50,22 +50,32 @@ def _no_main(program: Program) -> str:
     return f"{missing}; with --function you can call {shortened(functions)}"
 
 
+def _allocate(program: Program, size: int) -> int:
+    """Memory for the runtime, as WAMR has it: from the app heap, else from the module's malloc."""
+    exports = program.instance.exports
+    if program.heap is not None:
+        return program.heap.allocate(size)
+    if "malloc" in exports and exports["malloc"].type == FuncType((_I32,), (_I32,)):
+        return exports["malloc"](size) & 0xFFFF_FFFF  # type: ignore[no-any-return, operator]
+    raise CallError(
+        "main takes arguments, but the module exports no malloc to put them into memory;"
+        " --heap-size=8192 makes room",
+        "allocate memory failed",
+    )
+
+
 def _place_arguments(program: Program) -> tuple[int, int]:
     """Put the program's words into its memory, as `main` expects them: argc and argv."""
-    memory, exports = program.memory(), program.instance.exports
-    has_malloc = "malloc" in exports and exports["malloc"].type == FuncType((_I32,), (_I32,))
-    if memory is None or not has_malloc:
-        raise CallError(
-            "main takes arguments, but the module exports no memory and malloc to put them into",
-            "allocate memory failed",
-        )
+    memory = program.memory()
+    if memory is None:
+        raise CallError("main takes arguments, but the module exports no memory", "allocate memory failed")
     words = [os.fsencode(word) + b"\0" for word in program.options.words]
     strings = b"".join(words)
     pointers_size = _POINTER * (len(words) + 1)
     size = pointers_size + len(strings)
-    argv = exports["malloc"](size) & 0xFFFF_FFFF  # type: ignore[operator]
+    argv = _allocate(program, size)
     if not argv or argv + size > memory.size * _PAGE:
-        raise CallError("malloc found no memory for main's arguments", "allocate memory failed")
+        raise CallError("no memory is left for main's arguments", "allocate memory failed")
     pointers = [argv + pointers_size]
     for word in words[:-1]:
         pointers.append(pointers[-1] + len(word))

@@ -11,6 +11,7 @@ from wasmote.types import FuncType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
+    from wasmote.cli.heap import AppHeap
     from collections.abc import Mapping
     from types import SimpleNamespace
 
@@ -33,6 +34,7 @@ class Program:
         self.modules: dict[str, Instance | None] = {}
         self.path = options.words[0]
         self.instance = self._instantiate(self.path)
+        self.heap = self._app_heap()
 
     def function(self, name: str) -> "Func":
         """The exported function `name`; `$module$name` is one of an imported module.
@@ -52,6 +54,14 @@ class Program:
     def memory(self) -> "Memory | None":
         """The memory that the module exports."""
         return _memory(self.instance.exports)
+
+    def _app_heap(self) -> "AppHeap | None":
+        memory, size = self.memory(), self.options.heap_size
+        if memory is None or not size:
+            return None
+        from wasmote.cli.heap import AppHeap
+
+        return AppHeap(memory, size)
 
     def _instantiate(self, path: str) -> Instance:
         module = open_module(path)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 _STACK_SIZE = 1 << 20
 _SMALLEST_STACK, _LARGEST_STACK = 1 << 16, 1 << 30
+_LARGEST_HEAP = 1 << 30
 _LONGEST_TIMEOUT = 1 << 31
 
 
@@ -37,11 +38,6 @@ def _stack_size(word: str) -> int:
     """What `iwasm` needs is often less than the smallest stack here."""
     return max(number(0, _LARGEST_STACK)(word), _SMALLEST_STACK)
 
-
-def _heap_size(word: str) -> int:
-    if word != "0":
-        raise ValueError("Wasmote adds no heap to a module's memory; programs bring their malloc")
-    return 0
 
 
 _INTERPRETED = "Wasmote has no compiler yet; programs run in its fast interpreter"
@@ -86,7 +82,13 @@ OPTIONS = (
         convert=_stack_size,
         default=_STACK_SIZE,
     ),
-    Option("--heap-size BYTES", "only 0 is possible: no extra heap", convert=_heap_size, default=0),
+    Option(
+        "--heap-size BYTES",
+        "room added to the module's memory for what the runtime puts there, such as main's arguments"
+        " (default 0: the module's own malloc serves)",
+        convert=number(0, _LARGEST_HEAP),
+        default=0,
+    ),
     Option(
         "--timeout MS",
         "stop the program after so many milliseconds",
