@@ -124,7 +124,7 @@ def binary_form(t: ptr[Translator], row: u32) -> u32:
 def binary(t: ptr[Translator], row: u32):
     a = operand_at(t, 1)
     b = operand_at(t, 0)
-    if a.where == CONSTANT and b.where != CONSTANT and COMMUTATIVE[row] != 0:
+    if a.where == CONSTANT and b.where != CONSTANT and COMMUTATIVE[row] != 0 and fits_immediate(a):
         swap(t, a, b)
     form = binary_form(t, row)
     right_slot = b.slot
