@@ -9,7 +9,7 @@ def call(text: str, *arguments: object) -> object:
 
 
 def test_large_constant_on_the_left_of_a_value_in_its_slot() -> None:
-    """Operands were exchanged, then the constant, too wide to be an immediate, overwrote the other."""
+    """Operands were exchanged, then the constant, no immediate, overwrote the other one."""
     text = """
         (func $seven (result i64) i64.const 7)
         (func (export "f") (result i64) i64.const 0x123456789ab call $seven i64.add)

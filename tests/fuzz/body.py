@@ -1,0 +1,561 @@
+"""Generates function bodies that are valid and hard on a one-pass translator.
+
+A body is written front to back with the types on the operand stack known at each step, so values
+stay on the stack across other instructions, blocks and branches, as compilers seldom leave them:
+locals change while they are on the stack, blocks take parameters, constants stand on either side.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.fuzz.binary import Shape, Types, signed, unsigned
+from tests.fuzz.choices import EXTERNREF, FUNCREF, I32, Choices, constant
+from wasmote.core.status import ValueType
+from wasmote.isa import Feature, Immediate, Instruction
+
+_BLOCK, _LOOP, _IF, _ELSE, _END = 2, 3, 4, 5, 0x0B
+_OFFSETS = (0, 1, 3, 4, 8, 100, 65535, 2**31, 2**32 - 1)
+
+
+@dataclass
+class Frame:
+    """An open block."""
+
+    opcode: int
+    label: Types  # what a branch to it carries
+    results: Types
+    height: int
+    dead: bool = False  # the rest is unreachable, and the stack polymorphic
+
+
+class Body:
+    """Writes one function; `finish` returns its code."""
+
+    def __init__(
+        self, shape: Shape, index: int, choices: Choices, local_types: Types, rng: random.Random
+    ) -> None:
+        params, results = shape.function_type(index)
+        self.shape, self.index, self.choices, self.rng = shape, index, choices, rng
+        self.locals = params + local_types
+        self.callees = shape.callees
+        self.first_local = rng.choice((0, 0, max(0, len(self.locals) - 12)))
+        self.code = bytearray()
+        self.stack: list[ValueType] = []
+        self.frames = [Frame(0, results, results, 0)]
+        self.steps: list[tuple[Callable[[], None], int]] = [
+            *((self.push, 14), (self.operate, 22), (self.compare, 5), (self.keep, 14)),
+            *((self.overwrite, 6), (self.select, 4), (self.drop, 2), (self.load, 6)),
+            *((self.store, 6), (self.block, 8), (self.branch_if, 8), (self.branch, 2)),
+            *((self.branch_table, 3), (self.call, 4), (self.call_indirect, 3)),
+            *((self.variable, 5), (self.deep, 1), (self.whole_memory, 2)),
+            *((self.table_operation, 2), (self.reference, 1), (self.tick, 1), (self.count, 3)),
+        ]
+
+    def finish(self, steps: int) -> bytes:
+        self.tick()
+        self.run(steps)
+        self.settle(self.frames[0].results)
+        self.emit(_END)
+        return bytes(self.code)
+
+    def run(self, steps: int) -> None:
+        functions, weights = zip(*self.steps, strict=True)
+        for step in self.rng.choices(functions, weights, k=steps):
+            step()
+            if self.frames[-1].dead and self.rng.random() < 0.5:
+                return
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def emit(self, opcode: int, *immediates: bytes) -> None:
+        if opcode >> 16:
+            self.code += bytes([opcode >> 16]) + unsigned(opcode & 0xFFFF)
+        else:
+            self.code.append(opcode)
+        self.code += b"".join(immediates)
+
+    def apply(self, opcode: int, params: Types, results: Types, *immediates: bytes) -> None:
+        """Write an instruction whose operands are there."""
+        for _ in params:
+            self.pop()
+        self.emit(opcode, *immediates)
+        self.stack += results
+
+    def pop(self) -> None:
+        if len(self.stack) > self.frames[-1].height:
+            self.stack.pop()
+        else:
+            assert self.frames[-1].dead
+
+    @property
+    def here(self) -> list[ValueType]:
+        """The operands of the innermost block."""
+        return self.stack[self.frames[-1].height :]
+
+    def need(self, types: Types) -> None:
+        """See to it that the topmost operands have the types, using what is there."""
+        here = self.here
+        have = max(n for n in range(len(types) + 1) if tuple(here[len(here) - n :]) == types[:n])
+        for kind in types[have:]:
+            self.value(kind)
+
+    def settle(self, types: Types) -> None:
+        """Leave exactly these operands in the innermost block."""
+        while tuple(self.here) != types[: len(self.here)]:
+            self.sink()
+        for kind in types[len(self.here) :]:
+            self.value(kind)
+
+    def sink(self) -> None:
+        """Take the top operand to where somebody can see it."""
+        kind = self.stack[-1]
+        places = self.rng.random()
+        if places < 0.5 and (local := self.local_of(kind)) is not None:
+            self.apply(0x21, (kind,), (), unsigned(local))
+        elif places < 0.9 and (variable := self.global_of(kind, True)) is not None:
+            self.apply(0x24, (kind,), (), unsigned(variable))
+        else:
+            self.drop()
+
+    # -- values ------------------------------------------------------------------------------------
+
+    def local_of(self, kind: ValueType) -> int | None:
+        found = [
+            i for i, t in enumerate(self.locals[self.first_local :], self.first_local) if t == kind
+        ]
+        return self.rng.choice(found[:8]) if found else None
+
+    def global_of(self, kind: ValueType, mutable: bool) -> int | None:
+        """A global but the first one, which counts ticks."""
+        found = [i for i, (t, m, _) in enumerate(self.shape.globals) if t == kind and i]
+        found = [i for i in found if not mutable or self.shape.globals[i][1]]
+        return self.rng.choice(found) if found else None
+
+    def value(self, kind: ValueType) -> None:
+        """Push a value of a type."""
+        chance = self.rng.random()
+        if chance < 0.5 and (local := self.local_of(kind)) is not None:
+            self.apply(0x20, (), (kind,), unsigned(local))
+        elif chance < 0.6 and (variable := self.global_of(kind, False)) is not None:
+            self.apply(0x23, (), (kind,), unsigned(variable))
+        elif chance < 0.7 and (made := [i for i in self.choices.values if i.results == (kind,)]):
+            chosen = self.rng.choice(made)
+            for operand in chosen.params or ():
+                self.constant(operand)
+            self.instruction(chosen)
+        else:
+            self.constant(kind)
+
+    def constant(self, kind: ValueType) -> None:
+        self.code += constant(kind, self.rng, self.callees)
+        self.stack.append(kind)
+
+    def instruction(self, i: Instruction) -> None:
+        immediates = [self.immediate(i, each) for each in i.immediates]
+        self.apply(i.opcode, i.params or (), i.results or (), *immediates)
+
+    def immediate(self, i: Instruction, kind: Immediate) -> bytes:
+        match kind:
+            case Immediate.MEMARG:
+                align = self.rng.randrange(i.access.bit_length())
+                offset = 0 if self.rng.random() < 0.5 else self.rng.choice(_OFFSETS)
+                return unsigned(align) + unsigned(offset)
+            case Immediate.LANE:
+                return bytes([self.rng.randrange(2)])
+            case Immediate.LANES:
+                return bytes(self.rng.randrange(32) for _ in range(16))
+        raise ValueError(f"{i} has an immediate that is not generated: {kind}")
+
+    def push(self) -> None:
+        self.value(self.rng.choice(self.choices.types))
+
+    def deep(self) -> None:
+        """A high stack, then changes of the locals that are on it."""
+        for _ in range(self.rng.choice((5, 20, 100))):
+            self.push()
+        for _ in range(self.rng.randrange(6)):
+            self.overwrite()
+
+    def operate(self) -> None:
+        """A numeric instruction, mostly one that takes what is there."""
+        choices = self.choices.values
+        if self.here and self.rng.random() < 0.8:
+            top = self.stack[-1]
+            choices = [i for i in choices if i.params and i.params[-1] == top] or choices
+        chosen = self.rng.choice(choices)
+        assert chosen.params is not None
+        self.operands(chosen.params)
+        self.instruction(chosen)
+
+    def operands(self, params: Types) -> None:
+        """Operands, sometimes with a constant on the left."""
+        if params == params[:1] * 2 and self.here and self.stack[-1] == params[0]:
+            if self.rng.random() < 0.2 and (local := self.local_of(params[0])) is not None:
+                self.apply(0x21, (params[0],), (), unsigned(local))
+                self.constant(params[0])
+                self.apply(0x20, (), (params[0],), unsigned(local))
+                return
+            if self.rng.random() < 0.2:
+                self.constant(params[0])
+                kind = self.rng.choice((self.value_of_call, self.value_of_block))
+                kind(params[1])
+                return
+        self.need(params)
+
+    def value_of_call(self, kind: ValueType) -> None:
+        """A value that is in its slot: what a call returned."""
+        callees = [i for i in self.callees if self.shape.function_type(i)[1] == (kind,)]
+        if callees:
+            index = self.rng.choice(callees)
+            params, results = self.shape.function_type(index)
+            for each in params:
+                self.value(each)
+            self.apply(0x10, params, results, unsigned(index))
+        else:
+            self.value_of_block(kind)
+
+    def value_of_block(self, kind: ValueType) -> None:
+        """A value that is in its slot: what a block left."""
+        self.open(_BLOCK, (), (kind,), bytes([kind]))
+        self.value(kind)
+        self.condition()
+        self.emit(0x0D, b"\0")
+        self.stack.pop()
+        if self.rng.random() < 0.5:
+            self.apply(0x1A, (kind,), ())
+            self.constant(kind)
+        self.close()
+
+    def compare(self) -> None:
+        """A comparison with its users: branch, select, eqz, or none."""
+        self.condition()
+
+    def condition(self) -> None:
+        """An i32, mostly a comparison."""
+        if self.rng.random() < 0.3:
+            self.value(I32)
+            return
+        compares = [i for i in self.choices.values if i.family in ("compare", "test")]
+        chosen = self.rng.choice(compares)
+        for kind in chosen.params or ():
+            self.value(kind)
+        self.instruction(chosen)
+        if chosen.results != (I32,):
+            self.drop()
+            self.value(I32)
+        elif self.rng.random() < 0.2:
+            self.apply(0x45, (I32,), (I32,))
+
+    def keep(self) -> None:
+        """Set or tee a local from the top operand."""
+        if not self.here:
+            self.push()
+        kind = self.stack[-1]
+        local = self.local_of(kind)
+        if local is None:
+            return
+        if self.rng.random() < 0.5:
+            self.apply(0x22, (kind,), (kind,), unsigned(local))
+        else:
+            self.apply(0x21, (kind,), (), unsigned(local))
+
+    def overwrite(self) -> None:
+        """Change a local, preferably one that is on the stack."""
+        if not self.locals:
+            return
+        local = self.rng.randrange(self.first_local, min(len(self.locals), self.first_local + 12))
+        kind = self.locals[local]
+        if self.rng.random() < 0.7:
+            self.apply(0x20, (), (kind,), unsigned(local))
+        self.value(kind)
+        self.apply(0x21, (kind,), (), unsigned(local))
+
+    def select(self) -> None:
+        kind = self.stack[-1] if self.here else self.rng.choice(self.choices.types)
+        self.need((kind, kind))
+        self.condition()
+        if kind in (FUNCREF, EXTERNREF) or self.rng.random() < 0.1:
+            self.apply(0x1C, (kind, kind, I32), (kind,), b"\x01", bytes([kind]))
+        else:
+            self.apply(0x1B, (kind, kind, I32), (kind,))
+
+    def drop(self) -> None:
+        if self.here:
+            self.apply(0x1A, (self.stack[-1],), ())
+
+    def variable(self) -> None:
+        """Read or write a global."""
+        kind = self.stack[-1] if self.here else self.rng.choice(self.choices.types)
+        variable = self.global_of(kind, True)
+        if variable is None:
+            return
+        if self.rng.random() < 0.5:
+            self.need((kind,))
+            self.apply(0x24, (kind,), (), unsigned(variable))
+        else:
+            self.apply(0x23, (), (kind,), unsigned(variable))
+
+    # -- memory and tables -------------------------------------------------------------------------
+
+    def address(self) -> None:
+        """An address, mostly within the memory."""
+        chance = self.rng.random()
+        if chance < 0.2:
+            self.apply(0x41, (), (I32,), signed(self.rng.randrange(70000)))
+            return
+        self.need((I32,))
+        if chance < 0.9:
+            self.apply(0x41, (), (I32,), signed(self.rng.choice((7, 255, 0xFFF8))))
+            self.apply(0x71, (I32, I32), (I32,))
+        if chance < 0.6:  # an addition that a load can take in
+            local = self.local_of(I32)
+            if local is not None and self.rng.random() < 0.5:
+                self.apply(0x20, (), (I32,), unsigned(local))
+                self.apply(0x41, (), (I32,), signed(0xFFF))
+                self.apply(0x71, (I32, I32), (I32,))
+            else:
+                self.value(I32)
+            self.apply(0x6A, (I32, I32), (I32,))
+
+    def load(self) -> None:
+        chosen = self.rng.choice(self.choices.loads)
+        self.address()
+        self.instruction(chosen)
+
+    def store(self) -> None:
+        chosen = self.rng.choice(self.choices.stores)
+        assert chosen.params is not None
+        self.address()
+        self.value(chosen.params[1])
+        self.instruction(chosen)
+
+    def whole_memory(self) -> None:
+        match self.rng.randrange(6):
+            case 0:
+                self.apply(0x3F, (), (I32,), b"\0")
+            case 1:
+                self.small(2)
+                self.apply(0x40, (I32,), (I32,), b"\0")
+            case 2:
+                self.three(60000, 300)
+                self.apply(0xFC << 16 | 10, (I32,) * 3, (), b"\0\0")
+            case 3:
+                self.three(60000, 300)
+                self.apply(0xFC << 16 | 11, (I32,) * 3, (), b"\0")
+            case 4:
+                self.three(40, 20)
+                segment = self.rng.randrange(len(self.shape.data))
+                self.apply(0xFC << 16 | 8, (I32,) * 3, (), unsigned(segment), b"\0")
+            case 5:
+                if self.rng.random() < 0.1:
+                    segment = self.rng.randrange(len(self.shape.data))
+                    self.apply(0xFC << 16 | 9, (), (), unsigned(segment))
+
+    def small(self, bound: int) -> None:
+        """A constant up to a bound, or now and then any i32."""
+        if self.rng.random() < 0.9:
+            self.apply(0x41, (), (I32,), signed(self.rng.randrange(bound + 1)))
+        else:
+            self.value(I32)
+
+    def three(self, position: int, count: int) -> None:
+        self.small(position)
+        self.small(position)
+        self.small(count)
+
+    def table_operation(self) -> None:
+        if Feature.REFERENCE_TYPES not in self.choices.features:
+            return
+        table = self.rng.randrange(2)
+        kind = (FUNCREF, EXTERNREF)[table]
+        size = len(self.shape.elements) if table == 0 else self.shape.externs
+        index = unsigned(table)
+        misc = 0xFC << 16
+        match self.rng.randrange(9):
+            case 0 | 1:
+                self.small(size)
+                self.apply(0x25, (I32,), (kind,), index)
+            case 2 | 3:
+                self.small(size)
+                self.value(kind)
+                self.apply(0x26, (I32, kind), (), index)
+            case 4:
+                self.apply(misc | 16, (), (I32,), index)
+            case 5:
+                self.value(kind)
+                self.small(2)
+                self.apply(misc | 15, (kind, I32), (I32,), index)
+            case 6:
+                self.small(size)
+                self.value(kind)
+                self.small(2)
+                self.apply(misc | 17, (I32, kind, I32), (), index)
+            case 7:
+                self.three(size, 3)
+                self.apply(misc | 14, (I32,) * 3, (), index, index)
+            case 8:
+                self.three(len(self.shape.elements), 3)
+                self.apply(misc | 12, (I32,) * 3, (), b"\x01\x00")
+
+    def reference(self) -> None:
+        if Feature.REFERENCE_TYPES not in self.choices.features:
+            return
+        kind = self.rng.choice((FUNCREF, EXTERNREF))
+        self.need((kind,))
+        self.apply(0xD1, (kind,), (I32,))
+
+    # -- blocks and branches -----------------------------------------------------------------------
+
+    def block(self) -> None:
+        if len(self.frames) > 6:
+            return
+        opcode = self.rng.choice((_BLOCK, _BLOCK, _LOOP, _IF))
+        params, results, encoded = self.block_type()
+        if opcode == _LOOP and self.rng.random() < 0.5:
+            self.tick()
+        self.need(params)
+        if opcode == _IF:
+            self.condition()
+            self.pop()
+        self.open(opcode, params, results, encoded)
+        self.run(self.rng.randrange(12))
+        if opcode == _IF and (params != results or self.rng.random() < 0.6):
+            self.settle(results)
+            self.emit(_ELSE)
+            self.frames[-1].dead = False
+            del self.stack[self.frames[-1].height :]
+            self.stack += params
+            self.run(self.rng.randrange(8))
+        self.close()
+
+    def block_type(self) -> tuple[Types, Types, bytes]:
+        chance = self.rng.random()
+        if chance < 0.3:
+            return (), (), b"\x40"
+        if chance < 0.5 or Feature.MULTI_VALUE not in self.choices.features:
+            kind = self.rng.choice(self.choices.types)
+            return (), (kind,), bytes([kind])
+        index = self.rng.randrange(len(self.shape.types))
+        params, results = self.shape.types[index]
+        return params, results, signed(index)
+
+    def open(self, opcode: int, params: Types, results: Types, encoded: bytes) -> None:
+        self.emit(opcode, encoded)
+        label = params if opcode == _LOOP else results
+        self.frames.append(Frame(opcode, label, results, len(self.stack) - len(params)))
+
+    def close(self) -> None:
+        """End the innermost block."""
+        results = self.frames[-1].results
+        here = tuple(self.here)
+        fits = len(here) <= len(results) and here == results[len(results) - len(here) :]
+        if not (self.frames[-1].dead and fits and self.rng.random() < 0.5):
+            self.settle(results)
+        self.emit(_END)
+        height = self.frames.pop().height
+        del self.stack[height:]
+        self.stack += results
+
+    def tick(self) -> None:
+        """Count down; trap at zero, so that every call ends."""
+        counter = b"\0"
+        if self.rng.random() < 0.5:  # 1 / --counter
+            self.code += b"\x23" + counter + b"\x41\x01\x6b\x24" + counter
+            self.code += b"\x41\x01\x23" + counter + b"\x6e\x1a"
+        else:
+            self.code += b"\x23" + counter + b"\x45\x04\x40\x00\x0b"
+            self.code += b"\x23" + counter + b"\x41\x01\x6b\x24" + counter
+
+    def label(self) -> int:
+        """A label, tick included if it leads back."""
+        label = self.rng.randrange(len(self.frames))
+        if self.frames[-1 - label].opcode == _LOOP:
+            self.tick()
+        return label
+
+    def branch_if(self) -> None:
+        label = self.label()
+        types = self.frames[-1 - label].label
+        self.need(types)
+        self.condition()
+        self.apply(0x0D, (*types, I32), types, unsigned(label))
+
+    def count(self) -> None:
+        """Step a local and branch on it, as loops do."""
+        local = self.local_of(I32)
+        label = self.label()
+        types = self.frames[-1 - label].label
+        if local is None:
+            return
+        self.need(types)
+        self.apply(0x20, (), (I32,), unsigned(local))
+        self.apply(0x41, (), (I32,), signed(self.rng.choice((1, -1, 3, 32767, 32768, -32769))))
+        self.apply(0x6A, (I32, I32), (I32,))
+        if self.rng.random() < 0.5:
+            self.apply(0x22, (I32,), (I32,), unsigned(local))
+        else:
+            self.apply(0x21, (I32,), (), unsigned(local))
+            self.apply(0x20, (), (I32,), unsigned(local))
+        if self.rng.random() < 0.8:
+            self.value(I32)
+            self.apply(self.rng.randrange(0x46, 0x50), (I32, I32), (I32,))
+        self.apply(0x0D, (*types, I32), types, unsigned(label))
+
+    def branch(self) -> None:
+        """br, return or unreachable; what follows is dead."""
+        if len(self.frames) == 1 or self.rng.random() < 0.3:
+            if self.rng.random() < 0.9 and len(self.frames) == 1:
+                return
+            if self.rng.random() < 0.2:
+                self.emit(0x00)
+            else:
+                self.need(self.frames[0].results)
+                self.emit(0x0F)
+        else:
+            label = self.label()
+            self.need(self.frames[-1 - label].label)
+            self.emit(0x0C, unsigned(label))
+        self.die()
+
+    def die(self) -> None:
+        self.frames[-1].dead = True
+        del self.stack[self.frames[-1].height :]
+
+    def branch_table(self) -> None:
+        first = self.label()
+        types = self.frames[-1 - first].label
+        same = [i for i in range(len(self.frames)) if self.frames[-1 - i].label == types]
+        if any(self.frames[-1 - i].opcode == _LOOP for i in same):
+            self.tick()
+        self.need(types)
+        if self.rng.random() < 0.5:
+            self.condition()
+        else:
+            self.value(I32)
+        labels = self.rng.choices(same, k=self.rng.choice((0, 1, 2, 3, 9)))
+        encoded = unsigned(len(labels)) + b"".join(map(unsigned, labels))
+        self.apply(0x0E, (*types, I32), (), encoded, unsigned(first))
+        self.die()
+
+    def call(self) -> None:
+        index = self.rng.choice(self.callees)
+        params, results = self.shape.function_type(index)
+        self.need(params)
+        self.apply(0x10, params, results, unsigned(index))
+
+    def call_indirect(self) -> None:
+        """Call through the table, mostly an element of the right type."""
+        slot = self.rng.randrange(len(self.shape.elements))
+        function = self.shape.elements[slot]
+        if function is None or self.rng.random() < 0.05:
+            type_index = self.rng.randrange(len(self.shape.types))
+        else:
+            type_index = self.shape.function_type_index(function)
+        params, results = self.shape.types[type_index]
+        self.need(params)
+        self.apply(0x41, (), (I32,), signed(slot))
+        local = self.local_of(I32)
+        if local is not None and self.rng.random() < 0.5:
+            self.apply(0x22, (I32,), (I32,), unsigned(local))
+        self.apply(0x11, (*params, I32), results, unsigned(type_index), b"\0")

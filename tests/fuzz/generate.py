@@ -1,0 +1,126 @@
+"""Generates modules: with a generator of our own, and with binaryen's `wasm-opt -ttf`."""
+
+import random
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from tests.fuzz.binary import Function, Shape, Types, module_binary, signed
+from tests.fuzz.body import Body
+from tests.fuzz.choices import EXTERNREF, F32, F64, I32, I64, V128, Choices, constant
+from wasmote.core.status import ValueType
+from wasmote.isa import Feature
+
+#: Calls and turns of loops that one call of an export may make.
+TICKS = 150
+#: Host functions of the modules: name, parameters, results.
+HOST: tuple[tuple[str, Types, Types], ...] = (
+    ("log-i32", (I32,), ()),
+    ("log-i64", (I64,), ()),
+    ("log-f32", (F32,), ()),
+    ("log-f64", (F64,), ()),
+    ("mix", (I32, F64, I64), (I64, F32, I32)),
+    ("again", (I32,), (I32,)),
+)
+#: Flags of wasm-opt for the features that Wasmote may have.
+BINARYEN_FLAGS = {
+    Feature.SIGN_EXTENSION: "sign-ext",
+    Feature.SATURATING_CONVERSION: "nontrapping-float-to-int",
+    Feature.MULTI_VALUE: "multivalue",
+    Feature.BULK_MEMORY: "bulk-memory",
+    Feature.REFERENCE_TYPES: "reference-types",
+    Feature.SIMD: "simd",
+    Feature.TAIL_CALLS: "tail-call",
+    Feature.MULTI_MEMORY: "multi-memories",
+}
+_PASSES = ("-O1", "-O2", "-O3", "-O4", "-Os", "--flatten --rereloop", "--local-cse", "--precompute")
+
+
+def own_module(rng: random.Random, features: frozenset[Feature]) -> bytes:
+    """A module of our generator."""
+    choices = Choices(features)
+    shape = _shape(rng, choices)
+    first = len(shape.imports)
+    for index, function in enumerate(shape.functions[1:], first + 1):
+        function.locals = _locals(rng, choices)
+        flat = tuple(kind for n, kind in function.locals for _ in range(n))
+        body = Body(shape, index, choices, flat, rng)
+        function.code = body.finish(rng.choice((5, 15, 40, 40, 100)))
+    return module_binary(shape)
+
+
+def _shape(rng: random.Random, choices: Choices) -> Shape:
+    """Everything of a module but the bodies. Its first function refills the counter of ticks."""
+    shape = Shape(pages=1)
+    signature = [t for t in choices.types if t != V128]
+    shape.types = [((), ())]
+    shape.types += [(params, results) for _, params, results in HOST]
+    multi = Feature.MULTI_VALUE in choices.features
+    for _ in range(8):
+        params = tuple(rng.choices(signature, k=rng.choice((0, 1, 1, 2, 3, 6))))
+        count = rng.choice((0, 1, 1, 2, 3, 5) if multi else (0, 1))
+        results = tuple(rng.choices(signature, k=count))
+        shape.types.append((params, results))
+    shape.types += [((kind,), (kind,)) for kind in (I32, I64, F32, F64)]
+    if rng.random() < 0.05:
+        many = tuple(rng.choices(signature, k=40))
+        shape.types.append((many, many if multi else ()))
+    shape.imports = [(name, i) for i, (name, _, _) in enumerate(HOST, 1)]
+    refill = b"\x41" + signed(TICKS) + b"\x24\x00\x0b"
+    shape.functions = [Function(0, [], refill)]
+    first = 1 + len(HOST)
+    for _ in range(rng.randint(1, 6)):
+        shape.functions.append(Function(rng.randrange(first, len(shape.types))))
+    shape.elements = [rng.choice((None, *shape.callees)) for _ in range(rng.randint(2, 12))]
+    shape.externs = rng.randrange(5)
+    shape.globals = [(I32, True, b"\x41" + signed(TICKS))]
+    for kind in sorted(set(choices.types)) * 2:
+        shape.globals.append((kind, rng.random() < 0.8, constant(kind, rng, shape.callees)))
+    shape.data = [rng.randbytes(rng.randrange(60)) for _ in range(3)]
+    return shape
+
+
+def _locals(rng: random.Random, choices: Choices) -> list[tuple[int, ValueType]]:
+    """Groups of locals, now and then very many."""
+    groups = [(rng.randint(1, 3), kind) for kind in choices.types if rng.random() < 0.6]
+    rng.shuffle(groups)
+    if rng.random() < 0.03:
+        groups.insert(0, (rng.choice((300, 5000, 20000)), rng.choice((I32, F64, EXTERNREF))))
+    return groups
+
+
+class Binaryen:
+    """Makes modules with `wasm-opt`, which must be on the PATH."""
+
+    def __init__(self, features: frozenset[Feature]) -> None:
+        known = [flag for feature, flag in BINARYEN_FLAGS.items() if feature in features]
+        self.flags = ["--enable-mutable-globals", *(f"--enable-{flag}" for flag in known)]
+        self.features = features
+        self.folder = tempfile.TemporaryDirectory()
+
+    def close(self) -> None:
+        self.folder.cleanup()
+
+    @staticmethod
+    def available() -> bool:
+        return shutil.which("wasm-opt") is not None
+
+    def module(self, rng: random.Random) -> bytes | None:
+        """A module, sometimes an optimised one; None if this version fails to make one."""
+        folder = Path(self.folder.name)
+        (folder / "input").write_bytes(rng.randbytes(rng.choice((100, 500, 1500, 4000))))
+        flags = list(self.flags)
+        if rng.random() < 0.5 and "--enable-reference-types" in flags:
+            flags.remove("--enable-reference-types")  # its references are often not valid
+        if rng.random() < 0.4:
+            flags.append("--denan")
+        if rng.random() < 0.5:
+            flags += rng.choice(_PASSES).split()
+        output = folder / "output.wasm"
+        command = ["wasm-opt", "-q", "-ttf", *flags, str(folder / "input"), "-o", str(output)]
+        try:
+            made = subprocess.run(command, check=False, capture_output=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            return None
+        return output.read_bytes() if made.returncode == 0 else None

@@ -1,0 +1,184 @@
+"""Makes a module that fails smaller, instruction by instruction, as long as it fails alike."""
+
+from collections.abc import Callable, Iterator
+
+from tests.fuzz.mutate import (
+    bodies,
+    join_bodies,
+    join_sections,
+    read_unsigned,
+    sections,
+    unsigned,
+)
+from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
+
+_CODE = 10
+_BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE: 1}
+_BYTES[Immediate.LANES] = 16
+#: What may stand in for some instructions: nothing, a drop, constants.
+_STAND_INS = (b"", b"\x1a", b"\x41\x01", b"\x42\x01", b"\x43\0\0\x80?", b"\x44\0\0\0\0\0\0\xf0?")
+Body = tuple[bytes, list[bytes]]  # the locals, the instructions
+
+
+def _instruction(code: bytes, pos: int) -> tuple[Instruction, int]:
+    """The instruction at a position, and where its immediates start."""
+    opcode, pos = code[pos], pos + 1
+    if opcode in (0xFC, 0xFD, 0xFE):
+        sub, pos = read_unsigned(code, pos)
+        opcode = opcode << 16 | sub
+    return INSTRUCTIONS[opcode], pos
+
+
+def _skip(code: bytes, pos: int, immediate: Immediate) -> int:
+    if immediate in _BYTES:
+        return pos + _BYTES[immediate]
+    numbers = 1
+    if immediate is Immediate.MEMARG:
+        numbers = 2
+    elif immediate is Immediate.LABEL_TABLE:
+        numbers, pos = read_unsigned(code, pos)
+        numbers += 1
+    elif immediate is Immediate.VALUE_TYPES:
+        numbers, pos = read_unsigned(code, pos)
+    for _ in range(numbers):
+        _, pos = read_unsigned(code, pos)
+    return pos
+
+
+def split(body: bytes) -> Body:
+    """Take a body apart."""
+    groups, pos = read_unsigned(body, 0)
+    for _ in range(groups):
+        _, pos = read_unsigned(body, pos)
+        pos += 1
+    head, found = body[:pos], []
+    while pos < len(body):
+        instruction, end = _instruction(body, pos)
+        for immediate in instruction.immediates:
+            end = _skip(body, end, immediate)
+        found.append(body[pos:end])
+        pos = end
+    return head, found
+
+
+def join(body: Body) -> bytes:
+    return body[0] + b"".join(body[1])
+
+
+class Reducer:
+    """Holds the smallest module so far that still fails."""
+
+    def __init__(self, binary: bytes, fails: Callable[[bytes], bool], budget: int) -> None:
+        self.binary, self.fails, self.budget = binary, fails, budget
+
+    def attempt(self, binary: bytes) -> bool:
+        """Keep a smaller module if it fails."""
+        if self.budget <= 0 or len(binary) >= len(self.binary):
+            return False
+        self.budget -= 1
+        if not self.fails(binary):
+            return False
+        self.binary = binary
+        return True
+
+    def bodies(self) -> list[Body]:
+        return [split(b) for b in bodies(dict(sections(self.binary))[_CODE])]
+
+    def with_bodies(self, found: list[Body]) -> bytes:
+        code = join_bodies([join(b) for b in found])
+        parts = sections(self.binary)
+        return join_sections([(i, code if i == _CODE else content) for i, content in parts])
+
+    def empty_bodies(self) -> None:
+        for i in range(len(self.bodies())):
+            for code in ([b"\x00", b"\x0b"], [b"\x0b"]):
+                found = self.bodies()
+                found[i] = b"\0", code
+                if self.attempt(self.with_bodies(found)):
+                    break
+
+    def shorten_bodies(self) -> None:
+        """Take out, or replace, ranges of instructions: long ones first."""
+        for i in range(len(self.bodies())):
+            size = len(self.bodies()[i][1])
+            while size:
+                start = 0
+                while start < len(self.bodies()[i][1]) - 1:
+                    if not any(self.replace(i, start, size, each) for each in _stand_ins(size)):
+                        start += max(1, size // 2)
+                size = size // 2 if size > 8 else size - 1
+
+    def replace(self, index: int, start: int, size: int, by: bytes) -> bool:
+        found = self.bodies()
+        head, code = found[index]
+        end = min(start + size, len(code) - 1)
+        found[index] = head, code[:start] + ([by] if by else []) + code[end:]
+        return self.attempt(self.with_bodies(found))
+
+    def drop_items(self) -> None:
+        """Take whole sections away, then single exports, segments, the last data and elements."""
+        for section in (0, 8, 11, 12, 9, 7):
+            self.attempt(join_sections([p for p in sections(self.binary) if p[0] != section]))
+        for index in range(_export_count(self.binary) - 1, -1, -1):
+            self.attempt(_without_export(self.binary, index))
+
+    def run(self) -> bytes:
+        before = -1
+        while before != len(self.binary) and self.budget > 0:
+            before = len(self.binary)
+            self.drop_items()
+            self.empty_bodies()
+            self.shorten_bodies()
+        return self.binary
+
+
+def _stand_ins(size: int) -> tuple[bytes, ...]:
+    return _STAND_INS if size <= 8 else _STAND_INS[:2]
+
+
+def _exports(binary: bytes) -> list[bytes]:
+    content = dict(sections(binary)).get(7, b"\0")
+    count, pos = read_unsigned(content, 0)
+    found = []
+    for _ in range(count):
+        length, end = read_unsigned(content, pos)
+        _, end = read_unsigned(content, end + length + 1)
+        found.append(content[pos:end])
+        pos = end
+    return found
+
+
+def _export_count(binary: bytes) -> int:
+    return len(_exports(binary))
+
+
+def _without_export(binary: bytes, index: int) -> bytes:
+    kept = [e for i, e in enumerate(_exports(binary)) if i != index]
+    content = unsigned(len(kept)) + b"".join(kept)
+    return join_sections([(i, content if i == 7 else c) for i, c in sections(binary)])
+
+
+def reduce(binary: bytes, fails: Callable[[bytes], bool], budget: int = 6000) -> bytes:
+    """The smallest module found that `fails`, within so many trials."""
+    reducer = Reducer(binary, fails, budget)
+    try:
+        return reducer.run()
+    except (IndexError, KeyError, ValueError):  # not a module that can be taken apart
+        return reducer.binary
+
+
+def listing(binary: bytes) -> str:
+    """The code of a module, an instruction a line."""
+    return "\n".join(_lines(binary))
+
+
+def _lines(binary: bytes) -> Iterator[str]:
+    try:
+        for number, body in enumerate(bodies(dict(sections(binary)).get(_CODE, b"\0"))):
+            head, code = split(body)
+            yield f"  body {number}: locals {head.hex(' ')}"
+            for each in code:
+                instruction, at = _instruction(each, 0)
+                yield f"    {instruction.name} {each[at:].hex(' ')}".rstrip()
+    except (IndexError, KeyError):
+        yield "  ..."

@@ -1,0 +1,86 @@
+"""A short run of the execution fuzzer, and that it would notice what it looks for."""
+
+import contextlib
+import random
+from collections.abc import Iterator
+
+import pytest
+import wasmtime
+
+from tests.fuzz.engines import Observation, Wasmtime, Worker
+from tests.fuzz.execution import Case, Fuzzer, Source, difference, engines, plan, supported
+from tests.fuzz.generate import Binaryen, own_module
+from tests.fuzz.reduce import listing, reduce
+
+FEATURES = supported()
+SEED = 1_000
+
+
+@pytest.fixture(scope="module")
+def fuzzer() -> Iterator[Fuzzer]:
+    made = Fuzzer(engines(), FEATURES)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", ["own", "mutant", "binaryen"])
+def test_engines_agree(fuzzer: Fuzzer, kind: str) -> None:
+    if kind == "binaryen" and not Binaryen.available():
+        pytest.skip("wasm-opt is not installed")
+    before = fuzzer.counts["calls"]
+    with contextlib.closing(Source([kind], FEATURES, [])) as source:
+        for seed in range(SEED, SEED + 40):
+            case = source.case(seed)
+            assert case is None or fuzzer.check(case) == "", seed
+    assert fuzzer.counts["calls"] > before  # few mutants are valid
+
+
+def test_generated_modules_are_valid() -> None:
+    engine = wasmtime.Engine()
+    for seed in range(60):
+        wasmtime.Module.validate(engine, own_module(random.Random(seed), FEATURES))
+
+
+def test_differences_are_seen() -> None:
+    result = ("results", ("i32", 1))
+    trap = ("trap", "call stack exhausted")
+    one, none = Observation([result], []), Observation([], [])
+    assert difference(one, Observation([result], [])) == ""
+    assert difference(one, Observation([("results", ("i32", 2))], []))
+    assert difference(one, none) and difference(none, one)
+    assert difference(Observation([result], [("memory", "m", 1, 2)]), one)
+    assert difference(one, "crash (SIGSEGV)") == "crash (SIGSEGV)"
+    assert difference(one, Observation(refusal="ValidationError: no"))
+    # An engine may run out of stack, and then has seen less.
+    assert difference(one, Observation([trap])) == ""
+
+
+def test_a_crash_is_reported_and_survived() -> None:
+    worker = Worker("fast")
+    binary = bytes(wasmtime.wat2wasm('(module (func (export "f")))'))
+    try:
+        worker.process.kill()
+        assert worker.observe(binary, []) == "crash (SIGKILL)"
+        assert isinstance(worker.observe(binary, []), Observation)
+    finally:
+        worker.close()
+
+
+def test_a_wrong_result_is_found_and_made_small(fuzzer: Fuzzer) -> None:
+    """Take a module that divides for one that fails: what remains is the division."""
+    text = """(module
+        (func $unused (result i32) i32.const 1)
+        (func (export "f") (param i32) (result i32) (local i64)
+            block local.get 0 i32.eqz br_if 0 i64.const 5 local.set 1 end
+            local.get 0 i32.const 0 i32.div_u)
+        (func (export "g")))"""
+    oracle = Wasmtime(FEATURES)
+
+    def divides(binary: bytes) -> bool:
+        observation, _ = oracle.observe(binary, lambda functions: plan(1, functions))
+        return ("trap", "integer divide by zero") in observation.events
+
+    reduced = reduce(bytes(wasmtime.wat2wasm(text)), divides)
+    assert fuzzer.check(Case(reduced, 1, "own")) == ""
+    assert "i32.div_u" in listing(reduced)
+    assert listing(reduced).count("\n") < 10, listing(reduced)
