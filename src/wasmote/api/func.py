@@ -72,7 +72,7 @@ class Func:
         type = self.type
         raw = [_vector(kind, bits) for kind, bits in zip(type.params, arguments, strict=False)]
         raw += arguments[len(raw) :]
-        objects = (ctypes.py_object * len(raw))(*raw)
+        objects = (ctypes.py_object * len(raw))(*raw)  # type: ignore[misc]
         found = _call_bits(self, ctypes.addressof(objects), len(raw))
         results = found if len(type.results) > 1 else (found,) * len(type.results)
         return tuple(

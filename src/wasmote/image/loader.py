@@ -6,11 +6,14 @@ from functools import cache
 
 from wasmote.nativepy.targets import host_target
 
-from .format import PAGE, ImageError, parse
+from .format import ImageError, parse
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 PROT_READ, PROT_EXEC, MAP_PRIVATE = 1, 4, 2
-#: Bytes of the file's front that are read to find the symbols.
-FRONT = PAGE
 
 
 @cache
@@ -54,7 +57,7 @@ class LoadedImage:
         return self.address + self.symbols[name]
 
     def function(
-        self, name: str, result: object = ctypes.c_uint32, *arguments: object
-    ) -> ctypes._CFuncPtr:
+        self, name: str, result: "Any" = ctypes.c_uint32, *arguments: "Any"
+    ) -> "Callable[..., Any]":
         """An exported function as a ctypes function (which releases the GIL while it runs)."""
-        return ctypes.CFUNCTYPE(result, *arguments)(self.symbol(name))  # type: ignore[arg-type, return-value]
+        return ctypes.CFUNCTYPE(result, *arguments)(self.symbol(name))

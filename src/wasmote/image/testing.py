@@ -8,6 +8,7 @@ from typing import Any
 from wasmote.nativepy.lang import NativeFunction
 from wasmote.nativepy.mirror import ctype
 from wasmote.nativepy.targets import Target, host_target
+from wasmote.nativepy.types import void
 from wasmote.nativepy.unit import Unit
 
 from .build import build_image
@@ -33,7 +34,7 @@ class Library:
         for function in functions:
             names, annotations = unit.parameters(function)
             arguments = (ctype(annotations[name]) for name in names)
-            prototype = ctypes.CFUNCTYPE(ctype(annotations.get("return")), *arguments)
+            prototype = ctypes.CFUNCTYPE(ctype(annotations.get("return", void)), *arguments)
             symbol = self.image.symbol(function.export or "")
             setattr(self, function.export or "", prototype(symbol))
 

@@ -35,10 +35,10 @@ def optimise(ir: str, target: Target, level: int = 2) -> tuple[Any, Any]:
 def compile_object(ir: str, target: Target, level: int = 2) -> bytes:
     """The ELF object of LLVM IR text."""
     module, tm = optimise(ir, target, level)
-    return tm.emit_object(module)
+    return bytes(tm.emit_object(module))
 
 
 def compile_assembly(ir: str, target: Target, level: int = 2) -> str:
     """The assembler text, for looking at what became of a handler."""
     module, tm = optimise(ir, target, level)
-    return tm.emit_assembly(module)
+    return str(tm.emit_assembly(module))

@@ -5,7 +5,7 @@ import operator
 import struct as packing
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .builder import Builder, Known, Place, Value, ir_type
 from .errors import NativeError
@@ -29,6 +29,7 @@ from .types import (
 
 if TYPE_CHECKING:
     from .scope import Scope
+    from .statements import BodyCompiler
     from .unit import Unit
 
 PYTHON_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -539,7 +540,7 @@ class ExpressionCompiler:
             least, most = takes
             wanted = str(least) if least == most else f"{least} to {most}"
             raise self.fail(f"{intrinsic.name} takes {wanted} arguments, found {len(node.args)}")
-        return lower(self, node)
+        return lower(cast("BodyCompiler", self), node)
 
     def call_pointer(self, callee: Value, arguments: list[Operand]) -> Operand:
         if not isinstance(callee.type, FunctionType):

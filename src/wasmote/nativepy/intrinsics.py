@@ -2,12 +2,13 @@
 
 import ast
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .builder import Known, Place, Value
 from .expressions import Operand
 from .lang import HandlerSet, Intrinsic, NativeFunction
 from .types import (
+    Array,
     Float,
     FunctionType,
     Int,
@@ -42,7 +43,7 @@ def lowering(*names: str, takes: int | tuple[int, int]) -> Callable[[Lowering], 
     return register
 
 
-def known(c: "BodyCompiler", node: ast.expr, kind: type, what: str):
+def known(c: "BodyCompiler", node: ast.expr, kind: type, what: str) -> Any:
     operand = c.expr(node)
     if not isinstance(operand, Known) or not isinstance(operand.value, kind):
         raise c.fail(f"expected {what}")
@@ -77,7 +78,7 @@ def _addr(c: "BodyCompiler", node: ast.Call) -> Operand:
     place = c.place(node.args[0])
     if not isinstance(place, Place):
         raise c.fail("addr(…) takes something that lives in memory")
-    target = place.type.element if hasattr(place.type, "length") else place.type  # an array decays
+    target = place.type.element if isinstance(place.type, Array) else place.type  # arrays decay
     return Value(ptr[target], place.address)
 
 
@@ -92,14 +93,8 @@ def _stack(c: "BodyCompiler", node: ast.Call) -> Operand:
 
 
 def alignment(c: "BodyCompiler", node: ast.Call, position: int) -> int:
-    for keyword in node.keywords:
-        if keyword.arg == "align":
-            return known(c, keyword.value, int, "a literal alignment")
-    return (
-        known(c, node.args[position], int, "a literal alignment")
-        if len(node.args) > position
-        else 1
-    )
+    given = [k.value for k in node.keywords if k.arg == "align"] or node.args[position:]
+    return int(known(c, given[0], int, "a literal alignment")) if given else 1
 
 
 def pointer(c: "BodyCompiler", node: ast.expr) -> Value:
@@ -360,7 +355,7 @@ def _tail(c: "BodyCompiler", node: ast.Call) -> None:
 def handler_type(c: "BodyCompiler", handlers: HandlerSet) -> FunctionType:
     first = handlers.handlers[0]
     names, annotations = c.unit.parameters(first)
-    return FunctionType([annotations[n] for n in names], annotations["return"], "handler")  # type: ignore[misc]
+    return FunctionType([annotations[n] for n in names], annotations["return"], "handler")
 
 
 def handler_arguments(c: "BodyCompiler", node: ast.Call, kind: FunctionType) -> list[Value]:

@@ -80,7 +80,7 @@ class ConstantTable:
         self.element, self.values = element, tuple(values)
         if isinstance(element, Int):
             for value in self.values:
-                if element(value) != value:
+                if element(int(value)) != value:
                     raise ValueError(f"a table of {element} cannot hold {value}")
 
     def __getitem__(self, index: int) -> int | float:

@@ -105,7 +105,7 @@ class BodyCompiler(ExpressionCompiler):
         result = annotations.get("return")
         if not to_root:
             scope.return_label = self.b.new_label("inlined")
-            scope.return_type = result  # type: ignore[assignment]
+            scope.return_type = result
         self.depth += 1
         self.run(scope, tree)
         self.depth -= 1
@@ -448,11 +448,11 @@ class BodyCompiler(ExpressionCompiler):
         scope = self.scope
         if isinstance(node.value, ast.Call):
             callee = self.place(node.value.func)
-            name = getattr(callee.value, "name", "") if isinstance(callee, Known) else ""
-            if name in ("tail", "dispatch") and isinstance(callee.value, Intrinsic):
+            called = callee.value if isinstance(callee, Known) else None
+            if isinstance(called, Intrinsic) and called.name in ("tail", "dispatch"):
                 from .intrinsics import TAILS
 
-                return TAILS[name](self, node.value)
+                return TAILS[called.name](self, node.value)
         value = None if node.value is None else self.expr(node.value)
         self.mark(node)
         if self.b.terminated:

@@ -208,8 +208,10 @@ def same(a: Type, b: Type) -> bool:
     match a, b:
         case Pointer(), Pointer():
             return same(resolve(a.target), resolve(b.target))
-        case (Array(), Array()) | (Vector(), Vector()):
-            return a.length == b.length and same(a.element, b.element)  # type: ignore[union-attr]
+        case Array(), Array():
+            return a.length == b.length and same(a.element, b.element)
+        case Vector(), Vector():
+            return a.length == b.length and same(a.element, b.element)
         case FunctionType(), FunctionType():
             return (
                 len(a.params) == len(b.params)

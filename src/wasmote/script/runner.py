@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from wasmote import (
     DecodeError,
+    Exports,
     Func,
     Global,
     Instance,
@@ -117,7 +118,7 @@ class _Runner:
         self.result = ScriptResult()
         self.definitions: dict[str | None, Module] = {}
         self.instances: dict[str | None, Instance] = {}
-        self.registered: dict[str, Mapping[str, object]] = {"spectest": spectest()}
+        self.registered: dict[str, Mapping[str, object] | Exports] = {"spectest": spectest()}
         self.threads: dict[str, tuple[threading.Thread, _Runner]] = {}
 
     def run(self, commands: Iterable[Command]) -> None:
@@ -128,7 +129,7 @@ class _Runner:
                 raise
             except _Mismatch as mismatch:
                 self.result.failed.append(self.report(command, str(mismatch)))
-            except Exception as error:  # noqa: BLE001 - whatever it is, the script goes on
+            except Exception as error:  # whatever it is, the script goes on
                 self.result.failed.append(self.report(command, _describe(error)))
             else:
                 self.result.passed += 1

@@ -169,7 +169,7 @@ class Binding:
             _TP_TRAVERSE: self.image.symbol(f"{symbol}_traverse"),
             _TP_MEMBERS: ctypes.addressof(entries),
         }
-        table = (_Slot * (len(functions) + 1))(*functions.items())
+        table = (_Slot * (len(functions) + 1))(*functions.items())  # type: ignore[misc]
         flags |= _HAVE_GC | _DISALLOW_INSTANTIATION
         spec = _Spec(f"wasmote.{name}".encode(), ctypes.sizeof(fields), 0, flags, table)
         self._kept += [entries, table, spec]
