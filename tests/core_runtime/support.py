@@ -67,9 +67,11 @@ class WatchedPlatform:
             "allocate": ctypes.CFUNCTYPE(byte_pointer, word)(self.allocate),
             "resize": ctypes.CFUNCTYPE(byte_pointer, byte_pointer, word)(self.resize),
             "release": ctypes.CFUNCTYPE(None, byte_pointer)(self.release),
-            "reserve": ctypes.CFUNCTYPE(byte_pointer, word)(self.reserve),
-            "commit": ctypes.CFUNCTYPE(ctypes.c_uint32, byte_pointer, word, word)(self.commit),
-            "unreserve": ctypes.CFUNCTYPE(None, byte_pointer, word)(self.unreserve),
+            "reserve": ctypes.CFUNCTYPE(byte_pointer, byte_pointer, word)(self.reserve),
+            "commit": ctypes.CFUNCTYPE(ctypes.c_uint32, byte_pointer, byte_pointer, word, word)(
+                self.commit
+            ),
+            "unreserve": ctypes.CFUNCTYPE(None, byte_pointer, byte_pointer, word)(self.unreserve),
         }
         for name, callback in self.callbacks.items():
             setattr(self.struct, name, ctypes.cast(callback, ctypes.c_void_p).value)
@@ -121,25 +123,25 @@ class WatchedPlatform:
         ctypes.memset(block, 0xDD, size)
         self.call("release", block)
 
-    def reserve(self, size: int) -> int | None:
+    def reserve(self, platform: int, size: int) -> int | None:
         if size > self.largest_reservation or self.refuses():
             return None
-        base = self.call("reserve", size)
+        base = self.call("reserve", platform, size)
         if base:
             self.reservations[base] = size
         return base
 
-    def commit(self, base: int, old: int, new: int) -> int:
+    def commit(self, platform: int, base: int, old: int, new: int) -> int:
         if not old < new <= self.reservations.get(base, 0):
             self.mistakes.append(f"commit of {old}..{new} of {self.reservations.get(base)}")
             return 1
-        return 1 if self.refuses() else self.call("commit", base, old, new)
+        return 1 if self.refuses() else self.call("commit", platform, base, old, new)
 
-    def unreserve(self, base: int, size: int) -> None:
+    def unreserve(self, platform: int, base: int, size: int) -> None:
         if self.reservations.pop(base, None) != size:
             self.mistakes.append(f"unreserve of {size} bytes at {base:#x}, which is no reservation")
             return
-        self.call("unreserve", base, size)
+        self.call("unreserve", platform, base, size)
 
     def check_balance(self) -> None:
         """Everything was given back, and nothing else was."""

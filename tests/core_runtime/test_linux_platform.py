@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -23,9 +24,12 @@ class Space:
     def __init__(self) -> None:
         self.struct = create_platform(core().image.symbol)
         at, size = ctypes.c_void_p, ctypes.c_size_t
-        self.reserve = ctypes.CFUNCTYPE(at, size)(self.struct.reserve)
-        self.commit = ctypes.CFUNCTYPE(ctypes.c_uint32, at, size, size)(self.struct.commit)
-        self.unreserve = ctypes.CFUNCTYPE(None, at, size)(self.struct.unreserve)
+        here = ctypes.addressof(self.struct)
+        reserve = ctypes.CFUNCTYPE(at, at, size)(self.struct.reserve)
+        commit = ctypes.CFUNCTYPE(ctypes.c_uint32, at, at, size, size)(self.struct.commit)
+        unreserve = ctypes.CFUNCTYPE(None, at, at, size)(self.struct.unreserve)
+        self.reserve, self.commit = partial(reserve, here), partial(commit, here)
+        self.unreserve = partial(unreserve, here)
 
 
 @pytest.fixture

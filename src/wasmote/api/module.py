@@ -23,7 +23,6 @@ from wasmote.types import ExportType, ImportType
 
 _load = BINDING.function("module_load", ctypes.c_uint32, Address)
 _add_types = BINDING.python_function("store_add_types", ctypes.c_uint32, Address, Address)
-_prepare = BINDING.python_function("cpython_prepare_module", ctypes.c_uint32, Address)
 _function_name = BINDING.python_function(
     "function_name", ctypes.c_uint32, Address, ctypes.c_uint32, Address
 )
@@ -65,7 +64,7 @@ class Module:
         self._owner = make_owner(address, "cpython_release_module", None, self._binary)
         if _load(address) != 0:
             raise self._refusal()
-        if _add_types(ctypes.addressof(BINDING.store), address) or _prepare(address):
+        if _add_types(ctypes.addressof(BINDING.store), address):
             raise MemoryError("no memory for the module's types and code")
 
     def _allocate(self, limits: Limits) -> int:

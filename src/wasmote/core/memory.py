@@ -45,7 +45,7 @@ def reserve_space(memory: ptr[Memory], needed: u64, wanted: u64) -> boolean:
     """Reserve `wanted` bytes of address space, or what can be had of it but at least `needed`."""
     size = wanted
     while size != 0:
-        memory.data = memory.platform.reserve(usize(size))
+        memory.data = memory.platform.reserve(memory.platform, usize(size))
         if memory.data is not None:
             memory.reserved = usize(size)
             return True
@@ -86,13 +86,13 @@ def memory_release(memory: ptr[Memory]) -> void:
     """Free a memory. Nobody may use it any more."""
     platform = memory.platform
     if memory.data is not None:
-        platform.unreserve(memory.data, memory.reserved)
+        platform.unreserve(platform, memory.data, memory.reserved)
     platform.release(ptr[u8](memory))
 
 
 @inline
 def commit(memory: ptr[Memory], size: u64):
-    return memory.platform.commit(memory.data, usize(memory.size), usize(size)) == 0
+    return memory.platform.commit(memory.platform, memory.data, usize(memory.size), usize(size)) == 0
 
 
 @native(export="memory_grow")

@@ -23,9 +23,11 @@ class Platform:
     release: fn[[ptr[u8]], void]  # free; None is allowed
     # Linear memory and code: address space that never moves. A target without virtual memory
     # returns plain zeroed memory from reserve and fails to commit past it.
-    reserve: fn[[usize], ptr[u8]]  # inaccessible address space; None on failure
-    commit: fn[[ptr[u8], usize, usize], u32]  # (base, old bytes, new bytes) zeroed, 0 = success
-    unreserve: fn[[ptr[u8], usize], void]
+    reserve: fn[[ptr["Platform"], usize], ptr[u8]]  # inaccessible address space; None on failure
+    # (platform, base, old bytes, new bytes) makes zeroed memory of what was reserved; 0 = success
+    commit: fn[[ptr["Platform"], ptr[u8], usize, usize], u32]
+    unreserve: fn[[ptr["Platform"], ptr[u8], usize], void]
+    context: ptr[u8]  # the embedder's own, for these functions
     memory_reservation: usize  # bytes to reserve for a memory (0: just its maximum)
     # Control returns to the host now and then (see Exec.budget): non-zero stops the program with that trap.
     poll: fn[[ptr["Exec"]], u32]

@@ -19,12 +19,16 @@ def create_platform(symbol: Callable[[str], int]) -> ctypes.Structure:
         raise OSError(f"Wasmote has no platform for {sys.platform} yet; there is one for Linux")
     from wasmote.host import linux
 
-    return mirror(Platform)(
+    context = linux.create_context()
+    platform = mirror(Platform)(
         allocate=linux.address_of_libc("malloc"),
         resize=linux.address_of_libc("realloc"),
         release=linux.address_of_libc("free"),
-        reserve=ctypes.cast(linux.reserve, ctypes.c_void_p).value,
+        reserve=symbol("linux_reserve"),
         commit=symbol("linux_commit"),
         unreserve=symbol("linux_unreserve"),
         memory_reservation=linux.MEMORY_RESERVATION,
+        context=ctypes.addressof(context),
     )
+    platform.kept = context  # type: ignore[attr-defined]  # lives as long as the platform
+    return platform

@@ -116,7 +116,7 @@ def module_free(m: ptr[Module]) -> void:
     """Free what a module holds, but not the module itself."""
     arena_free(m)
     if m.code is not None:
-        m.platform.unreserve(ptr[u8](m.code), m.code_reserved)
+        m.platform.unreserve(m.platform, ptr[u8](m.code), m.code_reserved)
         m.code = None
 
 

@@ -43,7 +43,7 @@ def new_activation(pool: ptr[Pool]) -> ptr[Activation]:
     if activation is None:
         return None
     fill(activation, 0, sizeof(Activation))
-    data = platform.reserve(pool.stack_size)
+    data = platform.reserve(platform, pool.stack_size)
     if data is None:
         platform.release(ptr[u8](activation))
         return None
@@ -55,7 +55,7 @@ def new_activation(pool: ptr[Pool]) -> ptr[Activation]:
     exec.platform = platform
     exec.depth_limit = DEPTH_LIMIT
     python.attach(exec, python.handlers)
-    if platform.commit(data, 0, pool.stack_size) != 0:
+    if platform.commit(platform, data, 0, pool.stack_size) != 0:
         free_activation(activation)
         return None
     return activation
@@ -64,7 +64,7 @@ def new_activation(pool: ptr[Pool]) -> ptr[Activation]:
 @native(cold=True)
 def free_activation(activation: ptr[Activation]) -> void:
     platform = activation.exec.platform
-    platform.unreserve(ptr[u8](activation.exec.stack), activation.pool.stack_size)
+    platform.unreserve(platform, ptr[u8](activation.exec.stack), activation.pool.stack_size)
     platform.release(ptr[u8](activation))
 
 

@@ -29,7 +29,6 @@ from wasmote.host.cpython.structs import (
     OwnerObject,
     Python,
 )
-from wasmote.interp.fast.translate import prepare_code
 from wasmote.nativepy import (
     copy,
     fill,
@@ -128,16 +127,6 @@ def owner_dealloc(self: ptr[OwnerObject]) -> void:
 def release_block(self: ptr[OwnerObject]) -> void:
     """For what the binding has allocated."""
     self.python.platform.release(self.resource)
-
-
-@native(export="cpython_prepare_module")
-def prepare_module(module: ptr[Module]) -> u32:
-    """Reserve address space for the code of a module that nobody else knows yet: 0 or a trap code.
-
-    Left to the first call, it would happen under the translator's lock; but to reserve is to run
-    Python, which may let another thread run, and that one would wait for the lock with the GIL.
-    """
-    return prepare_code(module)
 
 
 @native(export="cpython_release_module")

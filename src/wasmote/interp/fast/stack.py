@@ -129,7 +129,8 @@ def make_room(t: ptr[Translator], units: u32) -> boolean:
     wanted = wanted - wanted % 65536
     if wanted > module.code_reserved:
         return False
-    if module.platform.commit(ptr[u8](module.code), module.code_committed, wanted) != 0:
+    platform = module.platform
+    if platform.commit(platform, ptr[u8](module.code), module.code_committed, wanted) != 0:
         return False
     module.code_committed = wanted
     t.limit = u32(wanted // 2)

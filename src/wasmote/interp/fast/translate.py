@@ -91,11 +91,12 @@ def prepare_code(module: ptr[Module]) -> u32:
     if module.code is not None:
         return TrapCode.NONE
     reserved = (usize(module.code_section_size) * 24 + 1048576) // 65536 * 65536
-    code = module.platform.reserve(reserved)
+    platform = module.platform
+    code = platform.reserve(platform, reserved)
     if code is None:
         return TrapCode.OUT_OF_MEMORY
-    if module.platform.commit(code, 0, 65536) != 0:
-        module.platform.unreserve(code, reserved)
+    if platform.commit(platform, code, 0, 65536) != 0:
+        platform.unreserve(platform, code, reserved)
         return TrapCode.OUT_OF_MEMORY
     module.code_reserved = reserved
     module.code_committed = 65536
