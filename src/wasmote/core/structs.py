@@ -269,6 +269,7 @@ class Table:
     size: u32
     capacity: u32
     limit: u32  # elements that this runtime allows
+    reserved: usize  # bytes of address space that `elements` never leaves; 0: it moves when it grows
     type: TableType
     platform: ptr[Platform]
 

@@ -1,8 +1,8 @@
 """Tables (spec: Table Instances and the table instructions).
 
-An element is a 32-bit handle, 0 is null. The array grows by doubling and moves then: nobody keeps
-`Table.elements` over a call that may grow the table, and the host lets no thread use a table while
-another may grow it.
+An element is a 32-bit handle, 0 is null. A table that can grow lies in address space reserved for its
+greatest size and never moves, so that threads may use it while one of them grows it. Where there is
+no such space (a target without virtual memory) it grows by doubling and moves.
 """
 
 from wasmote.core.bounds import GROW_FAILED, in_range, maximum, minimum
@@ -40,6 +40,9 @@ def table_create(platform: ptr[Platform], type: ptr[TableType], limit_elements: 
     copy(table.type, type, sizeof(TableType))
     table.platform = platform
     table.limit = limit_elements
+    most = minimum(type.maximum, u64(limit_elements))
+    if most > type.minimum and platform.memory_reservation != 0:
+        table_reserve(table, most)
     if table_grow(table, type.minimum, 0) != GROW_FAILED:
         return table
     table_release(table)
@@ -50,20 +53,40 @@ def table_create(platform: ptr[Platform], type: ptr[TableType], limit_elements: 
 def table_release(table: ptr[Table]) -> void:
     """Free a table. Nobody may use it any more."""
     platform = table.platform
-    platform.release(ptr[u8](table.elements))
+    if table.reserved != 0:
+        platform.unreserve(platform, ptr[u8](table.elements), table.reserved)
+    else:
+        platform.release(ptr[u8](table.elements))
     platform.release(ptr[u8](table))
+
+
+@native
+def table_reserve(table: ptr[Table], most: u64):
+    """Reserve address space for `most` elements, if the platform has it."""
+    size = most * sizeof(u32)
+    if size == u64(usize(size)):
+        elements = table.platform.reserve(table.platform, usize(size))
+        if elements is not None:
+            table.elements = ptr[u32](elements)
+            table.reserved = usize(size)
 
 
 @native
 def table_resize(table: ptr[Table], capacity: u64) -> boolean:
     """Change the room for elements."""
     size = capacity * sizeof(u32)
-    if size > u64(~usize(0)):
+    if size != u64(usize(size)):
         return False
-    elements = table.platform.resize(ptr[u8](table.elements), usize(size))
-    if elements is None:
-        return False
-    table.elements = ptr[u32](elements)
+    platform = table.platform
+    if table.reserved != 0:
+        old = usize(table.capacity) * sizeof(u32)
+        if platform.commit(platform, ptr[u8](table.elements), old, usize(size)) != 0:
+            return False
+    else:
+        elements = platform.resize(ptr[u8](table.elements), usize(size))
+        if elements is None:
+            return False
+        table.elements = ptr[u32](elements)
     table.capacity = u32(capacity)
     return True
 
