@@ -68,7 +68,9 @@ def _place_arguments(program: Program) -> tuple[int, int]:
     """Put the program's words into its memory, as `main` expects them: argc and argv."""
     memory = program.memory()
     if memory is None:
-        raise CallError("main takes arguments, but the module exports no memory", "allocate memory failed")
+        raise CallError(
+            "main takes arguments, but the module exports no memory", "allocate memory failed"
+        )
     words = [os.fsencode(word) + b"\0" for word in program.options.words]
     strings = b"".join(words)
     pointers_size = _POINTER * (len(words) + 1)

@@ -21,7 +21,9 @@ class AppHeap:
             self._next = memory.grow(-(-size // _PAGE)) * _PAGE
         except Exception as error:
             reason = f"the memory cannot grow by a heap of {size} bytes: {error}"
-            raise LoadError(reason, "WASM module instantiate failed: insert app heap failed") from None
+            raise LoadError(
+                reason, "WASM module instantiate failed: insert app heap failed"
+            ) from None
         self._end = self._next + size
 
     def allocate(self, size: int) -> int:

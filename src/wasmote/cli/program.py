@@ -11,11 +11,11 @@ from wasmote.types import FuncType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from wasmote.cli.heap import AppHeap
     from collections.abc import Mapping
     from types import SimpleNamespace
 
     from wasmote import Exports, Func, Memory
+    from wasmote.cli.heap import AppHeap
     from wasmote.wasi import Wasi
 
 WASI_MODULES = ("wasi_snapshot_preview1", "wasi_unstable")

@@ -39,7 +39,6 @@ def _stack_size(word: str) -> int:
     return max(number(0, _LARGEST_STACK)(word), _SMALLEST_STACK)
 
 
-
 _INTERPRETED = "Wasmote has no compiler yet; programs run in its fast interpreter"
 _NO_THREADS = "Wasmote has no threads for WebAssembly yet"
 _NO_SOCKETS = "Wasmote has no sockets that a program could open yet"
@@ -84,8 +83,8 @@ OPTIONS = (
     ),
     Option(
         "--heap-size BYTES",
-        "room added to the module's memory for what the runtime puts there, such as main's arguments"
-        " (default 0: the module's own malloc serves)",
+        "room added to the module's memory for what the runtime puts there, such as main's"
+        " arguments (default 0: the module's own malloc serves)",
         convert=number(0, _LARGEST_HEAP),
         default=0,
     ),
