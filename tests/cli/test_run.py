@@ -104,7 +104,8 @@ def test_main_with_arguments_needs_malloc(shell: Shell) -> None:
 
 
 def test_a_heap_makes_room_for_the_arguments_of_main(shell: Shell) -> None:
-    text = MAIN_WITH_ARGUMENTS.replace('(memory (export "memory") 1)', '(memory (export "memory") 1 2)')
+    old, new = '(memory (export "memory") 1)', '(memory (export "memory") 1 2)'
+    text = MAIN_WITH_ARGUMENTS.replace(old, new)
     file = shell.module("main.wasm", text.replace('(export "malloc") ', ""))
     assert shell.wasmote("run", "--heap-size=8192", file, "7", "x").status == 3 * 16 + 7
     assert "--heap-size=8192 makes room" in shell.wasmote("run", file, "7").err

@@ -150,7 +150,8 @@ def test_f32(text: str, bits: int) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "+", "e1", "1e", ".5", "0x", "0x1e+1", "nan:0x0", "nan:0x800000", "1e39", "0x1p128",
-     "340282356779733661637539395458142568448", "1e99999999", "++1", "nan:0xg", "infinity", "1" * 5000],
+     "340282356779733661637539395458142568448", "1e99999999", "++1", "nan:0xg", "infinity",
+     "1" * 5000],
 )  # fmt: skip
 def test_malformed_f32(text: str) -> None:
     with pytest.raises(MalformedError):

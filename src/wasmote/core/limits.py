@@ -46,7 +46,8 @@ class Limits:
         """Other bounds than the defaults, by name. Raises TypeError, ValueError."""
         for name, value in limits.items():
             if name not in self.__annotations__:
-                raise TypeError(f"there is no limit {name}; there are {', '.join(self.__annotations__)}")
+                known = ", ".join(self.__annotations__)
+                raise TypeError(f"there is no limit {name}; there are {known}")
             maximum = 1 << 48 if name == "memory_pages" else 0xFFFF_FFFF
             if not 0 <= value <= maximum:
                 raise ValueError(f"Limits.{name} must be in 0..{maximum}, not {value}")

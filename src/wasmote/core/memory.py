@@ -92,7 +92,8 @@ def memory_release(memory: ptr[Memory]) -> void:
 
 @inline
 def commit(memory: ptr[Memory], size: u64):
-    return memory.platform.commit(memory.platform, memory.data, usize(memory.size), usize(size)) == 0
+    platform = memory.platform
+    return platform.commit(platform, memory.data, usize(memory.size), usize(size)) == 0
 
 
 @native(export="memory_grow")

@@ -30,5 +30,5 @@ def create_platform(symbol: Callable[[str], int]) -> ctypes.Structure:
         memory_reservation=linux.MEMORY_RESERVATION,
         context=ctypes.addressof(context),
     )
-    platform.kept = context  # type: ignore[attr-defined]  # lives as long as the platform
+    platform.kept = context  # lives as long as the platform
     return platform
