@@ -33,31 +33,6 @@ LATER = {
         table_copy64.wast table_copy_mixed.wast table_fill64.wast table_get64.wast
         table_grow64.wast table_set64.wast table_size64.wast
     """,
-    "simd": """
-        simd_address.wast simd_align.wast simd_bit_shift.wast simd_bitwise.wast
-        simd_boolean.wast simd_const.wast simd_conversions.wast simd_f32x4.wast
-        simd_f32x4_arith.wast simd_f32x4_cmp.wast simd_f32x4_pmin_pmax.wast
-        simd_f32x4_rounding.wast simd_f64x2.wast simd_f64x2_arith.wast simd_f64x2_cmp.wast
-        simd_f64x2_pmin_pmax.wast simd_f64x2_rounding.wast simd_i16x8_arith.wast
-        simd_i16x8_arith2.wast simd_i16x8_cmp.wast simd_i16x8_extadd_pairwise_i8x16.wast
-        simd_i16x8_extmul_i8x16.wast simd_i16x8_q15mulr_sat_s.wast simd_i16x8_sat_arith.wast
-        simd_i32x4_arith.wast simd_i32x4_arith2.wast simd_i32x4_cmp.wast
-        simd_i32x4_dot_i16x8.wast simd_i32x4_extadd_pairwise_i16x8.wast
-        simd_i32x4_extmul_i16x8.wast simd_i32x4_trunc_sat_f32x4.wast
-        simd_i32x4_trunc_sat_f64x2.wast simd_i64x2_arith.wast simd_i64x2_arith2.wast
-        simd_i64x2_cmp.wast simd_i64x2_extmul_i32x4.wast simd_i8x16_arith.wast
-        simd_i8x16_arith2.wast simd_i8x16_cmp.wast simd_i8x16_sat_arith.wast
-        simd_int_to_int_extend.wast simd_lane.wast simd_linking.wast simd_load.wast
-        simd_load16_lane.wast simd_load32_lane.wast simd_load64_lane.wast
-        simd_load8_lane.wast simd_load_extend.wast simd_load_splat.wast simd_load_zero.wast
-        simd_select.wast simd_splat.wast simd_store.wast simd_store16_lane.wast
-        simd_store32_lane.wast simd_store64_lane.wast simd_store8_lane.wast
-    """,
-    "relaxed-simd": """
-        i16x8_relaxed_q15mulr_s.wast i32x4_relaxed_trunc.wast i8x16_relaxed_swizzle.wast
-        relaxed_dot_product.wast relaxed_laneselect.wast relaxed_madd_nmadd.wast
-        relaxed_min_max.wast
-    """,
     "tail-call": """
         return_call.wast return_call_indirect.wast
     """,

@@ -66,6 +66,7 @@ _TEXTS: dict[Status, str] = {
     Status.MEMORY_SIZE: "memory size must be at most 65536 pages (4GiB), found {0}",
     Status.TABLE_SIZE: "table size must be at most 2**32 - 1, found {0}",
     Status.OFFSET_RANGE: "offset out of range: {0} in a memory of 32-bit addresses",
+    Status.LANE_INDEX: "invalid lane index {0}: there are {1} lanes",
     Status.OUT_OF_MEMORY: "out of memory while loading the module",
 }
 

@@ -114,6 +114,7 @@ class Status(IntEnum):
     OFFSET_RANGE = 119
     UNSUPPORTED_FEATURE = 120
     TABLE_SIZE = 121
+    LANE_INDEX = 122
     # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
     LIMIT_BINARY_SIZE = 200
     LIMIT_TYPES = 201

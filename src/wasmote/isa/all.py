@@ -7,6 +7,11 @@ from wasmote.isa import (
     integer,
     memory,
     references,
+    relaxed_simd,
+    simd_floating,
+    simd_integer,
+    simd_lanes,
+    simd_memory,
     tables,
     variables,
 )
@@ -23,6 +28,11 @@ def _collect() -> dict[int, Instruction]:
         floating,
         conversions,
         references,
+        simd_memory,
+        simd_lanes,
+        simd_integer,
+        simd_floating,
+        relaxed_simd,
     )
     found: dict[int, Instruction] = {}
     for instruction in (i for family in families for i in family.INSTRUCTIONS):

@@ -49,6 +49,8 @@ _SUPPORTED = (
     Feature.BULK_MEMORY,
     Feature.REFERENCE_TYPES,
     Feature.EXTENDED_CONST,
+    Feature.SIMD,
+    Feature.RELAXED_SIMD,
 )
 
 #: Bits of the features that this version implements.

@@ -31,7 +31,6 @@ RESERVED_OPCODES: dict[int, Feature] = {
     0xE4: Feature.STACK_SWITCHING,  # resume_throw
     0xE5: Feature.STACK_SWITCHING,  # switch
     0xFB: Feature.GC,  # prefix
-    0xFD: Feature.SIMD,  # prefix
     0xFE: Feature.THREADS,  # prefix
 }
 #: Sub-opcodes behind the prefix 0xFC.

@@ -144,8 +144,17 @@ class ExpressionCompiler:
                 return self.coerce(self.function_address(known), wanted, what)
             case FunctionType() if known is None:
                 return Value(wanted, "null")
+            case Vector() if isinstance(known, (int, float)):
+                return self.vector_constant([known] * wanted.length, wanted, what)
+            case Vector() if isinstance(known, tuple) and len(known) == wanted.length:
+                return self.vector_constant(list(known), wanted, what)
         shown = known if isinstance(known, (int, float, bool, type(None))) else type(known).__name__
         raise self.fail(f"{what}: expected {wanted}, found the compile-time value {shown}")
+
+    def vector_constant(self, lanes: list[Any], wanted: Vector, what: str) -> Value:
+        kind = self.ir(wanted.element)
+        items = (self.coerce(Known(lane), wanted.element, what).text for lane in lanes)
+        return Value(wanted, f"<{', '.join(f'{kind} {item}' for item in items)}>")
 
     def runtime(self, operand: Operand, what: str = "value") -> Value:
         """The operand as a run-time value of its own type."""
@@ -357,8 +366,9 @@ class ExpressionCompiler:
         if literal and not isinstance(a.type, Vector):
             if not 0 <= int(amount) < bits:
                 raise self.fail(f"shift by {amount} of a {a.type}")
-        elif not isinstance(a.type, Vector):
-            amount = self.b.value(f"and {self.ir(a.type)} {amount}, {bits - 1}")
+        else:
+            mask = self.coerce(Known(bits - 1), a.type)
+            amount = self.b.value(f"and {self.ir(a.type)} {amount}, {mask.text}")
         name = "shl" if op is ast.LShift else "ashr" if scalar.signed else "lshr"
         return Value(a.type, self.b.value(f"{name} {self.ir(a.type)} {a.text}, {amount}"))
 
@@ -373,10 +383,11 @@ class ExpressionCompiler:
                 return Value(t, self.b.value(f"xor i1 {operand.text}, true"))
             case ast.USub() if isinstance(scalar, Float):
                 return Value(t, self.b.value(f"fneg {text} {operand.text}"))
-            case ast.USub() if isinstance(t, Int):
-                return Value(t, self.b.value(f"sub {text} 0, {operand.text}"))
-            case ast.Invert() if isinstance(t, Int):
-                return Value(t, self.b.value(f"xor {text} {operand.text}, -1"))
+            case ast.USub() if isinstance(scalar, Int):
+                return Value(t, self.b.value(f"sub {text} zeroinitializer, {operand.text}"))
+            case ast.Invert() if isinstance(scalar, Int):
+                ones = self.coerce(Known(-1 if scalar.signed else scalar(-1)), t)
+                return Value(t, self.b.value(f"xor {text} {operand.text}, {ones.text}"))
         raise self.fail(f"{type(node.op).__name__} is not defined on {t}")
 
     def compare(self, node: ast.Compare) -> Operand:
@@ -471,34 +482,40 @@ class ExpressionCompiler:
                 known = int(known)
             return self.coerce(Known(known), wanted, f"{wanted}(...)")
         source, a, b = operand.type, self.ir(operand.type), self.ir(wanted)
+        if isinstance(source, Vector) and isinstance(wanted, Vector) and source.length == wanted.length:
+            op = self.conversion(source.element, wanted.element)
+        else:
+            op = self.conversion(source, wanted)
+        if op is None:
+            raise self.fail(f"{source} cannot be converted to {wanted}")
+        return Value(wanted, self.b.value(f"{op} {a} {operand.text} to {b}") if op else operand.text)
+
+    def conversion(self, source: Type, wanted: Type) -> str | None:
+        """LLVM's instruction that converts between two types; "" if it takes none."""
+        pointer = self.unit.target.pointer
         match source, wanted:
             case Int(), Int():
-                have, want = (
-                    source.width(self.unit.target.pointer),
-                    wanted.width(self.unit.target.pointer),
-                )
+                have, want = source.width(pointer), wanted.width(pointer)
                 if have == want:
-                    return Value(wanted, operand.text)
-                op = "trunc" if have > want else "sext" if source.signed else "zext"
+                    return ""
+                return "trunc" if have > want else "sext" if source.signed else "zext"
             case Boolean(), Int():
-                op = "zext"
+                return "zext"
             case Float(), Int():
-                op = "fptosi" if wanted.signed else "fptoui"
+                return "fptosi" if wanted.signed else "fptoui"
             case Int(), Float():
-                op = "sitofp" if source.signed else "uitofp"
+                return "sitofp" if source.signed else "uitofp"
             case Float(), Float():
                 if source is wanted:
-                    return operand
-                op = "fptrunc" if source.bits > wanted.bits else "fpext"
+                    return ""
+                return "fptrunc" if source.bits > wanted.bits else "fpext"
             case ((Pointer() | FunctionType()), Int()) if wanted is usize:
-                op = "ptrtoint"
+                return "ptrtoint"
             case Int(), (Pointer() | FunctionType()) if source is usize:
-                op = "inttoptr"
+                return "inttoptr"
             case ((Pointer() | FunctionType()), (Pointer() | FunctionType())):
-                return Value(wanted, operand.text)
-            case _:
-                raise self.fail(f"{source} cannot be converted to {wanted}")
-        return Value(wanted, self.b.value(f"{op} {a} {operand.text} to {b}"))
+                return ""
+        return None
 
     def call(self, node: ast.Call) -> Operand:
         callee = self.place(node.func)
@@ -531,6 +548,7 @@ class ExpressionCompiler:
         raise self.fail(f"{name} is not a native function: it can be called at compile time only")
 
     def intrinsic(self, intrinsic: Intrinsic, node: ast.Call) -> Operand:
+        from . import vectors  # noqa: F401 - registers its own
         from .intrinsics import LOWERINGS
 
         if intrinsic.name not in LOWERINGS:

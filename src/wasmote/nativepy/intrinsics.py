@@ -1,4 +1,4 @@
-"""What each intrinsic becomes in LLVM IR."""
+"""What each intrinsic becomes in LLVM IR; `vectors` has those on vectors."""
 
 import ast
 from collections.abc import Callable
@@ -259,38 +259,6 @@ def _saturate(c: "BodyCompiler", node: ast.Call) -> Operand:
         f"@llvm.fpto{'s' if signed else 'u'}i.sat.{overloaded(c, kind)}.{overloaded(c, value.type)}"
     )
     return Value(kind, c.b.value(f"call {c.ir(kind)} {name}({c.ir(value.type)} {value.text})"))
-
-
-@lowering("in_lane0", takes=2)
-def _in_lane0(c: "BodyCompiler", node: ast.Call) -> Operand:
-    """`in_lane0(vec[T, n], x)`: a vector whose other lanes are undefined."""
-    kind: Vector = known(c, node.args[0], Vector, "a vector type")
-    value = c.coerce(c.expr(node.args[1]), kind.element)
-    text = f"insertelement {c.ir(kind)} poison, {c.ir(kind.element)} {value.text}, i32 0"
-    return Value(kind, c.b.value(text))
-
-
-@lowering("lane", "splat", takes=2)
-@lowering("with_lane", takes=3)
-def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
-    if name_of(c, node) == "splat":
-        kind: Vector = known(c, node.args[0], Vector, "a vector type")
-        value = c.coerce(c.expr(node.args[1]), kind.element)
-        text = c.ir(kind)
-        one = c.b.value(f"insertelement {text} poison, {c.ir(kind.element)} {value.text}, i32 0")
-        mask = f"<{kind.length} x i32> zeroinitializer"
-        return Value(kind, c.b.value(f"shufflevector {text} {one}, {text} poison, {mask}"))
-    vector = c.runtime(c.expr(node.args[0]))
-    if not isinstance(vector.type, Vector):
-        raise c.fail(f"expected a vector, found {vector.type}")
-    index = c.coerce(c.expr(node.args[1]), i32, "lane")
-    if name_of(c, node) == "lane":
-        text = f"extractelement {c.ir(vector.type)} {vector.text}, i32 {index.text}"
-        return Value(vector.type.element, c.b.value(text))
-    value = c.coerce(c.expr(node.args[2]), vector.type.element)
-    one = f"{c.ir(value.type)} {value.text}"
-    text = f"insertelement {c.ir(vector.type)} {vector.text}, {one}, i32 {index.text}"
-    return Value(vector.type, c.b.value(text))
 
 
 # -- control -----------------------------------------------------------------------------------

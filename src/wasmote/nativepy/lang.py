@@ -161,6 +161,10 @@ atomic_add, atomic_load, atomic_store, atomic_exchange = _intrinsics(
 lane, with_lane, splat, in_lane0, float_to_int_sat = _intrinsics(
     "lane with_lane splat in_lane0 float_to_int_sat"
 )
+select, shuffle, swizzle, mask, lane_bits, all_lanes = _intrinsics(
+    "select shuffle swizzle mask lane_bits all_lanes"
+)
+add_sat, sub_sat = _intrinsics("add_sat sub_sat")
 dispatch, enter, handler_offset = _intrinsics("dispatch enter handler_offset")
 
 

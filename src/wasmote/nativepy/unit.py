@@ -313,4 +313,7 @@ def split_arguments(text: str) -> list[str]:
 
 
 def argument_type(argument: str) -> str:
+    """The type of an argument, which may be a vector constant."""
+    if argument.startswith("<"):
+        return argument[: argument.index(">") + 1]
     return argument.rsplit(" ", 1)[0]

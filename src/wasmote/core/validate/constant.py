@@ -13,7 +13,7 @@ from wasmote.core.validate.operands import NOTHING, apply_signature, mismatch, p
 from wasmote.core.validate.tables import FEATURE, KIND, NO_FEATURE, SIGNATURE, Kind
 from wasmote.isa import by_name
 from wasmote.isa.features import Feature
-from wasmote.isa.instruction import PREFIX_MISC
+from wasmote.isa.instruction import PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import boolean, native, ptr, u8, u32, u64, usize, void
 
 
@@ -34,6 +34,8 @@ class Opcode:
     I64_MUL = by_name("i64.mul").opcode
     REF_NULL = by_name("ref.null").opcode
     REF_FUNC = by_name("ref.func").opcode
+    V128_CONST = by_name("v128.const").code
+    VECTOR = PREFIX_SIMD >> 16
 
 
 @native
@@ -99,6 +101,8 @@ def constant_instruction(loader: ptr[Loader]) -> boolean:
             return push(loader, read_reference_type(loader)) and not failed(r)
         case Opcode.REF_FUNC:
             return constant_function(loader)
+        case Opcode.VECTOR:
+            return constant_vector(loader)
         case _:
             return not_constant(loader, opcode)
 
@@ -124,6 +128,20 @@ def constant_function(loader: ptr[Loader]) -> boolean:
     if index >= loader.module.function_count:
         return fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
     return declare_function(loader, index) and push(loader, ValueType.FUNCREF)
+
+
+@native
+def constant_vector(loader: ptr[Loader]) -> boolean:
+    """v128.const: the only one of the vector instructions."""
+    code = read_u32(loader.reader)
+    if failed(loader.reader):
+        return False
+    if not has_feature(loader, Feature.SIMD):
+        return unsupported(loader, loader.at, Feature.SIMD.bit)
+    if code != Opcode.V128_CONST:
+        return fail_here(loader, Status.CONSTANT_EXPRESSION, u64(PREFIX_SIMD | code), 0)
+    skip_bytes(loader.reader, 16)
+    return push(loader, ValueType.V128) and not failed(loader.reader)
 
 
 @native

@@ -31,10 +31,12 @@ from wasmote.core.validate.operands import (
 )
 from wasmote.core.validate.tables import (
     FEATURE,
+    NO_FEATURE,
     SIGNATURE,
 )
+from wasmote.core.validate.vector import vector_instruction
 from wasmote.isa import by_name
-from wasmote.isa.instruction import PREFIX_MISC
+from wasmote.isa.instruction import PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import (
     boolean,
     inline,
@@ -68,13 +70,14 @@ class Opcode:
     REF_IS_NULL = by_name("ref.is_null").opcode
     REF_FUNC = by_name("ref.func").opcode
     MISC = PREFIX_MISC >> 16
+    VECTOR = PREFIX_SIMD >> 16
 
 
 @native
 def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
     """Validate the instruction whose opcode was just read."""
     feature = u32(FEATURE[opcode])
-    if opcode != Opcode.MISC and (loader.module.features >> u64(feature & 63)) & 1 == 0:
+    if feature != NO_FEATURE and (loader.module.features >> u64(feature & 63)) & 1 == 0:
         return unsupported(loader, loader.at, feature)
     match opcode:
         case Opcode.UNREACHABLE:
@@ -114,6 +117,8 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
             return reference_function(loader)
         case Opcode.MISC:
             return misc_instruction(loader)
+        case Opcode.VECTOR:
+            return vector_instruction(loader)
         case _:
             return apply_signature(loader, SIGNATURE[opcode])  # plain, of a later feature
 

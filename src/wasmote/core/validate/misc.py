@@ -40,7 +40,13 @@ class Misc:
 
 @native
 def memory_argument(loader: ptr[Loader], opcode: u32) -> boolean:
-    """Alignment and offset of a load or store."""
+    """Alignment and offset of a load or store with a one-byte opcode."""
+    return aligned_memory_argument(loader, opcode, u32(ALIGNMENT[opcode]))
+
+
+@native
+def aligned_memory_argument(loader: ptr[Loader], opcode: u32, natural: u32) -> boolean:
+    """Alignment, which must not be larger than natural, and offset."""
     at = loader.reader.pos
     alignment = read_u32(loader.reader)
     offset_at = loader.reader.pos
@@ -53,7 +59,7 @@ def memory_argument(loader: ptr[Loader], opcode: u32) -> boolean:
         return fail(loader.reader, at, Status.MEMARG_FLAGS, u64(alignment), 0)
     if loader.module.memory_count == 0:
         return fail_here(loader, Status.UNKNOWN_MEMORY, 0, 0)
-    if alignment > u32(ALIGNMENT[opcode]):
+    if alignment > natural:
         return fail(loader.reader, at, Status.ALIGNMENT, u64(opcode), u64(alignment))
     if offset > MAXIMUM_OFFSET:
         return fail(loader.reader, offset_at, Status.OFFSET_RANGE, offset, 0)

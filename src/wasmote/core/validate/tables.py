@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from wasmote.isa import INSTRUCTIONS, Feature, Instruction, feature_of_reserved_opcode
-from wasmote.isa.instruction import PREFIX_MISC
+from wasmote.isa.instruction import PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import constants, u8, u32
 
 
@@ -73,11 +73,11 @@ def _types(instruction: Instruction) -> int:
     return packed | (results[0] << 24 if results else 0)
 
 
-def _signature(instruction: Instruction | None) -> int:
+def signature(instruction: Instruction | None) -> int:
     return 0 if instruction is None else _types(instruction)
 
 
-def _natural_alignment(instruction: Instruction | None) -> int:
+def natural_alignment(instruction: Instruction | None) -> int:
     """log2 of the greatest alignment that may be claimed."""
     return (
         0 if instruction is None or not instruction.access else instruction.access.bit_length() - 1
@@ -94,10 +94,10 @@ NO_FEATURE = 0xFF
 
 _PLAIN = [INSTRUCTIONS.get(opcode) for opcode in range(256)]
 _KINDS = [Kind.ILLEGAL if i is None else _kind(i) for i in _PLAIN]
-_KINDS[PREFIX_MISC >> 16] = Kind.OTHER
+_KINDS[PREFIX_MISC >> 16] = _KINDS[PREFIX_SIMD >> 16] = Kind.OTHER
 KIND = constants(u8, _KINDS)
-SIGNATURE = constants(u32, [_signature(i) for i in _PLAIN])
-ALIGNMENT = constants(u8, [_natural_alignment(i) for i in _PLAIN])
+SIGNATURE = constants(u32, [signature(i) for i in _PLAIN])
+ALIGNMENT = constants(u8, [natural_alignment(i) for i in _PLAIN])
 #: The feature that an opcode needs: its own, or what it is reserved for.
 FEATURE = constants(
     u8, [_reserved(o) if i is None else i.feature.bit for o, i in enumerate(_PLAIN)]
@@ -105,7 +105,7 @@ FEATURE = constants(
 
 MISC_COUNT = 256
 _MISC = [INSTRUCTIONS.get(PREFIX_MISC | code) for code in range(MISC_COUNT)]
-MISC_SIGNATURE = constants(u32, [_signature(i) for i in _MISC])
+MISC_SIGNATURE = constants(u32, [signature(i) for i in _MISC])
 MISC_FEATURE = constants(
     u8,
     [_reserved(PREFIX_MISC | c) if i is None else i.feature.bit for c, i in enumerate(_MISC)],

@@ -10,12 +10,15 @@ from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import constants, u8, u16
 
 from . import handlers_calls, handlers_control, handlers_memory, handlers_numeric, handlers_variables
+from . import handlers_vector as vectors
 from .registers import OPCODES
 
 __all__ = ["BASE", "OPCODES", "handlers_calls", "handlers_control", "handlers_memory", "handlers_variables"]
 
-#: Rows of the tables below: one-byte opcodes, then the saturating conversions behind 0xFC.
-ROWS = 256 + 8
+#: Rows of the tables below: one-byte opcodes, the saturating conversions behind 0xFC, then what is
+#: behind 0xFD.
+VECTOR_ROWS = 256 + 8
+ROWS = VECTOR_ROWS + 0x114
 
 
 def row(instruction: Instruction) -> int | None:
@@ -24,11 +27,13 @@ def row(instruction: Instruction) -> int | None:
         return instruction.code
     if instruction.prefix == 0xFC and instruction.code < 8:
         return 256 + instruction.code
+    if instruction.prefix == 0xFD:
+        return VECTOR_ROWS + instruction.code
     return None
 
 
 class Family:
-    """How the translator treats an opcode."""
+    """How the translator treats an opcode; `handlers_vector.Vector` has more."""
 
     OTHER, UNARY, BINARY, COMPARE, LOAD, STORE = range(6)
 
@@ -37,6 +42,8 @@ FAMILIES = {"test": Family.UNARY, "convert": Family.UNARY, "load": Family.LOAD, 
 
 
 def family(i: Instruction) -> int:
+    if i.prefix == 0xFD and vectors.vector_family(i) is not None:
+        return vectors.vector_family(i)
     if i.semantics is None or i.params is None:
         return Family.OTHER
     if i.family == "compare":
@@ -54,6 +61,8 @@ def _table(kind, value, default=0):  # noqa: ANN001, ANN202 - a table per kind o
 
 
 def _base(i: Instruction) -> int:
+    if i.prefix == 0xFD and not (i.family == "load" or i.family == "store"):
+        return OPCODES[vectors.first_form(i)]
     return OPCODES.get(f"{i.name} {handlers_numeric.FIRST_FORM[family(i)]}", 0) if i.semantics else 0
 
 
@@ -83,3 +92,4 @@ PARAM = _table(u8, lambda i: i.params[0] if i.params else 0)
 PARAM2 = _table(u8, lambda i: i.params[1] if i.params and len(i.params) > 1 else 0)
 RESULT = _table(u8, lambda i: i.results[0] if i.results else 0)
 COMMUTATIVE = _table(u8, lambda i: int(i.commutative))
+MIRRORED = _table(u8, lambda i: int(vectors.is_mirrored(i)))

@@ -8,6 +8,7 @@ from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import Type, const, inline, load, ptr, trap_if, u8, u16, u32, u64, usize
+from wasmote.nativepy.types import Int
 
 from .bulk import bulk
 from .handlers_numeric import native_params
@@ -15,7 +16,7 @@ from .registers import FLOATS, go, handler, new_f, new_r, operand, operand_units
 
 #: Addresses: a slot or the accumulator, alone or plus a slot or an immediate (the sum wraps at 32 bits).
 ADDRESS_FORMS = ("S", "A", "SS", "AS", "SI", "AI")
-#: Values of a store: a slot, the accumulator, an immediate (integers only).
+#: Values of a store: a slot, the accumulator; integers also an immediate.
 VALUE_FORMS = ("S", "A", "I")
 
 
@@ -73,8 +74,9 @@ for _instruction in INSTRUCTIONS.values():
             for _saved in (False, True):
                 load_handler(_instruction, _form, _saved)
     elif _instruction.family == "store":
-        for _form in ADDRESS_FORMS:
-            for _value in VALUE_FORMS:
+        _integer = isinstance(native_params(_instruction)[1], Int)
+        for _value in VALUE_FORMS if _integer else VALUE_FORMS[:2]:
+            for _form in ADDRESS_FORMS:
                 store_handler(_instruction, _form, _value)
 
 

@@ -125,7 +125,7 @@ def _make(i: Instruction) -> None:
 
 
 for _instruction in INSTRUCTIONS.values():
-    if _instruction.semantics is not None and not _instruction.access:
+    if _instruction.semantics is not None and not _instruction.access and _instruction.prefix != 0xFD:
         _make(_instruction)
 for _kind, _name, _when_zero in (
     (u32, "br_if", False),

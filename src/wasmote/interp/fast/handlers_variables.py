@@ -1,7 +1,7 @@
 """Handlers that move values: between slots, constants, globals, accumulators; and select."""
 
 from wasmote.core.structs import Exec, Instance
-from wasmote.nativepy import Type, f32, f64, inline, load, ptr, u8, u16, u32, u64, usize
+from wasmote.nativepy import Type, f32, f64, inline, load, ptr, u8, u16, u32, u64, usize, vec
 
 from .registers import (
     FLOATS,
@@ -18,7 +18,10 @@ from .registers import (
 )
 
 #: The kinds of values that are moved: name, type.
-KINDS: tuple[tuple[str, Type], ...] = (("i32", u32), ("i64", u64), ("f32", f32), ("f64", f64))
+VECTOR = vec[u32, 4]
+KINDS: tuple[tuple[str, Type], ...] = (
+    ("i32", u32), ("i64", u64), ("f32", f32), ("f64", f64), ("v128", VECTOR),
+)  # fmt: skip
 
 
 def move(name: str, kind: Type) -> None:
@@ -121,6 +124,7 @@ move("32", u32)
 move("64", u64)
 move_twice("32", u32)
 move_twice("64", u64)
+move("128", VECTOR)
 constant("32", u32, 2)
 constant("64", u64, 4)
 for _name, _kind in KINDS:

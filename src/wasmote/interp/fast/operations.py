@@ -242,7 +242,7 @@ def store_value(t: ptr[Translator], row: u32):
     kind = form_of(t, value)
     if kind == ACC and IS_FLOAT[value.type] == 0 and ADDRESS_IN_R[form] != 0:
         kind = 0
-    p = begin(t, u32(BASE[row]) + form * 3 + kind)
+    p = begin(t, u32(BASE[row]) + kind * len(ADDRESS_FORMS) + form)
     units = 1 + write_address(t, p + 1, form)
     if kind == IMMEDIATE:
         units += write_immediate(p + units, value)

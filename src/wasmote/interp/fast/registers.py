@@ -29,11 +29,11 @@ from wasmote.nativepy import (
     usize,
     vec,
 )
-from wasmote.nativepy.types import Float, Int
+from wasmote.nativepy.types import Float, Int, Vector
 
 from .trace import capture_trace
 
-#: The floating-point accumulator: one vector register, so that no value has to cross over.
+#: The accumulator of floats and vectors: one vector register, so that no value has to cross over.
 FLOATS = vec[f32, 4]
 DOUBLES = vec[f64, 2]
 HANDLERS = HandlerSet("fast", table_parameter=6)
@@ -114,6 +114,8 @@ def read_slot(kind: const, fp, unit):
 def from_accumulator(kind: const, r, f):
     if isinstance(kind, Int):
         return kind(r)
+    if isinstance(kind, Vector):
+        return bitcast(kind, f)
     if kind.bits == 32:
         return lane(f, 0)
     return lane(bitcast(DOUBLES, f), 0)
@@ -148,7 +150,9 @@ def new_r(value, r):
 
 @inline
 def new_f(value, f):
-    """The floating-point accumulator after an instruction whose result is `value`."""
+    """The accumulator of floats and vectors after an instruction whose result is `value`."""
+    if isinstance(type_of(value), Vector):
+        return bitcast(FLOATS, value)
     if isinstance(type_of(value), Float):
         if type_of(value).bits == 32:
             return in_lane0(FLOATS, value)

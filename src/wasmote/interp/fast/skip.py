@@ -28,8 +28,12 @@ def _rule(immediates: tuple[Immediate, ...]) -> int:
 
 _ONE_BYTE = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if not i.prefix}
 _MISC = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFC}
-RULES = constants(u8, [PREFIX if code == 0xFC else _ONE_BYTE.get(code, 0) for code in range(256)])
+_VECTOR = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFD}
+RULES = constants(
+    u8, [PREFIX if code in (0xFC, 0xFD) else _ONE_BYTE.get(code, 0) for code in range(256)]
+)
 MISC_RULES = constants(u8, [_MISC.get(code, 0) for code in range(256)])
+VECTOR_RULES = constants(u8, [_VECTOR.get(code, 0) for code in range(512)])
 
 
 @native
@@ -37,7 +41,8 @@ def skip_immediates(t: ptr[Translator], opcode: u32):
     """Move past the immediates of the instruction whose opcode was just read."""
     rule = u32(RULES[opcode])
     if rule == PREFIX:
-        rule = u32(MISC_RULES[read_u32(addr(t.pc)) & 255])
+        code = read_u32(addr(t.pc))
+        rule = u32(MISC_RULES[code & 255]) if opcode == 0xFC else u32(VECTOR_RULES[code & 511])
     if rule == LABEL_TABLE:
         count = read_u32(addr(t.pc))
         for i in range(u32(0), count + 1):

@@ -91,10 +91,14 @@ class Translator:
 
 
 CELLS = constants(u8, [{ValueType.I64: 2, ValueType.F64: 2, ValueType.V128: 4}.get(t, 1) for t in range(256)])
-IS_FLOAT = constants(u8, [int(t in (ValueType.F32, ValueType.F64)) for t in range(256)])
-#: What kind of value it is in `KINDS` of the handlers: i32 and references, i64, f32, f64.
-KIND = constants(u8, [{ValueType.I64: 1, ValueType.F32: 2, ValueType.F64: 3}.get(t, 0) for t in range(256)])
-SAVE = constants(u16, [OPCODES[f"save {kind}"] for kind in ("i32", "i64", "f32", "f64")])
+#: Whether a value's accumulator is `f`: floats and vectors.
+IS_FLOAT = constants(u8, [int(t in (ValueType.F32, ValueType.F64, ValueType.V128)) for t in range(256)])
+_KINDS = {ValueType.I64: 1, ValueType.F32: 2, ValueType.F64: 3, ValueType.V128: 4}
+#: What kind of value it is in `KINDS` of the handlers: i32 and references, i64, f32, f64, v128.
+KIND = constants(u8, [_KINDS.get(t, 0) for t in range(256)])
+SAVE = constants(u16, [OPCODES[f"save {kind}"] for kind in ("i32", "i64", "f32", "f64", "v128")])
+#: By the cells to move.
+MOVE = constants(u16, [0, OPCODES["move32"], OPCODES["move64"], 0, OPCODES["move128"]])
 
 
 @native
@@ -281,15 +285,16 @@ def emit_move(t: ptr[Translator], type: u32, to: u32, source: u32):
         emit_save(t, type, to)
         return
     written(t, to)
-    mark = u32(MOVE32) if CELLS[type] == 1 else MOVE64
-    if t.last_at != NONE and t.last_row == mark and t.failed == 0:
-        t.code[t.last_at] = OPCODES["move32 twice"] if CELLS[type] == 1 else u16(OPCODES["move64 twice"])
+    cells = u32(CELLS[type])
+    mark = u32(MOVE32) if cells == 1 else u32(MOVE64) if cells == 2 else NONE
+    if t.last_at != NONE and t.last_row == mark and mark != NONE and t.failed == 0:
+        t.code[t.last_at] = OPCODES["move32 twice"] if cells == 1 else u16(OPCODES["move64 twice"])
         t.code[t.at] = u16(to)
         t.code[t.at + 1] = u16(source)
         t.last_row = NONE
         finish(t, 2)
         return
-    p = begin(t, u32(OPCODES["move32"]) if CELLS[type] == 1 else OPCODES["move64"])
+    p = begin(t, u32(MOVE[cells]))
     p[1] = u16(to)
     p[2] = u16(source)
     t.last_row = mark

@@ -60,6 +60,7 @@ from .operations import (
 from .registers import HEADER_CELLS, PROLOGUE_UNITS
 from .skip import skip_immediates
 from .stack import CELLS, Control, Operand, Translator, begin, finish, make_room, push_constant, push_local
+from .vectors import vector
 
 
 @native(convention="c", noinline=True)
@@ -354,6 +355,8 @@ def references(t: ptr[Translator], opcode: u32):
             ref_func(t, read_u32(addr(t.pc)))
         case 0xFC:
             misc(t)
+        case 0xFD:
+            vector(t)
         case _:
             t.failed = TrapCode.UNTRANSLATABLE
 
