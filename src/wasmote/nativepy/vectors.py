@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from .statements import BodyCompiler
 
 BYTES = Vector(u8, 16)
-#: LLVM's name of the instruction that picks bytes by their index, which gives 0 beyond the last.
+#: Machines with vector registers, and LLVM's name of their instruction that picks bytes by index.
 PICK_BYTES = {"x86_64": "x86.ssse3.pshuf.b.128", "aarch64": "aarch64.neon.tbl1.v16i8"}
+
+
+def machine(c: "BodyCompiler") -> str:
+    return c.unit.target.triple.partition("-")[0]
 
 
 def vector_of(c: "BodyCompiler", node: ast.expr) -> Value:
@@ -59,7 +63,7 @@ def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
         text = f"extractelement {c.ir(vector.type)} {vector.text}, i32 {index.text}"
         return Value(vector.type.element, c.b.value(text))
     value = c.coerce(c.expr(node.args[2]), vector.type.element)
-    if c.unit.target.vectors and index.text.startswith("%"):
+    if machine(c) in PICK_BYTES and index.text.startswith("%"):
         return blend_lane(c, vector, index, value)
     text = f"insertelement {c.ir(vector.type)} {vector.text}, {c.ir(value.type)} {value.text}, i32 {index.text}"
     return Value(vector.type, c.b.value(text))
@@ -104,13 +108,13 @@ def _shuffle(c: "BodyCompiler", node: ast.Call) -> Operand:
 def _swizzle(c: "BodyCompiler", node: ast.Call) -> Operand:
     """`swizzle(v, indices)`: the bytes of `v` with these indices; 0 for an index above 15."""
     v, indices = (c.coerce(c.expr(a), BYTES) for a in node.args)
-    text, machine = c.ir(BYTES), c.unit.target.triple.split("-")[0]
-    if machine not in PICK_BYTES:
+    text = c.ir(BYTES)
+    if machine(c) not in PICK_BYTES:
         return pick_bytes(c, v, indices)
-    if machine == "x86_64":  # looks at the upper bit and the lower four: make 16 and more have the upper
+    if machine(c) == "x86_64":  # looks at the upper bit and the lower four: make 16 and more have the upper
         margin = c.coerce(Known(0x70), BYTES).text
         indices = Value(BYTES, c.b.value(f"call {text} @llvm.uadd.sat.v16i8({text} {indices.text}, {text} {margin})"))
-    call = f"call {text} @llvm.{PICK_BYTES[machine]}({text} {v.text}, {text} {indices.text})"
+    call = f"call {text} @llvm.{PICK_BYTES[machine(c)]}({text} {v.text}, {text} {indices.text})"
     return Value(BYTES, c.b.value(call))
 
 
