@@ -107,7 +107,7 @@ class Oracle:
 
         config = wasmtime.Config()
         off = (
-            *("simd", "relaxed_simd", "threads", "tail_call", "multi_memory", "memory64"),
+            *("threads", "tail_call", "multi_memory", "memory64"),
             *("function_references", "gc", "exceptions", "wide_arithmetic", "stack_switching"),
             *("custom_page_sizes", "component_model"),
         )

@@ -482,13 +482,19 @@ class ExpressionCompiler:
                 known = int(known)
             return self.coerce(Known(known), wanted, f"{wanted}(...)")
         source, a, b = operand.type, self.ir(operand.type), self.ir(wanted)
-        if isinstance(source, Vector) and isinstance(wanted, Vector) and source.length == wanted.length:
+        if (
+            isinstance(source, Vector)
+            and isinstance(wanted, Vector)
+            and source.length == wanted.length
+        ):
             op = self.conversion(source.element, wanted.element)
         else:
             op = self.conversion(source, wanted)
         if op is None:
             raise self.fail(f"{source} cannot be converted to {wanted}")
-        return Value(wanted, self.b.value(f"{op} {a} {operand.text} to {b}") if op else operand.text)
+        return Value(
+            wanted, self.b.value(f"{op} {a} {operand.text} to {b}") if op else operand.text
+        )
 
     def conversion(self, source: Type, wanted: Type) -> str | None:
         """LLVM's instruction that converts between two types; "" if it takes none."""

@@ -38,7 +38,7 @@ def mask_of(c: "BodyCompiler", node: ast.expr) -> Value:
     return value
 
 
-# -- lanes ------------------------------------------------------------------------------------------
+# -- lanes -------------------------------------------------------------------------------------
 
 
 @lowering("in_lane0", takes=2)
@@ -65,7 +65,8 @@ def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
     value = c.coerce(c.expr(node.args[2]), vector.type.element)
     if machine(c) in PICK_BYTES and index.text.startswith("%"):
         return blend_lane(c, vector, index, value)
-    text = f"insertelement {c.ir(vector.type)} {vector.text}, {c.ir(value.type)} {value.text}, i32 {index.text}"
+    one = f"{c.ir(value.type)} {value.text}"
+    text = f"insertelement {c.ir(vector.type)} {vector.text}, {one}, i32 {index.text}"
     return Value(vector.type, c.b.value(text))
 
 
@@ -91,7 +92,7 @@ def blend_lane(c: "BodyCompiler", vector: Value, index: Value, value: Value) -> 
 
 @lowering("shuffle", takes=3)
 def _shuffle(c: "BodyCompiler", node: ast.Call) -> Operand:
-    """`shuffle(a, b, lanes)`: a vector of any length from lanes of `a` and, numbered on from these, of `b`."""
+    """`shuffle(a, b, lanes)`: any number of lanes of `a` and, numbered on from these, of `b`."""
     a, b = vector_of(c, node.args[0]), vector_of(c, node.args[1])
     lanes: tuple[int, ...] = tuple(known(c, node.args[2], (tuple, range), "lane numbers"))
     kind: Vector = a.type  # type: ignore[assignment]
@@ -100,7 +101,8 @@ def _shuffle(c: "BodyCompiler", node: ast.Call) -> Operand:
     if not all(0 <= i < 2 * kind.length for i in lanes):
         raise c.fail(f"two {kind} have no lanes {lanes}")
     numbers = ", ".join(f"i32 {i}" for i in lanes)
-    text = f"shufflevector {c.ir(kind)} {a.text}, {c.ir(kind)} {b.text}, <{len(lanes)} x i32> <{numbers}>"
+    mask = f"<{len(lanes)} x i32> <{numbers}>"
+    text = f"shufflevector {c.ir(kind)} {a.text}, {c.ir(kind)} {b.text}, {mask}"
     return Value(Vector(kind.element, len(lanes)), c.b.value(text))
 
 
@@ -111,9 +113,12 @@ def _swizzle(c: "BodyCompiler", node: ast.Call) -> Operand:
     text = c.ir(BYTES)
     if machine(c) not in PICK_BYTES:
         return pick_bytes(c, v, indices)
-    if machine(c) == "x86_64":  # looks at the upper bit and the lower four: make 16 and more have the upper
+    if machine(c) == "x86_64":  # looks at bits 7 and 3 to 0: let 16 and more set bit 7
         margin = c.coerce(Known(0x70), BYTES).text
-        indices = Value(BYTES, c.b.value(f"call {text} @llvm.uadd.sat.v16i8({text} {indices.text}, {text} {margin})"))
+        indices = Value(
+            BYTES,
+            c.b.value(f"call {text} @llvm.uadd.sat.v16i8({text} {indices.text}, {text} {margin})"),
+        )
     call = f"call {text} @llvm.{PICK_BYTES[machine(c)]}({text} {v.text}, {text} {indices.text})"
     return Value(BYTES, c.b.value(call))
 
@@ -134,7 +139,7 @@ def pick_bytes(c: "BodyCompiler", v: Value, indices: Value) -> Value:
     return Value(BYTES, result)
 
 
-# -- masks ------------------------------------------------------------------------------------------
+# -- masks -------------------------------------------------------------------------------------
 
 
 @lowering("select", takes=3)
@@ -145,13 +150,13 @@ def _select(c: "BodyCompiler", node: ast.Call) -> Operand:
     left, right = c.coerce(a, kind), c.coerce(b, kind)
     if not isinstance(kind, Vector) or kind.length != m.type.length:  # type: ignore[attr-defined]
         raise c.fail(f"select by a {m.type} from a {kind}")
-    text = c.ir(kind)
-    return Value(kind, c.b.value(f"select {c.ir(m.type)} {m.text}, {text} {left.text}, {text} {right.text}"))
+    text, condition = c.ir(kind), f"{c.ir(m.type)} {m.text}"
+    return Value(kind, c.b.value(f"select {condition}, {text} {left.text}, {text} {right.text}"))
 
 
 @lowering("mask", takes=2)
 def _mask(c: "BodyCompiler", node: ast.Call) -> Operand:
-    """`mask(T, m)`: a vector of integers, all ones in the lanes where the mask holds, else all zeros."""
+    """`mask(T, m)`: integers, with all bits set in the lanes where the mask holds, else none."""
     kind: Type = known(c, node.args[0], Vector, "a vector type")
     m = mask_of(c, node.args[1])
     return Value(kind, c.b.value(f"sext {c.ir(m.type)} {m.text} to {c.ir(kind)}"))
@@ -174,7 +179,7 @@ def _all_lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Value(boolean, c.b.value(f"call i1 {name}({c.ir(m.type)} {m.text})"))
 
 
-# -- arithmetic -------------------------------------------------------------------------------------
+# -- arithmetic --------------------------------------------------------------------------------
 
 
 @lowering("add_sat", "sub_sat", takes=2)
@@ -185,6 +190,8 @@ def _saturating(c: "BodyCompiler", node: ast.Call) -> Operand:
     scalar = a.type.element if isinstance(a.type, Vector) else a.type
     if not isinstance(scalar, Int):
         raise c.fail(f"{name_of(c, node)} takes integers, found {a.type}")
-    name = f"@llvm.{'s' if scalar.signed else 'u'}{name_of(c, node)[:3]}.sat.{overloaded(c, a.type)}"
+    name = (
+        f"@llvm.{'s' if scalar.signed else 'u'}{name_of(c, node)[:3]}.sat.{overloaded(c, a.type)}"
+    )
     text = c.ir(a.type)
     return Value(a.type, c.b.value(f"call {text} {name}({text} {a.text}, {text} {b.text})"))
