@@ -113,9 +113,8 @@ def forms(instruction: Instruction) -> dict[str, str]:
     count = len(params)
     results = " ".join(NAMES[r] for r in instruction.results or ())
     head = f"(param {' '.join(NAMES[p] for p in params)}) (result {results})"
-    made = {
-        "": f"{head} {' '.join(f'(local.get {i})' for i in range(count))} {written(instruction)}"
-    }
+    locals_ = " ".join(f"(local.get {i})" for i in range(count))
+    made = {"": f"{head} {locals_} {written(instruction)}"}
     identity = {
         ValueType.V128: "(v128.not (v128.not (local.get {0})))",
         ValueType.I32: "(i32.xor (i32.const 0) (local.get {0}))",
@@ -143,9 +142,9 @@ RESULT = 48
 PURE = [i for i in VECTORS if i.semantics is not None and not i.access]
 
 
-def _unfused(shape: str, negate: str) -> dict[str, str]:
+def _unfused(shape: str, first: str) -> dict[str, str]:
     """The specification's deterministic profile rounds twice, the other runtime's once."""
-    product = f"({shape}.mul (local.get 0) (local.get 1))".replace("(local.get 0)", negate)
+    product = f"({shape}.mul {first} (local.get 1))"
     head = "(param v128 v128 v128) (result v128)"
     return {" unfused": f"{head} ({shape}.add {product} (local.get 2))"}
 
@@ -158,7 +157,7 @@ UNFUSED = {
 
 
 def with_memory(name: str, instruction: Instruction) -> str:
-    """A function that takes operands from memory, 16 bytes each, and stores the result after them."""
+    """Takes operands from memory, 16 bytes each, and stores the result after them."""
     params, (result,) = instruction.params or (), instruction.results or ()
     loads = " ".join(f"({NAMES[p]}.load (i32.const {16 * i}))" for i, p in enumerate(params))
     return f"""(func (export "{name}")

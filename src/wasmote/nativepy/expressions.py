@@ -386,7 +386,8 @@ class ExpressionCompiler:
             case ast.USub() if isinstance(scalar, Int):
                 return Value(t, self.b.value(f"sub {text} zeroinitializer, {operand.text}"))
             case ast.Invert() if isinstance(scalar, Int):
-                ones = self.coerce(Known(-1 if scalar.signed else scalar(-1)), t)
+                bits = scalar.width(self.unit.target.pointer)
+                ones = self.coerce(Known(-1 if scalar.signed else (1 << bits) - 1), t)
                 return Value(t, self.b.value(f"xor {text} {operand.text}, {ones.text}"))
         raise self.fail(f"{type(node.op).__name__} is not defined on {t}")
 

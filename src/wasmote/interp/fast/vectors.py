@@ -1,4 +1,4 @@
-"""Translation of the vector instructions; those with one operand, loads and stores go the usual way."""
+"""Translation of vector instructions; those with one operand, loads and stores go the usual way."""
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.nativepy import addr, boolean, load, native, ptr, store, u8, u16, u32, u64
