@@ -1,5 +1,8 @@
 """Modules that an interpreter once got wrong, each as small as it could be made."""
 
+import pytest
+
+import wasmote
 from tests.api.support import exports
 
 
@@ -15,3 +18,29 @@ def test_large_constant_on_the_left_of_a_value_in_its_slot() -> None:
         (func (export "f") (result i64) i64.const 0x123456789ab call $seven i64.add)
     """
     assert call(text) == 0x123456789AB + 7
+
+
+def test_calls_between_instances_nest_deeply_and_end_in_a_trap_with_a_backtrace() -> None:
+    """The limit was that of calls through Python, and its trap had no frames."""
+    first = exports("""
+        (table (export "t") 1 funcref)
+        (type $f (func (param i32) (result i32)))
+        (func (export "f") (param i32) (result i32)
+          (call_indirect (type $f) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0)))
+    """)
+    second = exports(
+        """
+        (import "first" "t" (table 1 funcref))
+        (import "first" "f" (func $f (param i32) (result i32)))
+        (elem (i32.const 0) func $g)
+        (func $g (export "g") (param i32) (result i32)
+          (if (result i32) (i32.eqz (local.get 0))
+            (then (i32.const 42))
+            (else (call $f (local.get 0)))))
+        """,
+        {"first": first},
+    )
+    assert second.g(900) == 42
+    with pytest.raises(wasmote.Trap, match="call stack exhausted") as caught:
+        second.g(1_000_000)
+    assert len(caught.value.frames) > 10

@@ -27,9 +27,10 @@ from wasmote.nativepy import (
 BUDGET = 20_000
 #: Nanoseconds between two looks at the signals: Ctrl-C has to stop a program within 100 ms.
 SIGNAL_INTERVAL = 20_000_000
-#: Calls into WebAssembly that may be nested on one thread, through host functions. Each level takes
-#: a kilobyte or two of the thread's C stack.
-DEPTH_LIMIT = 200
+#: How deep calls between instances may nest on one thread: each takes half a kilobyte of its C stack.
+DEPTH_LIMIT = 2_000
+#: A call through Python takes a kilobyte or two, and what Python itself needs: it counts for several.
+PYTHON_DEPTH = 10
 #: Idle activations that a pool keeps.
 IDLE_LIMIT = 16
 
@@ -70,12 +71,12 @@ def free_activation(activation: ptr[Activation]) -> void:
 
 @native(cold=True)
 def nesting(python: ptr[Python]) -> u32:
-    """How many entries into WebAssembly are under way on this thread."""
+    """How deep calls on this thread are nested."""
     thread = python.PyThreadState_Get()
     activation = python.active
     while activation is not None:
         if activation.thread == thread:
-            return activation.exec.depth + 1
+            return activation.exec.depth + PYTHON_DEPTH
         activation = activation.next
     return 0
 

@@ -29,7 +29,7 @@ def call_outside(
     entry.fp = fp
     entry.instance = inst
     if target.instance is not None:
-        return run_function(exec, target, cells)
+        return outcome(exec, run_function(exec, target, cells))
     kind = target.type
     room = kind.param_cells if kind.param_cells > kind.result_cells else kind.result_cells
     top = exec.top
