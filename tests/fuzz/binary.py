@@ -51,7 +51,11 @@ class Shape:
     """What a generated module has; functions refer to all of it by index."""
 
     types: list[tuple[Types, Types]] = field(default_factory=list)
-    imports: list[tuple[str, int]] = field(default_factory=list)  # name, type
+    imports: list[tuple[str, str, int]] = field(default_factory=list)  # module, name, type
+    #: Of the module "first": its first globals, its table of functions, its memory.
+    imported_globals: int = 0
+    imported_table: bool = False
+    imported_memory: bool = False
     functions: list[Function] = field(default_factory=list)
     #: Initial elements of the table of functions (function indices, None: null).
     elements: list[int | None] = field(default_factory=list)
@@ -67,7 +71,7 @@ class Shape:
 
     def function_type_index(self, index: int) -> int:
         if index < len(self.imports):
-            return self.imports[index][1]
+            return self.imports[index][2]
         return self.functions[index - len(self.imports)].type
 
     @property
@@ -107,15 +111,36 @@ def _data(shape: Shape) -> bytes:
     return vector([b"\x00\x41\x00\x0b" + first, *(b"\x01" + d for d in others)])
 
 
+def _imports(shape: Shape) -> bytes:
+    found = [name(m) + name(n) + b"\x00" + unsigned(t) for m, n, t in shape.imports]
+    if shape.imported_table:
+        found.append(name("first") + name("table") + b"\x01" + _table(shape))
+    if shape.imported_memory:
+        found.append(name("first") + name("memory") + b"\x02" + _memory(shape))
+    for i, (kind, mutable, _) in enumerate(shape.globals[: shape.imported_globals]):
+        found.append(name("first") + name(f"g{i}") + bytes([3, kind, mutable]))
+    return vector(found)
+
+
+def _table(shape: Shape) -> bytes:
+    return b"\x70\x00" + unsigned(len(shape.elements))
+
+
+def _memory(shape: Shape) -> bytes:
+    return b"\x01" + unsigned(shape.pages) + unsigned(shape.pages + 2)
+
+
 def module_binary(shape: Shape) -> bytes:
-    tables = [b"\x70\x00" + unsigned(len(shape.elements)), b"\x6f\x00" + unsigned(shape.externs)]
+    tables = [_table(shape)] * (not shape.imported_table) + [b"\x6f\x00" + unsigned(shape.externs)]
+    memories = [_memory(shape)] * (not shape.imported_memory)
+    own_globals = shape.globals[shape.imported_globals :]
     parts = [
         (1, _types(shape)),
-        (2, vector(name("host") + name(n) + b"\x00" + unsigned(t) for n, t in shape.imports)),
+        (2, _imports(shape)),
         (3, vector(unsigned(f.type) for f in shape.functions)),
         (4, vector(tables)),
-        (5, b"\x01\x01" + unsigned(shape.pages) + unsigned(shape.pages + 2)),
-        (6, vector(bytes([t, m]) + value + b"\x0b" for t, m, value in shape.globals)),
+        (5, vector(memories)),
+        (6, vector(bytes([t, m]) + value + b"\x0b" for t, m, value in own_globals)),
         (7, _exports(shape)),
     ]
     if shape.start is not None:

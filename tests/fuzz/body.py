@@ -39,6 +39,7 @@ class Body:
         self.shape, self.index, self.choices, self.rng = shape, index, choices, rng
         self.locals = params + local_types
         self.callees = shape.callees
+        self.deepest = rng.choice((3, 6, 6, 12))
         self.first_local = rng.choice((0, 0, max(0, len(self.locals) - 12)))
         self.code = bytearray()
         self.stack: list[ValueType] = []
@@ -172,7 +173,7 @@ class Body:
 
     def deep(self) -> None:
         """A high stack, then changes of the locals that are on it."""
-        for _ in range(self.rng.choice((5, 20, 100))):
+        for _ in range(self.rng.choice((5, 20, 100) if self.rng.random() < 0.98 else (5000,))):
             self.push()
         for _ in range(self.rng.randrange(6)):
             self.overwrite()
@@ -408,7 +409,7 @@ class Body:
     # -- blocks and branches -----------------------------------------------------------------------
 
     def block(self) -> None:
-        if len(self.frames) > 6:
+        if len(self.frames) > self.deepest:
             return
         opcode = self.rng.choice((_BLOCK, _BLOCK, _LOOP, _IF))
         params, results, encoded = self.block_type()

@@ -24,14 +24,21 @@ from typing import Any, ClassVar
 
 Event = tuple[Any, ...]
 Call = tuple[str, tuple[Any, ...]]
+#: Makes calls of exported functions' names and parameters.
+Plan = Callable[[list[tuple[str, list[str]]]], list[Call]]
+#: Modules that are instantiated one after the other; the first one's exports are `FIRST` to others.
+Binaries = tuple[bytes, ...]
 _ROOT = Path(__file__).parents[2]
 #: Bounds that both engines keep, so that growing fails alike.
 MAX_PAGES, MAX_ELEMENTS = 64, 100_000
 #: Seconds that one call may take before it counts as endless, and one module before it is a hang.
 CALL_SECONDS, MODULE_SECONDS = 10, 60
+FIRST = "first"
 _READY = b"ready"
 #: Every so many calls a host function raises an exception.
 _HOST_CALLS = 300
+#: Frames of a backtrace that are compared.
+_FRAMES = 16
 #: Nested calls of the host function "again".
 _DEPTH = 3
 #: Ends of a call after which the engines need not be in the same state.
@@ -90,6 +97,7 @@ class Recorder:
         self.state: list[Event] = []
         self.count = self.depth = 0
         self.again: Callable[[], None] | None = None
+        self.stopped = False  # a call, maybe one within another, ended as in STOPPED
 
     def function(self, name: str, params: list[str], results: list[str]) -> Callable[..., Any]:
         def host(*arguments: Any) -> Any:
@@ -112,6 +120,14 @@ class Recorder:
         values = [value] if len(kinds) == 1 else list(value or ())
         self.events.append(("results", *map(seen, kinds, values)))
 
+    def trap(self, message: str, frames: Iterable[tuple[int, int]]) -> None:
+        """A trap, and where: function indices and offsets of instructions, innermost first."""
+        self.stopped |= message in STOPPED
+        where = [] if self.depth else list(frames)[:_FRAMES]
+        if message == "out of bounds memory access" and where:
+            where[0] = where[0][0], 0  # wasmtime may say where the value is used first
+        self.events.append(("trap", trap_name(message), *where))
+
     def memory(self, name: str, data: bytes) -> None:
         self.state.append(("memory", name, len(data), zlib.crc32(data)))
 
@@ -128,32 +144,43 @@ class Wasmote:
         self.wasmote, self.engine = wasmote, engine
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
 
-    def observe(self, binary: bytes, calls: list[Call]) -> Observation:
+    def observe(self, binaries: Binaries, calls: list[Call]) -> Observation:
         recorder, seen_ = Recorder(), Observation()
+        seen_.events = recorder.events
+        instances: list[Any] = []
         try:
-            module = self.wasmote.Module(binary, limits=self.limits)
+            for binary in binaries:
+                module = self.wasmote.Module(binary, limits=self.limits)
+                imports = self.imports(module, recorder, instances)
+                made = self.wasmote.Instance(
+                    module, imports, engine=self.engine, stack_size=1 << 26
+                )
+                instances.append(made)
         except self.wasmote.ModuleError as error:
             seen_.refusal = f"{type(error).__name__}: {error}"
             return seen_
-        seen_.events = recorder.events
-        try:
-            instance = self.wasmote.Instance(
-                module, self.imports(module, recorder), engine=self.engine, stack_size=1 << 26
-            )
         except self.wasmote.Trap as trap:
-            recorder.events.append(("trap", trap.kind.value))
+            recorder.trap(trap.kind.value, ())
             return seen_
-        recorder.again = again(calls, lambda *call: self.call(instance, recorder, *call))
+        recorder.again = again(calls, lambda *call: self.call(instances[-1], recorder, *call))
         for name, arguments in calls:
-            if self.call(instance, recorder, name, arguments) in STOPPED:
+            if self.call(instances[-1], recorder, name, arguments) in STOPPED:
                 return seen_
-        self.look(instance, recorder)
+        for instance in instances:
+            self.look(instance, recorder)
         seen_.state = recorder.state
         return seen_
 
-    def imports(self, module: Any, recorder: Recorder) -> dict[str, dict[str, Any]]:
+    def imports(
+        self, module: Any, recorder: Recorder, instances: list[Any]
+    ) -> dict[str, dict[str, Any]]:
+        """What the module imports: from the first instance, else made for it."""
         w, found = self.wasmote, {}
+        if instances:
+            found[FIRST] = {name: instances[0].exports[name] for name in instances[0].exports}
         for each in module.imports:
+            if each.module in found and each.name in found[each.module]:
+                continue
             kind = each.type
             if isinstance(kind, w.FuncType):
                 types = names(kind.params), names(kind.results)
@@ -174,7 +201,8 @@ class Wasmote:
         try:
             result = function(*arguments)
         except self.wasmote.Trap as trap:
-            recorder.events.append(("trap", trap_name(trap.kind.value)))
+            frames = ((frame.function_index, frame.offset) for frame in trap.frames)
+            recorder.trap(trap.kind.value, frames)
             return str(trap.kind.value)
         except EnoughError:
             if recorder.depth:
@@ -215,14 +243,14 @@ def trap_name(message: str) -> str:
 
 
 def serve(engine: str) -> None:
-    """Answer pickled (binary, calls) on standard input with pickled observations."""
+    """Answer pickled (binaries, calls) on standard input with pickled observations."""
     wasmote = Wasmote(engine)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     sink.write(_READY)
     sink.flush()
     while head := source.read(4):
-        binary, calls = pickle.loads(source.read(struct.unpack("<I", head)[0]))
-        reply = pickle.dumps(vars(wasmote.observe(binary, calls)))
+        binaries, calls = pickle.loads(source.read(struct.unpack("<I", head)[0]))
+        reply = pickle.dumps(vars(wasmote.observe(binaries, calls)))
         sink.write(struct.pack("<I", len(reply)) + reply)
         sink.flush()
 
@@ -246,9 +274,9 @@ class Worker:
         assert self.process.stdout
         self.process.stdout.read(len(_READY))  # loading may have to compile the core first
 
-    def observe(self, binary: bytes, calls: list[Call]) -> Observation | str:
+    def observe(self, binaries: Binaries, calls: list[Call]) -> Observation | str:
         """The observation, or what became of the process."""
-        request = pickle.dumps((binary, calls))
+        request = pickle.dumps((binaries, calls))
         source, sink = self.process.stdout, self.process.stdin
         assert source and sink
         with contextlib.suppress(BrokenPipeError):
@@ -323,55 +351,61 @@ class Wasmtime:
                 setattr(config, f"wasm_{flag}", False)
         self.engine = wasmtime.Engine(config)
 
-    def observe(
-        self, binary: bytes, plan: Callable[[list[tuple[str, list[str]]]], list[Call]]
-    ) -> tuple[Observation, list[Call]]:
-        """What happens, and in which calls.
+    def observe(self, binaries: Binaries, plan: Plan) -> tuple[Observation, list[Call]]:
+        """What happens, and in which calls of the last module's exports.
 
-        `plan` makes them of the names and parameters of exported functions; those from the first
-        one on whose end cannot be compared are left out.
+        `plan` makes them of the names and parameters of the exported functions; those from the
+        first one on whose end cannot be compared are left out.
         """
         w, recorder, seen_ = self.wasmtime, Recorder(), Observation()
-        try:
-            module = w.Module(self.engine, binary)
-        except w.WasmtimeError as error:
-            seen_.refusal = str(error)
-            return seen_, []
         seen_.events = recorder.events
         store = w.Store(self.engine)
         store.set_limits(memory_size=MAX_PAGES << 16, table_elements=MAX_ELEMENTS)
         store.set_fuel(self.FUEL)
+        modules: list[Any] = []
+        instances: list[Any] = []
         try:
-            instance = w.Instance(store, module, self.imports(store, module, recorder))
+            for binary in binaries:
+                modules.append(w.Module(self.engine, binary))
+                imports = self.imports(store, modules[-1], recorder, instances)
+                instances.append(w.Instance(store, modules[-1], imports).exports(store))
         except w.Trap as trap:
-            recorder.events.append(("trap", trap_name(self.trap(trap))))
+            recorder.trap(self.trap(trap), ())
             return seen_, []
         except w.WasmtimeError as error:
             seen_.refusal = str(error)
             return seen_, []
-        exports = instance.exports(store)
-        functions = [
-            (e.name, names(e.type.params)) for e in module.exports if isinstance(e.type, w.FuncType)
-        ]
-        calls = plan(functions)
-        recorder.again = again(calls, lambda *call: self.call(store, exports, recorder, *call))
+        calls = plan(
+            [
+                (each.name, names(each.type.params))
+                for each in modules[-1].exports
+                if isinstance(each.type, w.FuncType)
+            ]
+        )
+        recorder.again = again(calls, lambda *c: self.call(store, instances[-1], recorder, *c))
         for i, (name, arguments) in enumerate(calls):
             before = len(recorder.events)
-            if self.call(store, exports, recorder, name, arguments) in STOPPED:
+            ended = self.call(store, instances[-1], recorder, name, arguments)
+            if ended in STOPPED or recorder.stopped:
                 del recorder.events[before:]
                 return seen_, calls[:i]
-        self.look(store, module, exports, recorder)
+        for module, exports in zip(modules, instances, strict=True):
+            self.look(store, module, exports, recorder)
         seen_.state = recorder.state
         return seen_, calls
 
     def trap(self, trap: Any) -> str:
         return self._TRAPS.get(trap.trap_code.name, trap.trap_code.name)
 
-    def imports(self, store: Any, module: Any, recorder: Recorder) -> list[Any]:
+    def imports(
+        self, store: Any, module: Any, recorder: Recorder, instances: list[Any]
+    ) -> list[Any]:
         w, found = self.wasmtime, []
         for each in module.imports:
             kind = each.type
-            if isinstance(kind, w.FuncType):
+            if instances and each.module == FIRST:
+                found.append(instances[0][each.name])
+            elif isinstance(kind, w.FuncType):
                 types = names(kind.params), names(kind.results)
                 found.append(w.Func(store, kind, recorder.function(each.name, *types)))
             elif isinstance(kind, w.GlobalType):
@@ -392,7 +426,8 @@ class Wasmtime:
             result = function(store, *arguments)
         except self.wasmtime.Trap as trap:
             message = self.trap(trap)
-            recorder.events.append(("trap", trap_name(message)))
+            frames = ((frame.func_index, frame.module_offset) for frame in trap.frames)
+            recorder.trap(message, frames)
             return message
         except EnoughError:
             if recorder.depth:

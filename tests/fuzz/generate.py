@@ -9,11 +9,12 @@ from pathlib import Path
 from tests.fuzz.binary import Function, Shape, Types, module_binary, signed
 from tests.fuzz.body import Body
 from tests.fuzz.choices import EXTERNREF, F32, F64, I32, I64, V128, Choices, constant
+from tests.fuzz.engines import FIRST
 from wasmote.core.status import ValueType
 from wasmote.isa import Feature
 
 #: Calls and turns of loops that one call of an export may make.
-TICKS = 150
+TICKS = (150,) * 20 + (20_000,)
 #: Host functions of the modules: name, parameters, results.
 HOST: tuple[tuple[str, Types, Types], ...] = (
     ("log-i32", (I32,), ()),
@@ -41,44 +42,82 @@ def own_module(rng: random.Random, features: frozenset[Feature]) -> bytes:
     """A module of our generator."""
     choices = Choices(features)
     shape = _shape(rng, choices)
+    _fill(shape, rng, choices)
+    return module_binary(shape)
+
+
+def own_pair(rng: random.Random, features: frozenset[Feature]) -> tuple[bytes, bytes]:
+    """Two modules; the second one imports what the first one exports."""
+    choices = Choices(features)
+    first = _shape(rng, choices)
+    second = _shape(rng, choices)
+    offset = len(second.types)
+    second.types += first.types
+    for index in first.callees[len(first.imports) :]:
+        name = f"f{index - len(first.imports)}"
+        type_index = offset + first.function_type_index(index)
+        second.imports.append((FIRST, name, type_index))
+    second.imported_table = rng.random() < 0.6
+    second.imported_memory = rng.random() < 0.6
+    second.imported_globals = rng.randint(1, len(first.globals))
+    second.globals[: second.imported_globals] = first.globals[: second.imported_globals]
+    count = len(first.elements) if second.imported_table else len(second.elements)
+    second.elements = [rng.choice((None, *second.callees)) for _ in range(count)]
+    second.pages = first.pages if second.imported_memory else 2
+    for i, (kind, mutable, _) in enumerate(second.globals):
+        if i >= second.imported_globals:
+            value = constant(kind, rng, second.callees)
+            second.globals[i] = kind, mutable, value
+    _fill(first, rng, choices)
+    _fill(second, rng, choices)
+    return module_binary(first), module_binary(second)
+
+
+def _fill(shape: Shape, rng: random.Random, choices: Choices) -> None:
+    """Write the bodies. The first function restarts the countdown of ticks, in global 0."""
     first = len(shape.imports)
+    shape.functions[0].code = shape.globals[0][2] + b"\x24\x00\x0b"
     for index, function in enumerate(shape.functions[1:], first + 1):
         function.locals = _locals(rng, choices)
         flat = tuple(kind for n, kind in function.locals for _ in range(n))
         body = Body(shape, index, choices, flat, rng)
-        function.code = body.finish(rng.choice((5, 15, 40, 40, 100)))
-    return module_binary(shape)
+        size = rng.choice((5, 15, 40, 40, 100)) if rng.random() < 0.99 else 2000
+        function.code = body.finish(size)
 
 
 def _shape(rng: random.Random, choices: Choices) -> Shape:
-    """Everything of a module but the bodies. Its first function refills the counter of ticks."""
+    """Everything of a module but the bodies."""
     shape = Shape(pages=1)
-    signature = [t for t in choices.types if t != V128]
-    shape.types = [((), ())]
-    shape.types += [(params, results) for _, params, results in HOST]
-    multi = Feature.MULTI_VALUE in choices.features
-    for _ in range(8):
-        params = tuple(rng.choices(signature, k=rng.choice((0, 1, 1, 2, 3, 6))))
-        count = rng.choice((0, 1, 1, 2, 3, 5) if multi else (0, 1))
-        results = tuple(rng.choices(signature, k=count))
-        shape.types.append((params, results))
-    shape.types += [((kind,), (kind,)) for kind in (I32, I64, F32, F64)]
-    if rng.random() < 0.05:
-        many = tuple(rng.choices(signature, k=40))
-        shape.types.append((many, many if multi else ()))
-    shape.imports = [(name, i) for i, (name, _, _) in enumerate(HOST, 1)]
-    refill = b"\x41" + signed(TICKS) + b"\x24\x00\x0b"
-    shape.functions = [Function(0, [], refill)]
+    shape.types = _types(rng, choices)
+    shape.imports = [("host", name, i) for i, (name, _, _) in enumerate(HOST, 1)]
+    shape.functions = [Function(0)]
     first = 1 + len(HOST)
     for _ in range(rng.randint(1, 6)):
         shape.functions.append(Function(rng.randrange(first, len(shape.types))))
     shape.elements = [rng.choice((None, *shape.callees)) for _ in range(rng.randint(2, 12))]
     shape.externs = rng.randrange(5)
-    shape.globals = [(I32, True, b"\x41" + signed(TICKS))]
+    shape.globals = [(I32, True, b"\x41" + signed(rng.choice(TICKS)))]
     for kind in sorted(set(choices.types)) * 2:
         shape.globals.append((kind, rng.random() < 0.8, constant(kind, rng, shape.callees)))
     shape.data = [rng.randbytes(rng.randrange(60)) for _ in range(3)]
     return shape
+
+
+def _types(rng: random.Random, choices: Choices) -> list[tuple[Types, Types]]:
+    """Types of functions: none to none, the host functions', and others."""
+    signature = [t for t in choices.types if t != V128]
+    types: list[tuple[Types, Types]] = [((), ())]
+    types += [(params, results) for _, params, results in HOST]
+    multi = Feature.MULTI_VALUE in choices.features
+    for _ in range(8):
+        params = tuple(rng.choices(signature, k=rng.choice((0, 1, 1, 2, 3, 6))))
+        count = rng.choice((0, 1, 1, 2, 3, 5) if multi else (0, 1))
+        types.append((params, tuple(rng.choices(signature, k=count))))
+    types += [((kind,), (kind,)) for kind in (I32, I64, F32, F64)]
+    if rng.random() < 0.05:
+        many = tuple(rng.choices(signature, k=40))
+        types.append((many, many if multi else ()))
+    return types
 
 
 def _locals(rng: random.Random, choices: Choices) -> list[tuple[int, ValueType]]:
