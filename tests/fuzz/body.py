@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.fuzz.binary import Shape, Types, signed, unsigned
-from tests.fuzz.choices import EXTERNREF, FUNCREF, I32, Choices, constant
+from tests.fuzz.choices import EXTERNREF, FUNCREF, I32, LOGGED, Choices, constant
 from wasmote.core.status import ValueType
 from wasmote.isa import Feature, Immediate, Instruction
 
@@ -56,6 +56,11 @@ class Body:
     def finish(self, steps: int) -> bytes:
         self.tick()
         self.run(steps)
+        for local in range(self.first_local, min(len(self.locals), self.first_local + 12)):
+            kind = self.locals[local]
+            if kind in LOGGED and self.rng.random() < 0.5:
+                self.apply(0x20, (), (kind,), unsigned(local))
+                self.log(kind)
         self.settle(self.frames[0].results)
         self.emit(_END)
         return bytes(self.code)
@@ -112,12 +117,18 @@ class Body:
         """Take the top operand to where somebody can see it."""
         kind = self.stack[-1]
         places = self.rng.random()
-        if places < 0.5 and (local := self.local_of(kind)) is not None:
+        if places < 0.3 and kind in LOGGED:
+            self.log(kind)
+        elif places < 0.6 and (local := self.local_of(kind)) is not None:
             self.apply(0x21, (kind,), (), unsigned(local))
         elif places < 0.9 and (variable := self.global_of(kind, True)) is not None:
             self.apply(0x24, (kind,), (), unsigned(variable))
         else:
             self.drop()
+
+    def log(self, kind: ValueType) -> None:
+        """Show the top operand to the host."""
+        self.apply(0x10, (kind,), (), unsigned(LOGGED.index(kind)))
 
     # -- values ------------------------------------------------------------------------------------
 
@@ -461,12 +472,11 @@ class Body:
     def tick(self) -> None:
         """Count down; trap at zero, so that every call ends."""
         counter = b"\0"
-        if self.rng.random() < 0.5:  # 1 / --counter
-            self.code += b"\x23" + counter + b"\x41\x01\x6b\x24" + counter
-            self.code += b"\x41\x01\x23" + counter + b"\x6e\x1a"
+        if self.rng.random() < 0.5:
+            self.code += b"\x41\x01\x23" + counter + b"\x6e\x1a"  # 1 / counter
         else:
             self.code += b"\x23" + counter + b"\x45\x04\x40\x00\x0b"
-            self.code += b"\x23" + counter + b"\x41\x01\x6b\x24" + counter
+        self.code += b"\x23" + counter + b"\x41\x01\x6b\x24" + counter
 
     def label(self) -> int:
         """A label, tick included if it leads back."""

@@ -11,6 +11,8 @@ from wasmote.isa import INSTRUCTIONS, Feature, Immediate, Instruction
 
 I32, I64, F32, F64, V128 = (ValueType[n] for n in ("I32", "I64", "F32", "F64", "V128"))
 FUNCREF, EXTERNREF = ValueType.FUNCREF, ValueType.EXTERNREF
+#: What the first functions of every module, imported ones, show to the host.
+LOGGED = (I32, I64, F32, F64)
 _INTEGERS = [
     *(0, 1, 2, 3, 4, 7, 8, 31, 32, 63, 64, 255, 256, 65535, 65536),
     *(2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**52, 2**53 + 1, 0x123456789ABC),

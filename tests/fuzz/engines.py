@@ -36,7 +36,7 @@ CALL_SECONDS, MODULE_SECONDS = 10, 60
 FIRST = "first"
 _READY = b"ready"
 #: Every so many calls a host function raises an exception.
-_HOST_CALLS = 300
+_HOST_CALLS = 1000
 #: Frames of a backtrace that are compared.
 _FRAMES = 16
 #: Nested calls of the host function "again".
@@ -192,7 +192,7 @@ class Wasmote:
             found.setdefault(each.module, {})[each.name] = value
         return found
 
-    def call(self, instance: Any, recorder: Recorder, name: str, arguments: tuple) -> str:
+    def call(self, instance: Any, recorder: Recorder, name: str, arguments: tuple[Any, ...]) -> str:
         """Call an export; returns the message of a trap."""
         function = instance.exports[name]
         timer = threading.Timer(CALL_SECONDS, instance.interrupt)
@@ -311,7 +311,7 @@ class Wasmtime:
 
     #: Instructions that one call may execute.
     FUEL = 3_000_000
-    _TRAPS: ClassVar = {
+    _TRAPS: ClassVar[dict[str, str]] = {
         "STACK_OVERFLOW": "call stack exhausted",
         "MEMORY_OUT_OF_BOUNDS": "out of bounds memory access",
         "TABLE_OUT_OF_BOUNDS": "out of bounds table access",
@@ -395,7 +395,8 @@ class Wasmtime:
         return seen_, calls
 
     def trap(self, trap: Any) -> str:
-        return self._TRAPS.get(trap.trap_code.name, trap.trap_code.name)
+        code: str = trap.trap_code.name
+        return self._TRAPS.get(code, code)
 
     def imports(
         self, store: Any, module: Any, recorder: Recorder, instances: list[Any]

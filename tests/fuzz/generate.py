@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.fuzz.binary import Function, Shape, Types, module_binary, signed
 from tests.fuzz.body import Body
-from tests.fuzz.choices import EXTERNREF, F32, F64, I32, I64, V128, Choices, constant
+from tests.fuzz.choices import EXTERNREF, F32, F64, I32, I64, LOGGED, V128, Choices, constant
 from tests.fuzz.engines import FIRST
 from wasmote.core.status import ValueType
 from wasmote.isa import Feature
@@ -17,10 +17,7 @@ from wasmote.isa import Feature
 TICKS = (150,) * 20 + (20_000,)
 #: Host functions of the modules: name, parameters, results.
 HOST: tuple[tuple[str, Types, Types], ...] = (
-    ("log-i32", (I32,), ()),
-    ("log-i64", (I64,), ()),
-    ("log-f32", (F32,), ()),
-    ("log-f64", (F64,), ()),
+    *((f"log-{kind.name.lower()}", (kind,), ()) for kind in LOGGED),
     ("mix", (I32, F64, I64), (I64, F32, I32)),
     ("again", (I32,), (I32,)),
 )
