@@ -43,7 +43,7 @@ def lowering(*names: str, takes: int | tuple[int, int]) -> Callable[[Lowering], 
     return register
 
 
-def known(c: "BodyCompiler", node: ast.expr, kind: type, what: str) -> Any:
+def known(c: "BodyCompiler", node: ast.expr, kind: type | tuple[type, ...], what: str) -> Any:
     operand = c.expr(node)
     if not isinstance(operand, Known) or not isinstance(operand.value, kind):
         raise c.fail(f"expected {what}")

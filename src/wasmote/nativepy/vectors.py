@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .builder import Known, Value
 from .expressions import Operand
-from .intrinsics import known, lowering, name_of, overloaded
+from .intrinsics import known, lowering, name_of, overloaded, scalar
 from .types import Boolean, Int, Type, Vector, boolean, i32, ptr, same, u8, u32
 
 if TYPE_CHECKING:
@@ -58,11 +58,12 @@ def _lanes(c: "BodyCompiler", node: ast.Call) -> Operand:
         value = c.coerce(c.expr(node.args[1]), kind.element)
         return splatted(c, kind, value)
     vector = vector_of(c, node.args[0])
+    element = scalar(vector.type)
     index = c.coerce(c.expr(node.args[1]), i32, "lane")
     if name_of(c, node) == "lane":
         text = f"extractelement {c.ir(vector.type)} {vector.text}, i32 {index.text}"
-        return Value(vector.type.element, c.b.value(text))
-    value = c.coerce(c.expr(node.args[2]), vector.type.element)
+        return Value(element, c.b.value(text))
+    value = c.coerce(c.expr(node.args[2]), element)
     if machine(c) in PICK_BYTES and index.text.startswith("%"):
         return blend_lane(c, vector, index, value)
     one = f"{c.ir(value.type)} {value.text}"
@@ -187,11 +188,10 @@ def _saturating(c: "BodyCompiler", node: ast.Call) -> Operand:
     """The sum or difference of integers or vectors of them, or the nearest that their type has."""
     a = c.runtime(c.expr(node.args[0]))
     b = c.coerce(c.expr(node.args[1]), a.type)
-    scalar = a.type.element if isinstance(a.type, Vector) else a.type
-    if not isinstance(scalar, Int):
-        raise c.fail(f"{name_of(c, node)} takes integers, found {a.type}")
-    name = (
-        f"@llvm.{'s' if scalar.signed else 'u'}{name_of(c, node)[:3]}.sat.{overloaded(c, a.type)}"
-    )
+    element, operation = scalar(a.type), name_of(c, node)
+    if not isinstance(element, Int):
+        raise c.fail(f"{operation} takes integers, found {a.type}")
+    sign = "s" if element.signed else "u"
+    name = f"@llvm.{sign}{operation[:3]}.sat.{overloaded(c, a.type)}"
     text = c.ir(a.type)
     return Value(a.type, c.b.value(f"call {text} {name}({text} {a.text}, {text} {b.text})"))
