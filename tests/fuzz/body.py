@@ -10,7 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.fuzz.binary import Shape, Types, signed, unsigned
-from tests.fuzz.choices import EXTERNREF, FUNCREF, I32, LOGGED, Choices, constant
+from tests.fuzz.choices import (
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    LOGGED,
+    Choices,
+    constant,
+)
 from wasmote.core.status import ValueType
 from wasmote.isa import Feature, Immediate, Instruction
 
@@ -51,6 +61,7 @@ class Body:
             *((self.branch_table, 3), (self.call, 4), (self.call_indirect, 3)),
             *((self.variable, 5), (self.deep, 1), (self.whole_memory, 2)),
             *((self.table_operation, 2), (self.reference, 1), (self.tick, 1), (self.count, 3)),
+            *((self.pending, 4), (self.fall_through, 3)),
         ]
 
     def finish(self, steps: int) -> bytes:
@@ -154,7 +165,11 @@ class Body:
         elif chance < 0.7 and (made := [i for i in self.choices.values if i.results == (kind,)]):
             chosen = self.rng.choice(made)
             for operand in chosen.params or ():
-                self.constant(operand)
+                local = self.local_of(operand) if self.rng.random() < 0.5 else None
+                if local is None:
+                    self.constant(operand)
+                else:
+                    self.apply(0x20, (), (operand,), unsigned(local))
             self.instruction(chosen)
         else:
             self.constant(kind)
@@ -237,6 +252,48 @@ class Body:
         if self.rng.random() < 0.5:
             self.apply(0x1A, (kind,), ())
             self.constant(kind)
+        self.close()
+
+    def computed(self, kind: ValueType) -> None:
+        """A value that an instruction just computed from two others."""
+        made = [i for i in self.choices.values if i.results == (kind,) and len(i.params or ()) == 2]
+        if not made:
+            self.value(kind)
+            return
+        chosen = self.rng.choice(made)
+        for operand in chosen.params or ():
+            self.value(operand)
+        self.instruction(chosen)
+
+    def pending(self) -> None:
+        """Values that were just computed, and are used only after something else happened."""
+        height = len(self.stack)
+        kinds = [self.rng.choice(pair) for pair in ((I32, I64), (F32, F64))]
+        self.rng.shuffle(kinds)
+        for kind in kinds[: self.rng.choice((1, 2, 2))]:
+            self.computed(kind)
+        between = (
+            *(self.call, self.call_indirect, self.block, self.branch_if, self.overwrite),
+            *(self.whole_memory, self.table_operation, self.select, self.store, self.deep),
+        )
+        self.rng.choice(between)()
+        while len(self.stack) > max(height, self.frames[-1].height):
+            self.sink()
+
+    def fall_through(self) -> None:
+        """A conditional branch that carries a value past another one, then uses of that one."""
+        kind, other = self.rng.choice(LOGGED), self.rng.choice(LOGGED)
+        self.open(_BLOCK, (), (kind,), bytes([kind]))
+        self.rng.choice((self.value_of_call, self.value_of_block, self.computed))(other)
+        self.rng.choice((self.value, self.computed))(kind)
+        self.condition()
+        self.apply(0x0D, (kind, I32), (kind,), b"\0")
+        self.sink()
+        if self.rng.random() < 0.7:
+            self.value(other)
+            users = [i for i in self.choices.values if i.params == (other, other)]
+            self.instruction(self.rng.choice(users))
+        self.sink()
         self.close()
 
     def compare(self) -> None:
@@ -331,15 +388,17 @@ class Body:
             self.apply(0x6A, (I32, I32), (I32,))
 
     def load(self) -> None:
-        chosen = self.rng.choice(self.choices.loads)
-        self.address()
-        self.instruction(chosen)
+        self.access(self.rng.choice(self.choices.loads))
 
     def store(self) -> None:
-        chosen = self.rng.choice(self.choices.stores)
+        self.access(self.rng.choice(self.choices.stores))
+
+    def access(self, chosen: Instruction) -> None:
+        """A load or store."""
         assert chosen.params is not None
         self.address()
-        self.value(chosen.params[1])
+        for kind in chosen.params[1:]:
+            self.value(kind)
         self.instruction(chosen)
 
     def whole_memory(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.fuzz.binary import signed, unsigned
 from wasmote.core.status import ValueType
-from wasmote.isa import INSTRUCTIONS, Feature, Immediate, Instruction
+from wasmote.isa import INSTRUCTIONS, Feature, Instruction
 
 I32, I64, F32, F64, V128 = (ValueType[n] for n in ("I32", "I64", "F32", "F64", "V128"))
 FUNCREF, EXTERNREF = ValueType.FUNCREF, ValueType.EXTERNREF
@@ -36,9 +36,9 @@ class Choices:
         for i in INSTRUCTIONS.values():
             if i.feature not in self.features or i.params is None or i.results is None:
                 continue
-            if i.family in ("load", "store") and i.immediates == (Immediate.MEMARG,):
-                (self.loads if i.family == "load" else self.stores).append(i)
-            elif i.semantics is not None and not i.access and len(i.results) == 1:
+            if i.access:
+                (self.loads if i.results else self.stores).append(i)
+            elif i.semantics is not None and len(i.results) == 1:
                 self.values.append(i)
 
     @property

@@ -1,136 +1,32 @@
-"""Runs a module's exports in an engine and writes down everything that can be seen from outside.
+"""Runs modules in an engine: one of Wasmote's, or the package `wasmtime`, which says what is right.
 
-Both sides give the same observations for the same module: a list of events in their order (host
+Both sides give the same observations for the same modules: a list of events in their order (host
 calls, results, traps), then the exported globals, tables and memories. NaNs are all alike.
-`python -m tests.fuzz.engines ENGINE` is the process that runs Wasmote's side.
 """
 
-import contextlib
 import ctypes
-import math
-import os
-import pickle
-import select
-import signal
-import struct
-import subprocess
-import sys
 import threading
-import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar
 
-Event = tuple[Any, ...]
-Call = tuple[str, tuple[Any, ...]]
-#: Makes calls of exported functions' names and parameters.
-Plan = Callable[[list[tuple[str, list[str]]]], list[Call]]
-#: Modules that are instantiated one after the other; the first one's exports are `FIRST` to others.
-Binaries = tuple[bytes, ...]
-_ROOT = Path(__file__).parents[2]
-#: Bounds that both engines keep, so that growing fails alike.
-MAX_PAGES, MAX_ELEMENTS = 64, 100_000
-#: Seconds that one call may take before it counts as endless, and one module before it is a hang.
-CALL_SECONDS, MODULE_SECONDS = 10, 60
-FIRST = "first"
-_READY = b"ready"
-#: Every so many calls a host function raises an exception.
-_HOST_CALLS = 1000
-#: Frames of a backtrace that are compared.
-_FRAMES = 16
-#: Nested calls of the host function "again".
-_DEPTH = 3
-#: Ends of a call after which the engines need not be in the same state.
-STOPPED = ("call stack exhausted", "terminated by user")
+from tests.fuzz.observe import (
+    FIRST,
+    MAX_ELEMENTS,
+    MAX_PAGES,
+    STOPPED,
+    Binaries,
+    Call,
+    EnoughError,
+    Observation,
+    Recorder,
+    again,
+    answer,
+    names,
+    plan,
+    seen,
+)
 
-
-@dataclass
-class Observation:
-    """What was seen: while calls were made, and after all of them (None: there were not all made).
-
-    `refusal` says why the module did not load.
-    """
-
-    events: list[Event] = field(default_factory=list)
-    state: list[Event] | None = None
-    refusal: str = ""
-
-
-def names(types: Iterable[object]) -> list[str]:
-    """Names of value types; the package wasmtime shows externref as a type that it calls anyref."""
-    return [str(each).replace("anyref", "externref") for each in types]
-
-
-def seen(kind: str, value: Any) -> Event:
-    """A value of a type as it is compared: bits, with all NaNs alike, and null or not."""
-    if kind in ("i32", "i64"):
-        return kind, value % (1 << int(kind[1:]))
-    if kind in ("f32", "f64"):
-        if math.isnan(value):
-            return kind, "nan"
-        return kind, struct.pack("<f" if kind == "f32" else "<d", value).hex()
-    if hasattr(value, "value"):  # what wasmtime puts around a null
-        value = value.value
-    if kind == "externref":
-        return kind, value
-    if kind == "v128":
-        return kind, bytes(value).hex()
-    return kind, value is not None
-
-
-def answer(kinds: list[str], count: int) -> list[Any]:
-    """What a host function returns at its `count`-th call."""
-    values = {"i32": count * 77 - 5, "i64": -count << 33, "f32": count / 2, "f64": -count / 4}
-    return [values.get(kind, "answer" if kind == "externref" else None) for kind in kinds]
-
-
-class EnoughError(Exception):
-    """Raised by a host function when a module has called so many."""
-
-
-class Recorder:
-    """Host functions that write down their calls."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.state: list[Event] = []
-        self.count = self.depth = 0
-        self.again: Callable[[], None] | None = None
-        self.stopped = False  # a call, maybe one within another, ended as in STOPPED
-
-    def function(self, name: str, params: list[str], results: list[str]) -> Callable[..., Any]:
-        def host(*arguments: Any) -> Any:
-            self.count += 1
-            if self.count % _HOST_CALLS == 0:
-                raise EnoughError
-            self.events.append(("host", name, *map(seen, params, arguments)))
-            if name == "again" and self.again and self.depth < _DEPTH:
-                self.depth += 1
-                try:
-                    self.again()
-                finally:
-                    self.depth -= 1
-            values = answer(results, self.count)
-            return (values[0] if len(values) == 1 else tuple(values)) if values else None
-
-        return host
-
-    def results(self, kinds: list[str], value: Any) -> None:
-        values = [value] if len(kinds) == 1 else list(value or ())
-        self.events.append(("results", *map(seen, kinds, values)))
-
-    def trap(self, message: str, frames: Iterable[tuple[int, int]]) -> None:
-        """A trap, and where: function indices and offsets of instructions, innermost first."""
-        self.stopped |= message in STOPPED
-        where = [] if self.depth else list(frames)[:_FRAMES]
-        if message == "out of bounds memory access" and where:
-            where[0] = where[0][0], 0  # wasmtime may say where the value is used first
-        self.events.append(("trap", trap_name(message), *where))
-
-    def memory(self, name: str, data: bytes) -> None:
-        self.state.append(("memory", name, len(data), zlib.crc32(data)))
-
+#: Seconds that a call may take before it counts as endless.
+CALL_SECONDS = 10
 
 # -- Wasmote ---------------------------------------------------------------------------------------
 
@@ -145,8 +41,8 @@ class Wasmote:
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
 
     def observe(self, binaries: Binaries, calls: list[Call]) -> Observation:
-        recorder, seen_ = Recorder(), Observation()
-        seen_.events = recorder.events
+        recorder = Recorder()
+        seen_ = Observation(calls, recorder.events)
         instances: list[Any] = []
         try:
             for binary in binaries:
@@ -227,82 +123,6 @@ class Wasmote:
                 recorder.state.append(("table", name, *(seen(kind, each) for each in value)))
 
 
-def again(calls: list[Call], call: Callable[[str, tuple[Any, ...]], str]) -> Callable[[], None]:
-    """What the host function "again" does: the first call of the plan that has arguments."""
-    chosen = next((each for each in calls if each[1]), None)
-    return lambda: None if chosen is None else void(call(*chosen))
-
-
-def void(_: object) -> None:
-    return None
-
-
-def trap_name(message: str) -> str:
-    """The kind of a trap as it is compared; an index outside a table is one kind for wasmtime."""
-    return "out of bounds table access" if message == "undefined element" else message
-
-
-def serve(engine: str) -> None:
-    """Answer pickled (binaries, calls) on standard input with pickled observations."""
-    wasmote = Wasmote(engine)
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    sink.write(_READY)
-    sink.flush()
-    while head := source.read(4):
-        binaries, calls = pickle.loads(source.read(struct.unpack("<I", head)[0]))
-        reply = pickle.dumps(vars(wasmote.observe(binaries, calls)))
-        sink.write(struct.pack("<I", len(reply)) + reply)
-        sink.flush()
-
-
-class Worker:
-    """A process with one of Wasmote's engines; a new one replaces it when it crashes or hangs."""
-
-    def __init__(self, engine: str) -> None:
-        self.engine = engine
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fuzz.engines", self.engine],
-            cwd=_ROOT,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert self.process.stdout
-        self.process.stdout.read(len(_READY))  # loading may have to compile the core first
-
-    def observe(self, binaries: Binaries, calls: list[Call]) -> Observation | str:
-        """The observation, or what became of the process."""
-        request = pickle.dumps((binaries, calls))
-        source, sink = self.process.stdout, self.process.stdin
-        assert source and sink
-        with contextlib.suppress(BrokenPipeError):
-            sink.write(struct.pack("<I", len(request)) + request)
-            sink.flush()
-            if not select.select([source], [], [], MODULE_SECONDS)[0]:
-                self.close()
-                self.start()
-                return "hang"
-            head = source.read(4)
-            if len(head) == 4:
-                reply = source.read(struct.unpack("<I", head)[0])
-                return Observation(**pickle.loads(reply))
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(MODULE_SECONDS)
-        code = self.close()
-        self.start()
-        return f"crash ({signal.Signals(-code).name if code < 0 else code})"
-
-    def close(self) -> int:
-        """End the process, if it has not ended; returns its exit code."""
-        with contextlib.suppress(BrokenPipeError), self.process:
-            self.process.kill()
-        return self.process.returncode
-
-
 # -- wasmtime --------------------------------------------------------------------------------------
 
 
@@ -351,14 +171,10 @@ class Wasmtime:
                 setattr(config, f"wasm_{flag}", False)
         self.engine = wasmtime.Engine(config)
 
-    def observe(self, binaries: Binaries, plan: Plan) -> tuple[Observation, list[Call]]:
-        """What happens, and in which calls of the last module's exports.
-
-        `plan` makes them of the names and parameters of the exported functions; those from the
-        first one on whose end cannot be compared are left out.
-        """
-        w, recorder, seen_ = self.wasmtime, Recorder(), Observation()
-        seen_.events = recorder.events
+    def observe(self, binaries: Binaries, seed: int) -> Observation:
+        """What happens in calls of the last module's exports, up to one whose end says nothing."""
+        w, recorder = self.wasmtime, Recorder()
+        seen_ = Observation(events=recorder.events)
         store = w.Store(self.engine)
         store.set_limits(memory_size=MAX_PAGES << 16, table_elements=MAX_ELEMENTS)
         store.set_fuel(self.FUEL)
@@ -371,28 +187,28 @@ class Wasmtime:
                 instances.append(w.Instance(store, modules[-1], imports).exports(store))
         except w.Trap as trap:
             recorder.trap(self.trap(trap), ())
-            return seen_, []
+            return seen_
         except w.WasmtimeError as error:
             seen_.refusal = str(error)
-            return seen_, []
-        calls = plan(
-            [
-                (each.name, names(each.type.params))
-                for each in modules[-1].exports
-                if isinstance(each.type, w.FuncType)
-            ]
-        )
+            return seen_
+        functions = [
+            (each.name, names(each.type.params))
+            for each in modules[-1].exports
+            if isinstance(each.type, w.FuncType)
+        ]
+        calls = plan(seed, functions)
         recorder.again = again(calls, lambda *c: self.call(store, instances[-1], recorder, *c))
-        for i, (name, arguments) in enumerate(calls):
+        for name, arguments in calls:
             before = len(recorder.events)
             ended = self.call(store, instances[-1], recorder, name, arguments)
             if ended in STOPPED or recorder.stopped:
                 del recorder.events[before:]
-                return seen_, calls[:i]
+                return seen_
+            seen_.calls.append((name, arguments))
         for module, exports in zip(modules, instances, strict=True):
             self.look(store, module, exports, recorder)
         seen_.state = recorder.state
-        return seen_, calls
+        return seen_
 
     def trap(self, trap: Any) -> str:
         code: str = trap.trap_code.name
@@ -454,7 +270,3 @@ class Wasmtime:
                 (kind,) = names([value.type(store).element])
                 cells = (value.get(store, i) for i in range(value.size(store)))
                 recorder.state.append(("table", each.name, *(seen(kind, c) for c in cells)))
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1])

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 import wasmtime
 
-from tests.fuzz.engines import Observation, Wasmtime, Worker
-from tests.fuzz.execution import Case, Fuzzer, Source, difference, engines, plan, supported
+from tests.fuzz.engines import Wasmtime
+from tests.fuzz.execution import Case, Fuzzer, Source, difference, engines, supported
 from tests.fuzz.generate import Binaryen, own_module
+from tests.fuzz.observe import Event, Observation
 from tests.fuzz.reduce import listing, reduce
+from tests.fuzz.worker import Worker
 
 FEATURES = supported()
 SEED = 1_000
@@ -41,22 +43,25 @@ def test_generated_modules_are_valid() -> None:
         wasmtime.Module.validate(engine, own_module(random.Random(seed), FEATURES))
 
 
+def observed(*events: Event, state: list[Event] | None = None) -> Observation:
+    return Observation(events=list(events), state=[] if state is None else state)
+
+
 def test_differences_are_seen() -> None:
     result = ("results", ("i32", 1))
-    trap = ("trap", "call stack exhausted")
-    one, none = Observation([result], []), Observation([], [])
-    assert difference(one, Observation([result], [])) == ""
-    assert difference(one, Observation([("results", ("i32", 2))], []))
+    one, none = observed(result), observed()
+    assert difference(one, observed(result)) == ""
+    assert difference(one, observed(("results", ("i32", 2))))
     assert difference(one, none) and difference(none, one)
-    assert difference(Observation([result], [("memory", "m", 1, 2)]), one)
+    assert difference(observed(result, state=[("memory", "m", 1, 2)]), one)
     assert difference(one, "crash (SIGSEGV)") == "crash (SIGSEGV)"
     assert difference(one, Observation(refusal="ValidationError: no"))
     # An engine may run out of stack, and then has seen less.
-    assert difference(one, Observation([trap])) == ""
+    assert difference(one, observed(("trap", "call stack exhausted"))) == ""
 
 
 def test_a_crash_is_reported_and_survived() -> None:
-    worker = Worker("fast")
+    worker = Worker("fast", FEATURES)
     binary = bytes(wasmtime.wat2wasm('(module (func (export "f")))'))
     try:
         worker.process.kill()
@@ -77,8 +82,8 @@ def test_a_wrong_result_is_found_and_made_small(fuzzer: Fuzzer) -> None:
     oracle = Wasmtime(FEATURES)
 
     def divides(binary: bytes) -> bool:
-        observation, _ = oracle.observe((binary,), lambda functions: plan(1, functions))
-        return ("trap", "integer divide by zero") in [event[:2] for event in observation.events]
+        events = oracle.observe((binary,), 1).events
+        return ("trap", "integer divide by zero") in [event[:2] for event in events]
 
     reduced = reduce(bytes(wasmtime.wat2wasm(text)), divides)
     assert fuzzer.check(Case((reduced,), 1, "own")) == ""
