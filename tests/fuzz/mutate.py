@@ -9,7 +9,7 @@ from collections.abc import Callable
 from wasmote.isa import INSTRUCTIONS
 
 _OPCODES = [i.opcode for i in INSTRUCTIONS.values() if i.opcode < 256]
-_MISC = [i.code for i in INSTRUCTIONS.values() if i.opcode >= 256]
+_PREFIXED = [(i.prefix, i.code) for i in INSTRUCTIONS.values() if i.opcode >= 256]
 _INTERESTING = [
     *(bytes([b]) for b in (0, 1, 2, 0x3F, 0x40, 0x41, 0x6F, 0x70, 0x7B, 0x7C, 0x7F, 0x80, 0xFF)),
     *(b"\x80\x00", b"\x80\x80\x80\x80\x00", b"\xff\xff\xff\xff\x0f", b"\x80\x80\x80\x80\x10"),
@@ -82,7 +82,8 @@ def _piece(rng: random.Random) -> bytes:
         case 1:
             return bytes([rng.choice(_OPCODES), rng.randrange(4)])
         case 2:
-            return bytes([0xFC, rng.choice(_MISC), rng.randrange(2), 0])
+            prefix, code = rng.choice(_PREFIXED)
+            return bytes([prefix]) + unsigned(code) + bytes([rng.randrange(2), 0])
     return rng.choice(_INTERESTING)
 
 
