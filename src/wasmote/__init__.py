@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         GlobalType,
         ImportType,
         MemoryType,
+        RefType,
         TableType,
         ValType,
     )
@@ -60,6 +61,7 @@ __all__ = [
     "MemoryType",
     "Module",
     "ModuleError",
+    "RefType",
     "Table",
     "TableType",
     "Trap",
@@ -96,6 +98,7 @@ _HOMES = {
         "GlobalType",
         "ImportType",
         "MemoryType",
+        "RefType",
         "TableType",
         "ValType",
     ),

@@ -58,6 +58,13 @@ class TrapKind(StrEnum):
     UNLINKED_IMPORT = "failed to call unlinked import function"
     INTERRUPTED = "terminated by user"
     UNTRANSLATABLE = "function is too large for this engine"
+    NULL_REFERENCE = "null reference"
+    NULL_FUNCTION_REFERENCE = "null function reference"
+    NULL_STRUCTURE_REFERENCE = "null structure reference"
+    NULL_ARRAY_REFERENCE = "null array reference"
+    NULL_I31_REFERENCE = "null i31 reference"
+    CAST_FAILURE = "cast failure"
+    ARRAY_OUT_OF_BOUNDS = "out of bounds array access"
 
 
 class Frame(Record):

@@ -2,14 +2,17 @@
 
 import struct
 
-from wasmote.types import ValType
+from wasmote.types import RefType, ValType
 
 #: By type: `struct` formats of the float and its bits, bits of the fraction, and how many decimal
 #: digits always survive, and always identify, a number.
-_FORMATS = {ValType.F32: ("<f", "<I", 23, 7, 9), ValType.F64: ("<d", "<Q", 52, 15, 17)}
+_FORMATS: dict[ValType | RefType, tuple[str, str, int, int, int]] = {
+    ValType.F32: ("<f", "<I", 23, 7, 9),
+    ValType.F64: ("<d", "<Q", 52, 15, 17),
+}
 
 
-def float_text(kind: ValType, bits: int, digits: int | None = None) -> str:
+def float_text(kind: ValType | RefType, bits: int, digits: int | None = None) -> str:
     """A float as C's `%g` prints it, with so many digits.
 
     Without `digits` there are as many as it takes to read the same bits back, and a NaN shows its

@@ -61,14 +61,108 @@ class Record:
         return type(self), self._fields()
 
 
+_NON_NULL = 0x100
+_INDEX_SHIFT = 10
+_SHORTHANDS = {
+    "noexn": "nullexnref",
+    "nofunc": "nullfuncref",
+    "noextern": "nullexternref",
+    "none": "nullref",
+}
+_HEAP_TYPES = {
+    "noexn": 0x74,
+    "nofunc": 0x73,
+    "noextern": 0x72,
+    "none": 0x71,
+    "func": 0x70,
+    "extern": 0x6F,
+    "any": 0x6E,
+    "eq": 0x6D,
+    "i31": 0x6C,
+    "struct": 0x6B,
+    "array": 0x6A,
+    "exn": 0x69,
+}
+_HEAP_NAMES = {number: name for name, number in _HEAP_TYPES.items()}
+_DEFINED = {0x61: "func", 0x62: "struct", 0x63: "array"}
+_DEFINED_KINDS = {name: number for number, name in _DEFINED.items()}
+
+
+class RefType(Record):
+    """A reference type other than `ValType.FUNCREF` and `ValType.EXTERNREF`.
+
+    `heap` names what is referred to: "any", "eq", "i31", "struct", "array", "none", "func", … or,
+    for a type that a module defines, its `kind` is "func", "struct" or "array" and `heap` is a
+    number. In the types of a loaded module equal numbers stand for equal types, of all modules that
+    are in use; where a module is only inspected it is the index of the type.
+    """
+
+    __slots__ = __match_args__ = ("heap", "nullable", "kind")
+    heap: str | int
+    nullable: bool
+    kind: str
+
+    def __init__(self, heap: str | int, nullable: bool = True, kind: str = "") -> None:
+        if isinstance(heap, str) and heap not in _HEAP_TYPES:
+            raise ValueError(f"there is no heap type {heap!r}; there are {', '.join(_HEAP_TYPES)}")
+        if isinstance(heap, int) and kind not in _DEFINED_KINDS:
+            raise ValueError(f"a defined type is a func, struct or array, not {kind!r}")
+        self._set(heap, nullable, kind if isinstance(heap, int) else heap)
+
+    @property
+    def value(self) -> int:
+        """The type's number in the core (`core.value_types`)."""
+        non_null = 0 if self.nullable else _NON_NULL
+        if isinstance(self.heap, str):
+            return _HEAP_TYPES[self.heap] | non_null
+        return _DEFINED_KINDS[self.kind] | non_null | self.heap << _INDEX_SHIFT
+
+    @property
+    def is_reference(self) -> bool:
+        """Always: see `ValType.is_reference`."""
+        return True
+
+    @property
+    def is_function(self) -> bool:
+        """Whether its references are to functions."""
+        return self.kind in ("func", "nofunc")
+
+    @property
+    def is_extern(self) -> bool:
+        """Whether its references are to objects of the host."""
+        return self.kind in ("extern", "noextern")
+
+    def __str__(self) -> str:
+        if self.nullable and isinstance(self.heap, str):
+            return _SHORTHANDS.get(self.heap, f"{self.heap}ref")
+        return f"(ref {'null ' if self.nullable else ''}{self.heap})"
+
+
+def value_type(number: int) -> "ValType | RefType":
+    """The value type of that number in the core."""
+    if number <= 0xFF and number in _SIMPLE:
+        return _SIMPLE[number]
+    kind, nullable = number & 0xFF, not number & _NON_NULL
+    if kind in _DEFINED:
+        return RefType((number & 0x7FFF_FFFF) >> _INDEX_SHIFT, nullable, _DEFINED[kind])
+    return RefType(_HEAP_NAMES[kind], nullable)
+
+
+_SIMPLE = {int(type.value): type for type in ValType}
+
+
 class FuncType(Record):
     """Parameters and results of a function."""
 
     __slots__ = __match_args__ = ("params", "results")
-    params: tuple[ValType, ...]
-    results: tuple[ValType, ...]
+    params: tuple[ValType | RefType, ...]
+    results: tuple[ValType | RefType, ...]
 
-    def __init__(self, params: tuple[ValType, ...] = (), results: tuple[ValType, ...] = ()) -> None:
+    def __init__(
+        self,
+        params: tuple[ValType | RefType, ...] = (),
+        results: tuple[ValType | RefType, ...] = (),
+    ) -> None:
         self._set(tuple(params), tuple(results))
 
     def __str__(self) -> str:
@@ -84,11 +178,13 @@ class TableType(Record):
     """A table; sizes in elements."""
 
     __slots__ = __match_args__ = ("element", "minimum", "maximum")
-    element: ValType
+    element: ValType | RefType
     minimum: int
     maximum: int | None
 
-    def __init__(self, element: ValType, minimum: int, maximum: int | None = None) -> None:
+    def __init__(
+        self, element: ValType | RefType, minimum: int, maximum: int | None = None
+    ) -> None:
         self._set(element, minimum, maximum)
 
     def __str__(self) -> str:
@@ -113,10 +209,10 @@ class GlobalType(Record):
     """A global variable."""
 
     __slots__ = __match_args__ = ("content", "mutable")
-    content: ValType
+    content: ValType | RefType
     mutable: bool
 
-    def __init__(self, content: ValType, mutable: bool = False) -> None:
+    def __init__(self, content: ValType | RefType, mutable: bool = False) -> None:
         self._set(content, mutable)
 
     def __str__(self) -> str:

@@ -60,6 +60,7 @@ SURROUNDINGS = """
 LINES = {
     Immediate.BLOCK_TYPE: ["", "(result i32)", "(param f32) (result f32 f32)"],
     Immediate.LABEL: ["0", "3"],
+    Immediate.TYPE_INDEX: ["0"],
     Immediate.LABEL_TABLE: ["0", "0 1 2"],
     Immediate.FUNCTION: ["$f0", "$f1"],
     Immediate.LOCAL: ["0", "3"],

@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from wasmote.core import const_expr, function, instantiate, memory, store, structs, table
+from wasmote.core import (
+    const_expr,
+    function,
+    instantiate,
+    memory,
+    store,
+    structs,
+    table,
+    type_store,
+)
 from wasmote.core.status import ExternKind, SegmentMode, ValueType
 from wasmote.host import linux
 from wasmote.host.platform import create_platform
@@ -33,7 +42,7 @@ MemoryType, TableType, FuncType = (
 @cache
 def core() -> Library:
     """All exported functions of the modules under test."""
-    modules = (const_expr, function, instantiate, memory, store, table, linux)
+    modules = (const_expr, function, instantiate, memory, store, table, type_store, linux)
     found = {
         id(value): value
         for module in modules
@@ -340,7 +349,13 @@ class ModuleBuilder:
             memory_pages=self.memory_pages, table_elements=self.table_elements
         )
         type_rows = [
-            {"types": self.words(p + r), "param_count": len(p), "result_count": len(r)}
+            {
+                "types": self.words(p + r),
+                "param_count": len(p),
+                "result_count": len(r),
+                "same": self.types.index((p, r)),
+                "group_size": 1,
+            }
             for p, r in self.types
         ]
         global_rows = [

@@ -37,16 +37,12 @@ LATER = {
         return_call.wast return_call_indirect.wast
     """,
     "function-references": """
-        br_on_non_null.wast br_on_null.wast br_table.wast call_ref.wast local_init.wast
-        ref.wast ref_as_non_null.wast ref_is_null.wast return_call_ref.wast table-sub.wast
-        unreached-valid.wast
-    """,
+                return_call_ref.wast             """,
     "gc": """
         array.wast array_copy.wast array_fill.wast array_init_data.wast array_init_elem.wast
         array_new_data.wast array_new_elem.wast br_on_cast.wast br_on_cast_fail.wast
         extern.wast i31.wast ref_cast.wast ref_eq.wast ref_null.wast ref_test.wast
-        struct.wast table_init64.wast tag.wast type-canon.wast type-equivalence.wast
-        type-rec.wast type-subtyping.wast
+        struct.wast table_init64.wast tag.wast         type-subtyping.wast
     """,
     "exceptions": """
         instance.wast throw.wast throw_ref.wast try_table.wast
@@ -73,14 +69,7 @@ LATER = {
 
 #: Scripts with single modules that need a feature: how many of their commands fail, no more.
 PARTLY = {
-    "function-references": {
-        "linking.wast": 30,
-        "table.wast": 12,
-    },
     "gc": {
-        "binary-gc.wast": 1,
-        "elem.wast": 16,
-        "global.wast": 6,
         "table_init.wast": 2,
     },
     "exceptions": {

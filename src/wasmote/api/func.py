@@ -7,7 +7,7 @@ from wasmote.api.extend import extend
 from wasmote.api.layouts import FuncInstLayout, func_type
 from wasmote.api.values import complaint
 from wasmote.host.cpython.binding import BINDING, Address
-from wasmote.types import FuncType, ValType
+from wasmote.types import FuncType, RefType, ValType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Func:
         return f"<wasmote.Func {self.name} {self.type}>"
 
 
-def _vector(type: ValType, bits: object) -> object:
+def _vector(type: ValType | RefType, bits: object) -> object:
     """A vector, which `call_bits` has as a number, as native code takes it."""
     if type is ValType.V128 and isinstance(bits, int) and 0 <= bits < 1 << 128:
         return bits.to_bytes(16, "little")

@@ -11,7 +11,7 @@ from wasmote.api.lifetime import (
     reference_lock,
     to_reference,
 )
-from wasmote.api.values import SIZES, complaint, from_bytes, to_bytes
+from wasmote.api.values import complaint, from_bytes, size_of, to_bytes
 from wasmote.host.cpython.binding import BINDING
 from wasmote.types import GlobalType
 
@@ -26,6 +26,8 @@ class Global:
 
         `value` is zero or null by default.
         """
+        if value is None and not getattr(type.content, "nullable", True):
+            raise TypeError(f"a global of type {type.content} needs a value")
         links = Links()
         address = BINDING.allocate(ctypes.sizeof(GlobalLayout))
         layout = GlobalLayout.from_address(address)
@@ -57,7 +59,7 @@ class Global:
         if type.is_reference:
             with reference_lock:
                 return from_reference(self._owner, type.value, self._bits())
-        return from_bytes(type, ctypes.string_at(self._address, SIZES[type]))
+        return from_bytes(type, ctypes.string_at(self._address, size_of(type)))
 
     @value.setter
     def value(self, value: object) -> None:
@@ -71,7 +73,7 @@ class Global:
         return self.value if self._content.is_reference else self._bits()
 
     def _bits(self) -> int:
-        raw = ctypes.string_at(self._address, SIZES[self._content])
+        raw = ctypes.string_at(self._address, size_of(self._content))
         return int.from_bytes(raw, "little")
 
     def _store(self, value: object) -> None:

@@ -10,7 +10,7 @@ from wasmote.core import structs as core
 from wasmote.core.status import ExternKind
 from wasmote.host.cpython import structs as host
 from wasmote.nativepy import mirror
-from wasmote.types import ExternType, FuncType, GlobalType, MemoryType, TableType, ValType
+from wasmote.types import ExternType, FuncType, GlobalType, MemoryType, TableType, value_type
 
 ErrorLayout = mirror(core.Error)
 NameLayout = mirror(core.Name)
@@ -31,8 +31,6 @@ InstanceLayout = mirror(core.Instance)
 OwnerLayout = mirror(host.OwnerObject)
 ActivationLayout = mirror(host.Activation)
 
-#: Value types by their number in the core.
-VALUE_TYPES = {int(type.value): type for type in ValType}
 _HAS_MAXIMUM = 1
 _PAGE_SHIFT = 16
 
@@ -61,14 +59,14 @@ def func_type(address: int) -> FuncType:
     if not params + results:
         return FuncType()
     numbers = (ctypes.c_uint32 * (params + results)).from_address(layout.types)
-    types = tuple([VALUE_TYPES[number] for number in numbers])
+    types = tuple([value_type(number) for number in numbers])
     return FuncType(types[:params], types[params:])
 
 
 def table_type(layout: ctypes.Structure) -> TableType:
     """A table's type from its structure."""
     maximum = layout.maximum if layout.flags & _HAS_MAXIMUM else None
-    return TableType(VALUE_TYPES[layout.element], layout.minimum, maximum)
+    return TableType(value_type(layout.element), layout.minimum, maximum)
 
 
 def memory_type(layout: ctypes.Structure) -> MemoryType:
@@ -78,7 +76,7 @@ def memory_type(layout: ctypes.Structure) -> MemoryType:
 
 def global_type(layout: ctypes.Structure) -> GlobalType:
     """A global's type from the structure of the type or of the global."""
-    return GlobalType(VALUE_TYPES[layout.content], bool(layout.mutable))
+    return GlobalType(value_type(layout.content), bool(layout.mutable))
 
 
 def table_type_layout(type: TableType) -> ctypes.Structure:

@@ -22,6 +22,7 @@ import threading
 
 from wasmote.api.layouts import FuncInstLayout, OwnerLayout
 from wasmote.core.status import ValueType
+from wasmote.core.value_types import INDEX_SHIFT, KIND, NON_NULL, Typed
 from wasmote.host.cpython.binding import BINDING, Address
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 else:
     Owner = BINDING.owner_type
 
+_FUNCTION_KINDS = (ValueType.FUNCREF, ValueType.NULLFUNCREF, Typed.FUNCTION)
 #: Objects that a group holds before the first sweep.
 _FIRST_LIMIT = 1024
 #: Handles of externrefs: new numbers, and those that are free again.
@@ -198,17 +200,21 @@ def _group(owner: "Owner | None") -> Group:
 
 
 def handle_of(owner: "Owner | None", type: int, value: object) -> int:
-    """The handle for a value that goes to the owner. Raises TypeError for what is no Func.
+    """The handle for a value that goes to the owner. Raises TypeError for one of another type.
 
     The caller holds `reference_lock` until the handle is in a table, a global or on a stack.
     """
     if value is None:
+        if type & NON_NULL:
+            raise TypeError("never null")
         return 0
     group = _group(owner)
-    if type == ValueType.EXTERNREF:
+    if type & KIND not in _FUNCTION_KINDS:
         return group.extern_handle(value, owner)
     if not isinstance(value, BINDING.func_type):
         raise TypeError("not a Func")
+    if type & KIND != ValueType.FUNCREF and not _function_fits(value._address, type):  # type: ignore[attr-defined]
+        raise TypeError("a Func of another type")
     handle: int = FuncInstLayout.from_address(value._address).handle  # type: ignore[attr-defined]
     home = value._owner  # type: ignore[attr-defined]
     if home is None or home.links.group is not group:
@@ -222,6 +228,17 @@ def to_reference(owner: "Owner | None", type: int, value: object, cell: int) -> 
         ctypes.c_uint32.from_address(cell).value = handle_of(owner, type, value)
 
 
+def _function_fits(address: int, type: int) -> bool:
+    """Whether a function may be where references of that type are wanted."""
+    if type & KIND == ValueType.NULLFUNCREF:
+        return False
+    given = FuncInstLayout.from_address(address).type_id
+    return bool(_defined_matches(ctypes.addressof(BINDING.store), given, type >> INDEX_SHIFT))
+
+
+_defined_matches = BINDING.python_function(
+    "store_defined_matches", ctypes.c_uint32, Address, ctypes.c_uint32, ctypes.c_uint32
+)
 _func_of = BINDING.python_function("cpython_func_of", ctypes.py_object, Address, Address)
 
 
@@ -234,7 +251,7 @@ def from_reference(owner: "Owner | None", type: int, handle: int) -> object:
     """The Python object that a handle of the owner refers to."""
     if handle == 0:
         return None
-    if type == ValueType.EXTERNREF:
+    if type & KIND not in _FUNCTION_KINDS:
         return _group(owner).externs[handle]
     functions = BINDING.store.functions
     size = ctypes.sizeof(ctypes.c_void_p)

@@ -42,6 +42,8 @@ class Table:
         """A table to pass to instances, filled with `init`. Raises ValueError, MemoryError."""
         if not type.element.is_reference:
             raise ValueError(f"a table cannot hold {type.element}")
+        if init is None and not getattr(type.element, "nullable", True):
+            raise TypeError(f"a table of {type.element} needs an initial value")
         if not 0 <= type.minimum <= (2**32 - 1 if type.maximum is None else type.maximum) < 2**32:
             raise ValueError(f"{type}: sizes are 0 to 2**32 - 1, minimum before maximum")
         layout = table_type_layout(type)

@@ -6,23 +6,28 @@ Calls convert natively; this is for globals, tables, raw bits and error messages
 import operator
 import struct
 
-from wasmote.types import ValType
+from wasmote.types import RefType, ValType
 
-_INTEGERS = {ValType.I32: 32, ValType.I64: 64}
-_FLOATS = {ValType.F32: struct.Struct("<f"), ValType.F64: struct.Struct("<d")}
-#: Bytes of a value; references are handles.
-SIZES = {
+_INTEGERS: dict[ValType | RefType, int] = {ValType.I32: 32, ValType.I64: 64}
+_FLOATS: dict[ValType | RefType, struct.Struct] = {
+    ValType.F32: struct.Struct("<f"),
+    ValType.F64: struct.Struct("<d"),
+}
+_SIZES: dict[ValType | RefType, int] = {
     ValType.I32: 4,
     ValType.I64: 8,
     ValType.F32: 4,
     ValType.F64: 8,
     ValType.V128: 16,
-    ValType.FUNCREF: 4,
-    ValType.EXTERNREF: 4,
 }
 
 
-def to_bytes(type: ValType, value: object) -> bytes:
+def size_of(type: ValType | RefType) -> int:
+    """Bytes of a value; references are handles."""
+    return _SIZES.get(type, 4)
+
+
+def to_bytes(type: ValType | RefType, value: object) -> bytes:
     """A number or vector as bytes. Raises TypeError or OverflowError."""
     try:
         if type in _INTEGERS:
@@ -40,14 +45,14 @@ def to_bytes(type: ValType, value: object) -> bytes:
     raise complaint(type, value)
 
 
-def _to_float(type: ValType, number: float) -> bytes:
+def _to_float(type: ValType | RefType, number: float) -> bytes:
     try:
         return _FLOATS[type].pack(number)
     except OverflowError:  # beyond the range of f32, which rounds to infinity
         return _FLOATS[type].pack(float("inf") if number > 0 else float("-inf"))
 
 
-def from_bytes(type: ValType, raw: bytes) -> object:
+def from_bytes(type: ValType | RefType, raw: bytes) -> object:
     """The number or vector that `to_bytes` made."""
     if type in _INTEGERS:
         return int.from_bytes(raw, "little", signed=True)
@@ -56,7 +61,7 @@ def from_bytes(type: ValType, raw: bytes) -> object:
     return raw
 
 
-def complaint(type: ValType, value: object) -> Exception:
+def complaint(type: ValType | RefType, value: object) -> Exception:
     """The exception, to be prefixed with what the value was for, for one that does not fit `type`.
 
     Raises what the value's own conversion method raises.

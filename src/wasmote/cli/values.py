@@ -12,7 +12,7 @@ import re
 
 from wasmote.cli.report import CallError
 from wasmote.floats import float_text
-from wasmote.types import FuncType, ValType
+from wasmote.types import FuncType, RefType, ValType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from wasmote import Func, Instance
 
 _INTEGER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|[0-9]+)")
-_WIDTHS = {ValType.I32: 32, ValType.I64: 64, ValType.F32: 32, ValType.F64: 64}
+_WIDTHS: dict[ValType | RefType, int] = {
+    ValType.I32: 32,
+    ValType.I64: 64,
+    ValType.F32: 32,
+    ValType.F64: 64,
+}
 #: What `iwasm` prints of a float of either type.
 _IWASM_DIGITS = 7
 #: `iwasm` reads every integer as a C `unsigned long`.
@@ -45,7 +50,7 @@ def read_arguments(
     return arguments
 
 
-def _read(kind: ValType, word: str, instance: "Instance", exact: bool) -> object:
+def _read(kind: ValType | RefType, word: str, instance: "Instance", exact: bool) -> object:
     if kind in (ValType.F32, ValType.F64):
         return _read_float(kind, word, exact)
     if kind is ValType.V128:
@@ -83,7 +88,7 @@ def _read_integer(word: str, width: int, exact: bool) -> int:
 _MAX_DIGITS = 4000  # Python refuses to convert more than 4300
 
 
-def _read_float(kind: ValType, word: str, exact: bool) -> int:
+def _read_float(kind: ValType | RefType, word: str, exact: bool) -> int:
     """The bits of a float: decimal, hexadecimal, inf, nan, nan:0x200000 (the payload)."""
     from wasmote.script.literals import FLOATS, float_bits
     from wasmote.script.sexpr import MalformedError
@@ -116,13 +121,15 @@ def _index(function: "Func") -> int:
     return int(FuncInstLayout.from_address(function._address).index)
 
 
-def show_results(types: tuple[ValType, ...], values: "tuple[Any, ...]", *, exact: bool) -> str:
+def show_results(
+    types: tuple[ValType | RefType, ...], values: "tuple[Any, ...]", *, exact: bool
+) -> str:
     """All results of a call in a line; empty if there are none."""
     pairs = zip(types, values, strict=True)
     return ",".join(_show(kind, value, exact) for kind, value in pairs)
 
 
-def _show(kind: ValType, value: "Any", exact: bool) -> str:
+def _show(kind: ValType | RefType, value: "Any", exact: bool) -> str:
     match kind:
         case ValType.I32 | ValType.I64:
             return f"{value:#x}:{kind}"
@@ -137,13 +144,13 @@ def _show(kind: ValType, value: "Any", exact: bool) -> str:
     return f"{value:#x}:ref.extern" if isinstance(value, int) else "ref.extern"
 
 
-def results_as_json(types: tuple[ValType, ...], values: "tuple[Any, ...]") -> "list[Any]":
+def results_as_json(types: tuple[ValType | RefType, ...], values: "tuple[Any, ...]") -> "list[Any]":
     """Results for `--json`: type and value; integers signed, NaN and infinities as text."""
     pairs = zip(types, values, strict=True)
     return [{"type": str(kind), "value": _json_value(kind, value)} for kind, value in pairs]
 
 
-def _json_value(kind: ValType, value: "Any") -> object:
+def _json_value(kind: ValType | RefType, value: "Any") -> object:
     match kind:
         case ValType.I32 | ValType.I64:
             half = 1 << (_WIDTHS[kind] - 1)

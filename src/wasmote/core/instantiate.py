@@ -27,7 +27,7 @@ from wasmote.core.structs import (
     Store,
     Table,
 )
-from wasmote.core.table import elem_drop, table_create, table_init, table_release
+from wasmote.core.table import elem_drop, table_create, table_fill, table_init, table_release
 from wasmote.nativepy import (
     const,
     fill,
@@ -69,7 +69,7 @@ def instance_create(
     """
     out[0] = None
     fill(error, 0, sizeof(Error))
-    error.status = check_imports(module, imports, error)
+    error.status = check_imports(store, module, imports, error)
     if error.status != 0:
         return error.status
     instance = allocate_instance(store, module)
@@ -127,9 +127,11 @@ def failed(error: ptr[Error], status: u32, kind: u32, index: u32) -> u32:
 
 
 @native
-def check_imports(module: ptr[Module], imports: ptr[ptr[u8]], error: ptr[Error]) -> u32:
+def check_imports(
+    store: ptr[Store], module: ptr[Module], imports: ptr[ptr[u8]], error: ptr[Error]
+) -> u32:
     for i in range(module.import_count):
-        mismatch = match_import(module, module.imports + i, imports[i])
+        mismatch = match_import(store, module, module.imports + i, imports[i])
         if mismatch != Mismatch.NONE:
             return failed(error, TrapCode.UNLINKED_IMPORT, mismatch, i)
     return 0
@@ -196,6 +198,8 @@ def fill_instance(instance: ptr[Instance], imports: ptr[ptr[u8]], error: ptr[Err
         status = create_storage(instance, error)
     if status == 0:
         status = init_globals(instance, error)
+    if status == 0:
+        status = init_tables(instance, error)
     return status
 
 
@@ -253,6 +257,22 @@ def init_globals(instance: ptr[Instance], error: ptr[Error]) -> u32:
         status = const_value(instance, type.init, variable.value)
         if status != 0:
             return failed(error, status, ExternKind.GLOBAL, i)
+    return 0
+
+
+@native
+def init_tables(instance: ptr[Instance], error: ptr[Error]) -> u32:
+    """Evaluate the initial values of the tables that have one."""
+    module = instance.module
+    value = stack(u32, 4)
+    for i in range(module.imported_tables, module.table_count):
+        if module.tables[i].init.code is not None:
+            table = instance.tables[i]
+            status = const_value(instance, module.tables[i].init, value)
+            if status == 0:
+                status = table_fill(table, 0, value[0], u64(table.size))
+            if status != 0:
+                return failed(error, status, ExternKind.TABLE, i)
     return 0
 
 

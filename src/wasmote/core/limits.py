@@ -29,6 +29,8 @@ class Limits:
     locals: int = 50_000
     #: Parameters of one type, and as many results.
     params: int = 1_000
+    #: Fields of one structure.
+    fields: int = 10_000
     #: Open blocks within one function.
     nesting: int = 100_000
     #: Values on the operand stack within one function.

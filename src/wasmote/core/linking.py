@@ -12,9 +12,11 @@ from wasmote.core.structs import (
     Memory,
     MemoryType,
     Module,
+    Store,
     Table,
     TableType,
 )
+from wasmote.core.type_store import store_defined_matches, store_matches
 from wasmote.nativepy import inline, native, ptr, u8, u32, u64
 
 
@@ -71,8 +73,11 @@ def match_memory(memory: ptr[Memory], wanted: ptr[MemoryType]) -> u32:
 
 
 @native
-def match_global(given: ptr[Global], wanted: ptr[GlobalType]) -> u32:
-    if given.content != wanted.content:
+def match_global(store: ptr[Store], given: ptr[Global], wanted: ptr[GlobalType]) -> u32:
+    """A global that can be written must have the very same type."""
+    if given.content != wanted.content and (
+        wanted.mutable != 0 or not store_matches(store, given.content, wanted.content)
+    ):
         return Mismatch.CONTENT_TYPE
     if (given.mutable != 0) != (wanted.mutable != 0):
         return Mismatch.MUTABILITY
@@ -80,7 +85,9 @@ def match_global(given: ptr[Global], wanted: ptr[GlobalType]) -> u32:
 
 
 @native
-def match_import(module: ptr[Module], wanted: ptr[Import], given: ptr[u8]) -> u32:
+def match_import(
+    store: ptr[Store], module: ptr[Module], wanted: ptr[Import], given: ptr[u8]
+) -> u32:
     """Compare one import, whose value `given` is of the right kind, with its type. A `Mismatch`."""
     index = wanted.index
     if given is None:
@@ -90,7 +97,7 @@ def match_import(module: ptr[Module], wanted: ptr[Import], given: ptr[u8]) -> u3
     match wanted.kind:
         case ExternKind.FUNCTION:
             type = module.types + module.functions[index].type
-            if ptr[FuncInst](given).type_id != type.id:
+            if not store_defined_matches(store, ptr[FuncInst](given).type_id, type.id):
                 return Mismatch.FUNCTION_TYPE
             return Mismatch.NONE
         case ExternKind.TABLE:
@@ -98,4 +105,4 @@ def match_import(module: ptr[Module], wanted: ptr[Import], given: ptr[u8]) -> u3
         case ExternKind.MEMORY:
             return match_memory(ptr[Memory](given), module.memories + index)
         case _:
-            return match_global(ptr[Global](given), module.globals + index)
+            return match_global(store, ptr[Global](given), module.globals + index)

@@ -45,6 +45,7 @@ class ControlFrame:
     base: u32  # operands below this height belong to outer blocks
     opcode: u32  # block, loop, if, else; a function counts as a block
     unreachable: u32  # the rest of the block cannot be reached: operands appear as needed
+    set_count: u32  # of the loader, when the block began
 
 
 @struct
@@ -82,6 +83,13 @@ class Loader:
     runs: ptr[LocalRun]
     run_capacity: u32
     run_count: u32
+    # Locals that had to be set before they are read, and were: in this order; see validate.locals.
+    sets: ptr[u32]
+    set_capacity: u32
+    set_count: u32
+    late_sets: ptr[u8]  # bit set of those that are not in the array
+    late_capacity: u32  # bytes
+    visible_types: u32  # that may be named: all, or those up to the current recursive group's end
 
 
 @native(cold=True)
@@ -141,6 +149,12 @@ def loader_open(loader: ptr[Loader], m: ptr[Module]) -> boolean:
     loader.expanded = 0
     loader.local_count = 0
     loader.run_count = 0
+    loader.sets = None
+    loader.set_capacity = 0
+    loader.set_count = 0
+    loader.late_sets = None
+    loader.late_capacity = 0
+    loader.visible_types = 0
     loader.operand_capacity = FIRST_OPERANDS
     loader.frame_capacity = FIRST_FRAMES
     loader.run_capacity = FIRST_RUNS
@@ -166,6 +180,8 @@ def loader_close(loader: ptr[Loader]) -> void:
     release(ptr[u8](loader.frames))
     release(ptr[u8](loader.runs))
     release(ptr[u8](loader.locals))
+    release(ptr[u8](loader.sets))
+    release(loader.late_sets)
 
 
 @native

@@ -1,6 +1,7 @@
 """Texts for load errors, on the host; they begin as the specification's test suite has them."""
 
 from wasmote.core.status import Status, ValueType
+from wasmote.core.value_types import BOTTOM, INDEX_SHIFT, NON_NULL, Typed
 from wasmote.errors import DecodeError, LimitError, ModuleError, ValidationError
 from wasmote.isa import INSTRUCTIONS, Feature
 
@@ -65,6 +66,12 @@ _TEXTS: dict[Status, str] = {
     Status.MINIMUM_ABOVE_MAXIMUM: "size minimum must not be greater than maximum: {0} > {1}",
     Status.MEMORY_SIZE: "memory size must be at most 65536 pages (4GiB), found {0}",
     Status.TABLE_SIZE: "table size must be at most 2**32 - 1, found {0}",
+    Status.UNINITIALIZED_LOCAL: "uninitialized local {0}: its type has no default value",
+    Status.UNKNOWN_FIELD: "unknown field {0}",
+    Status.IMMUTABLE_FIELD: "immutable field: type {0} does not let it be written",
+    Status.NOT_DEFAULTABLE: "type is not defaultable: type {0} needs initial values",
+    Status.CAST_FLAGS: "malformed cast flags {0:#04x}",
+    Status.SUPERTYPE: "sub type {0} does not match super type {1}",
     Status.OFFSET_RANGE: "offset out of range: {0} in a memory of 32-bit addresses",
     Status.LANE_INDEX: "invalid lane index {0}: there are {1} lanes",
     Status.OUT_OF_MEMORY: "out of memory while loading the module",
@@ -87,6 +94,7 @@ _LIMITS: dict[Status, tuple[str, str]] = {
     Status.LIMIT_OPERANDS: ("operands on the stack", "operands"),
     Status.LIMIT_BR_TABLE: ("labels in a br_table", "br_table"),
     Status.LIMIT_NAME_SIZE: ("bytes in a name", "name_size"),
+    Status.LIMIT_FIELDS: ("fields of a structure", "fields"),
 }
 
 #: Starts of files that are taken for a module by mistake.
@@ -134,6 +142,8 @@ def describe(status: int, detail: int = 0, detail2: int = 0) -> str:
         return f"too large: the module has {detail} bytes, the limit is {detail2}"
     if status is Status.LIMIT_CUSTOM_SECTIONS:
         return f"too many custom sections: {detail}, the limit is {detail2}"
+    if status is Status.LIMIT_SUBTYPING:
+        return f"too many supertypes: a type has {detail}, the limit is {detail2}"
     if status in _LIMITS:
         what, field = _LIMITS[status]
         return f"too many {what}: {detail}, the limit is {detail2} (Limits.{field})"
@@ -191,7 +201,11 @@ def _type(number: int, nothing: str = "an operand") -> str:
     if not number:
         return nothing
     names = {t.value: t.name.lower() for t in ValueType}
-    return names.get(number, f"type {number:#x}")
+    kind, never_null = number & 0xFF, bool(number & NON_NULL)
+    if kind in tuple(Typed):
+        return f"(ref {'' if never_null else 'null '}{number >> INDEX_SHIFT})"
+    name = names.get(kind, "a reference")
+    return f"(ref {name.removesuffix('ref')})" if never_null and kind != BOTTOM else name
 
 
 def _instruction(opcode: int) -> str:

@@ -24,6 +24,13 @@ class TrapCode(IntEnum):
     HOST_EXCEPTION = 14
     #: A function of the module could not be translated (too large for the engine).
     UNTRANSLATABLE = 15
+    NULL_REFERENCE = 16
+    NULL_FUNCTION_REFERENCE = 17
+    NULL_STRUCTURE_REFERENCE = 18
+    NULL_ARRAY_REFERENCE = 19
+    NULL_I31_REFERENCE = 20
+    CAST_FAILURE = 21
+    ARRAY_OUT_OF_BOUNDS = 22
 
 
 class ExternKind(IntEnum):
@@ -42,15 +49,32 @@ class SegmentMode(IntEnum):
 
 
 class ValueType(IntEnum):
-    """Value types as the core holds them (u32; the byte of the binary format)."""
+    """Value types as the core holds them (u32; the byte of the binary format).
+
+    References to defined types and those that are never null: see `core.value_types`.
+    """
 
     I32 = 0x7F
     I64 = 0x7E
     F32 = 0x7D
     F64 = 0x7C
     V128 = 0x7B
+    # Of fields only.
+    I8 = 0x78
+    I16 = 0x77
+    # Nullable references to the abstract heap types.
+    NULLEXNREF = 0x74
+    NULLFUNCREF = 0x73
+    NULLEXTERNREF = 0x72
+    NULLREF = 0x71
     FUNCREF = 0x70
     EXTERNREF = 0x6F
+    ANYREF = 0x6E
+    EQREF = 0x6D
+    I31REF = 0x6C
+    STRUCTREF = 0x6B
+    ARRAYREF = 0x6A
+    EXNREF = 0x69
 
 
 class Status(IntEnum):
@@ -91,6 +115,7 @@ class Status(IntEnum):
     END_EXPECTED = 28
     FUNCTION_SIZE = 29
     ELSE_WITHOUT_IF = 30
+    CAST_FLAGS = 31
     # Invalid: well formed, but breaks a rule of validation.
     TYPE_MISMATCH = 100
     UNKNOWN_TYPE = 101
@@ -115,6 +140,11 @@ class Status(IntEnum):
     UNSUPPORTED_FEATURE = 120
     TABLE_SIZE = 121
     LANE_INDEX = 122
+    SUPERTYPE = 123
+    UNINITIALIZED_LOCAL = 124
+    UNKNOWN_FIELD = 125
+    IMMUTABLE_FIELD = 126
+    NOT_DEFAULTABLE = 127
     # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
     LIMIT_BINARY_SIZE = 200
     LIMIT_TYPES = 201
@@ -133,4 +163,6 @@ class Status(IntEnum):
     LIMIT_BR_TABLE = 214
     LIMIT_NAME_SIZE = 215
     LIMIT_CUSTOM_SECTIONS = 216
+    LIMIT_SUBTYPING = 217
+    LIMIT_FIELDS = 218
     OUT_OF_MEMORY = 299

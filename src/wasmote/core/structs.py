@@ -1,9 +1,10 @@
 """The data structures of the core: what a module, an instance and a running thread are made of.
 
-Everything here is plain memory that the embedder's allocator supplied; the host mirrors these layouts
-to ctypes (`nativepy.mirror`) and reads them, so nothing is typed twice. Names follow the specification
-(Execution, Runtime Structure). Value types are u32: the low byte is the type's byte in the binary
-format, the upper bits are free for the heap types of later proposals.
+Everything here is plain memory that the embedder's allocator supplied; the host mirrors these
+layouts to ctypes (`nativepy.mirror`) and reads them, so nothing is typed twice. Names follow the
+specification (Execution, Runtime Structure). Value types are u32, as `core.value_types` has them.
+The defined types in them are indices into `Module.types` while a module is loaded, and ids
+(`core.type_store`) from `store_add_types` on.
 """
 
 from wasmote.nativepy import array, fn, i32, ptr, struct, u8, u16, u32, u64, usize, void
@@ -51,6 +52,7 @@ class Limits:
     function_size: u32  # bytes of one body
     locals: u32  # locals of one function, parameters included
     params: u32  # parameters or results of one type
+    fields: u32  # of one structure
     nesting: u32  # open blocks within one function
     operands: u32  # values on the operand stack within one function
     br_table: u32  # labels of one br_table
@@ -79,14 +81,27 @@ class Name:
 
 @struct
 class FuncType:
-    """Parameter types, then result types, in one array."""
+    """A defined type. A function's: parameter types, then result types, in one array.
+
+    A structure's or array's: the types of the fields (an array has one), then their byte offsets.
+    All zero but for `types` and the counts, it is a final function type without a supertype.
+    """
 
     types: ptr[u32]
-    param_count: u32
+    param_count: u32  # structures and arrays: fields
     result_count: u32
     param_cells: u32  # 32-bit cells: i64 and f64 take 2, v128 takes 4
     result_cells: u32
-    id: u32  # equal for equal types in all modules of the process (core.store)
+    id: u32  # equal for equal types in all modules of the process (core.type_store)
+    form: u32  # core.value_types.Form
+    extensible: u32  # other types may name it as their supertype
+    supertype: u32  # index + 1; 0: none
+    depth: u32  # supertypes above it
+    size: u32  # bytes: of a structure's fields, of an array's element
+    same: u32  # index of the module's first type that is equal
+    group_size: u32  # of the recursive group that starts here; 0 within a group
+    chain: u32  # while loading: index + 1 of another group with a similar hash
+    references: array[u32, 2]  # the value types (ref null $this) and (ref $this)
 
 
 @struct
@@ -102,11 +117,20 @@ class Function:
 
 
 @struct
+class ConstExpr:
+    """A constant expression, kept as its bytes in the binary (validated, up to and including `end`)."""
+
+    code: ptr[u8]
+    size: u32
+
+
+@struct
 class TableType:
     element: u32
     minimum: u64
     maximum: u64  # NO_MAXIMUM
     flags: u32  # bit 0 has maximum, bit 1 shared, bit 2 64-bit (the limits byte)
+    init: ConstExpr  # the elements' initial value; no code: null
 
 
 @struct
@@ -115,14 +139,6 @@ class MemoryType:
     maximum: u64
     flags: u32
     page_shift: u32  # 16
-
-
-@struct
-class ConstExpr:
-    """A constant expression, kept as its bytes in the binary (validated, up to and including `end`)."""
-
-    code: ptr[u8]
-    size: u32
 
 
 @struct
@@ -309,9 +325,10 @@ class Store:
     function_capacity: u32
     free_function: u32  # first free handle (the list runs through the entries), 0: none
     function_count: u32
-    types: ptr[ptr[u8]]  # canonical function types, see core.store
+    types: ptr[ptr[u8]]  # canonical types, see core.type_store
     type_capacity: u32
     type_count: u32
+    retired_types: ptr[u8]  # former blocks of them
 
 
 @struct

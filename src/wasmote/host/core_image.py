@@ -25,6 +25,7 @@ MODULES = (
     "wasmote.core.decode.module",
     "wasmote.core.decode.names",
     "wasmote.core.store",
+    "wasmote.core.type_store",
     "wasmote.core.memory",
     "wasmote.core.table",
     "wasmote.core.function",

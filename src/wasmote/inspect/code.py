@@ -7,7 +7,7 @@ from typing import Any
 
 from wasmote.inspect.reader import Reader
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
-from wasmote.types import ValType
+from wasmote.types import RefType, ValType
 
 _PREFIXES = frozenset(opcode >> 16 for opcode in INSTRUCTIONS) - {0}
 _EMPTY_BLOCK = -0x40
@@ -47,16 +47,15 @@ def instruction(reader: Reader) -> Decoded:
     return Decoded(offset, definition, immediates)
 
 
-def _block_type(reader: Reader) -> ValType | int | None:
+def _block_type(reader: Reader) -> ValType | RefType | int | None:
+    start = reader.pos
     number = reader.signed(33)
     if number == _EMPTY_BLOCK:
         return None
     if number >= 0:
         return number
-    try:
-        return ValType(number & 0x7F)
-    except ValueError:
-        raise reader.fail("malformed block type") from None
+    reader.pos = start
+    return reader.value_type()
 
 
 def _labels(reader: Reader) -> tuple[int, ...]:
@@ -67,6 +66,7 @@ _INDICES = (
     Immediate.LABEL,
     Immediate.FUNCTION,
     Immediate.TYPE,
+    Immediate.TYPE_INDEX,
     Immediate.TABLE,
     Immediate.LOCAL,
     Immediate.GLOBAL,
@@ -85,7 +85,7 @@ _READERS: dict[Immediate, Callable[[Reader], Any]] = {
     Immediate.V128: lambda reader: int.from_bytes(reader.bytes(16), "little"),
     Immediate.LANE: Reader.byte,
     Immediate.LANES: lambda reader: tuple(reader.bytes(16)),
-    Immediate.REF_TYPE: Reader.value_type,
+    Immediate.REF_TYPE: Reader.heap_type,
     Immediate.VALUE_TYPES: Reader.value_types,
     **dict.fromkeys(_INDICES, Reader.u32),
 }

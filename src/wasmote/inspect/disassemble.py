@@ -14,7 +14,7 @@ from wasmote.inspect.code import Decoded, instructions
 from wasmote.inspect.model import Function, ModuleInfo
 from wasmote.inspect.reader import Reader
 from wasmote.isa import Immediate
-from wasmote.types import ValType
+from wasmote.types import RefType, ValType
 
 _OPENING = ("block", "loop", "if", "else")
 _CLOSING = ("else", "end")
@@ -55,12 +55,12 @@ def disassemble(info: ModuleInfo, function: Function) -> Iterator[Line]:
             depth += 1
 
 
-def local_types(info: ModuleInfo, function: Function) -> list[tuple[int, ValType]]:
+def local_types(info: ModuleInfo, function: Function) -> list[tuple[int, ValType | RefType]]:
     """The declared locals of a function: how many, and of which type."""
     return declarations(Reader(info.binary, function.offset, function.offset + function.size))
 
 
-def declarations(reader: Reader) -> list[tuple[int, ValType]]:
+def declarations(reader: Reader) -> list[tuple[int, ValType | RefType]]:
     """Read the locals that a body starts with."""
     return [(reader.u32(), reader.value_type()) for _ in range(reader.count())]
 
@@ -128,7 +128,7 @@ def _name(name: str) -> str:
 def _block_type(scope: Scope, value: ValType | int | None) -> str:
     if value is None:
         return ""
-    return f"(result {value})" if isinstance(value, ValType) else _signature(scope, value)
+    return f"(result {value})" if not isinstance(value, int) else _signature(scope, value)
 
 
 def _signature(scope: Scope, index: int) -> str:
@@ -148,7 +148,8 @@ def _list(scope: Scope, value: tuple[object, ...]) -> str:
 
 
 def _reference(scope: Scope, value: ValType) -> str:
-    return str(value).removesuffix("ref")
+    heap = getattr(value, "heap", None)
+    return str(value).removesuffix("ref") if heap is None else str(heap)
 
 
 def _f32(scope: Scope, bits: int) -> str:

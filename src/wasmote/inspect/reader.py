@@ -1,10 +1,19 @@
 """Reads the elements of the binary format (spec: Binary Format, Values)."""
 
 from wasmote.errors import DecodeError
-from wasmote.types import FuncType, GlobalType, MemoryType, TableType, ValType
+from wasmote.types import (
+    FuncType,
+    GlobalType,
+    MemoryType,
+    RefType,
+    TableType,
+    ValType,
+    value_type,
+)
 
 _HAS_MAXIMUM = 0x01
 _FUNC_TYPE = 0x60
+_REF_NULL, _REF = 0x63, 0x64
 
 
 class Reader:
@@ -89,15 +98,30 @@ class Reader:
         except UnicodeDecodeError:
             raise self.fail("malformed UTF-8 encoding") from None
 
-    def value_type(self) -> ValType:
+    def value_type(self) -> ValType | RefType:
         """A value type."""
         byte = self.byte()
+        if byte in (_REF_NULL, _REF):
+            return self.heap_type(byte == _REF_NULL)
         try:
-            return ValType(byte)
-        except ValueError:
+            return value_type(byte)
+        except KeyError:
             raise self.fail(f"malformed value type {byte:#04x}") from None
 
-    def value_types(self) -> tuple[ValType, ...]:
+    def heap_type(self, nullable: bool = True) -> ValType | RefType:
+        """The reference type for the heap type that follows."""
+        number = self.signed(33)
+        if number >= 0:
+            return RefType(number, nullable, "func")
+        try:
+            found = value_type(number & 0x7F)
+        except KeyError:
+            raise self.fail(f"malformed heap type {number & 0x7F:#04x}") from None
+        if not found.is_reference:
+            raise self.fail(f"malformed heap type {number & 0x7F:#04x}")
+        return found if nullable else RefType(str(found).removesuffix("ref"), False)
+
+    def value_types(self) -> tuple[ValType | RefType, ...]:
         """A vector of value types."""
         return tuple([self.value_type() for _ in range(self.count())])
 

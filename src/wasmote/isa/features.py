@@ -51,6 +51,8 @@ _SUPPORTED = (
     Feature.EXTENDED_CONST,
     Feature.SIMD,
     Feature.RELAXED_SIMD,
+    Feature.FUNCTION_REFERENCES,
+    Feature.GC,
 )
 
 #: Bits of the features that this version implements.

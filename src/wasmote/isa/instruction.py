@@ -22,6 +22,7 @@ class Immediate(Enum):
     LABEL_TABLE = auto()  # vector of u32, then the default label
     FUNCTION = auto()  # u32
     TYPE = auto()  # u32
+    TYPE_INDEX = auto()  # u32: a type that is its index in the text format too
     TABLE = auto()  # u32
     LOCAL = auto()  # u32
     GLOBAL = auto()  # u32
@@ -36,7 +37,7 @@ class Immediate(Enum):
     V128 = auto()  # 16 bytes
     LANE = auto()  # 1 byte
     LANES = auto()  # 16 lane numbers
-    REF_TYPE = auto()  # a reference type
+    REF_TYPE = auto()  # s33: the heap type of a nullable reference, abstract or a type index
     VALUE_TYPES = auto()  # vector of value types
 
 

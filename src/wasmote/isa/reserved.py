@@ -15,15 +15,10 @@ RESERVED_OPCODES: dict[int, Feature] = {
     0x0A: Feature.EXCEPTIONS,  # throw_ref
     0x12: Feature.TAIL_CALLS,  # return_call
     0x13: Feature.TAIL_CALLS,  # return_call_indirect
-    0x14: Feature.FUNCTION_REFERENCES,  # call_ref
-    0x15: Feature.FUNCTION_REFERENCES,  # return_call_ref
     0x18: Feature.LEGACY_EXCEPTIONS,  # delegate
     0x19: Feature.LEGACY_EXCEPTIONS,  # catch_all
     0x1F: Feature.EXCEPTIONS,  # try_table
     0xD3: Feature.GC,  # ref.eq
-    0xD4: Feature.FUNCTION_REFERENCES,  # ref.as_non_null
-    0xD5: Feature.FUNCTION_REFERENCES,  # br_on_null
-    0xD6: Feature.FUNCTION_REFERENCES,  # br_on_non_null
     0xE0: Feature.STACK_SWITCHING,  # cont.new
     0xE1: Feature.STACK_SWITCHING,  # cont.bind
     0xE2: Feature.STACK_SWITCHING,  # suspend

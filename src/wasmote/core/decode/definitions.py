@@ -2,11 +2,13 @@
 
 from wasmote.core.decode.imports import check_second_memory, check_second_table, read_type_index
 from wasmote.core.decode.types import read_global_type, read_memory_type, read_table_type
-from wasmote.core.loader import Loader, extend_array, unsupported
-from wasmote.core.reader import fail, failed, read_count, read_u32
+from wasmote.core.loader import Loader, extend_array, has_feature, unsupported
+from wasmote.core.reader import fail, failed, read_byte, read_count, read_u32
 from wasmote.core.status import Status
 from wasmote.core.structs import Function, GlobalType, MemoryType, TableType
 from wasmote.core.validate.constant import decode_constant
+from wasmote.core.validate.operands import NO_INSTRUCTION, NOTHING, mismatch_at
+from wasmote.core.value_types import is_defaultable
 from wasmote.isa.features import Feature
 from wasmote.nativepy import native, ptr, sizeof, u8, u64, void
 
@@ -41,9 +43,29 @@ def decode_table_section(loader: ptr[Loader]) -> void:
             loader.reader.pos != loader.reader.end
             and loader.reader.pos[0] == TABLE_WITH_INITIALIZER
         ):
-            unsupported(loader, loader.reader.pos, Feature.FUNCTION_REFERENCES.bit)
-        read_table_type(loader, m.tables + m.table_count)
+            table_with_initializer(loader, m.tables + m.table_count)
+        else:
+            at = loader.reader.pos
+            read_table_type(loader, m.tables + m.table_count)
+            element = m.tables[m.table_count].element
+            if not is_defaultable(element) and not failed(loader.reader):
+                mismatch_at(loader, at, NO_INSTRUCTION, element, NOTHING)
         m.table_count += 1
+
+
+@native
+def table_with_initializer(loader: ptr[Loader], t: ptr[TableType]) -> void:
+    """All elements start as the value of a constant expression."""
+    r = loader.reader
+    at = r.pos
+    if not has_feature(loader, Feature.FUNCTION_REFERENCES):
+        unsupported(loader, at, Feature.FUNCTION_REFERENCES.bit)
+    read_byte(r)
+    reserved = read_byte(r)
+    if reserved != 0 and not failed(r):
+        fail(r, at + 1, Status.REFERENCE_TYPE, u64(reserved), 0)
+    read_table_type(loader, t)
+    decode_constant(loader, t.element, t.init)
 
 
 @native

@@ -5,6 +5,7 @@ from wasmote.core.loader import Loader, allocate_array, append_room, has_feature
 from wasmote.core.reader import fail, failed, read_byte, read_count, read_name, read_u32
 from wasmote.core.status import ExternKind, Status
 from wasmote.core.structs import Function, GlobalType, Import, MemoryType, TableType
+from wasmote.core.value_types import Form
 from wasmote.isa.features import Feature
 from wasmote.nativepy import native, ptr, sizeof, u8, u32, u64, void
 
@@ -58,6 +59,8 @@ def read_type_index(loader: ptr[Loader]) -> u32:
     at = loader.reader.pos
     index = read_u32(loader.reader)
     if index >= loader.module.type_count and not failed(loader.reader):
+        fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
+    elif not failed(loader.reader) and loader.module.types[index].form != Form.FUNCTION:
         fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
     return index
 

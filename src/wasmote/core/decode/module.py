@@ -4,6 +4,7 @@ from enum import IntEnum
 
 from wasmote.core.arena import arena_free
 from wasmote.core.decode.code import decode_code_section
+from wasmote.core.decode.defined import decode_type_section
 from wasmote.core.decode.definitions import (
     decode_function_section,
     decode_global_section,
@@ -18,7 +19,6 @@ from wasmote.core.decode.segments import (
     decode_data_section,
     decode_element_section,
 )
-from wasmote.core.decode.types import decode_type_section
 from wasmote.core.loader import Loader, append_room, loader_close, loader_open, unsupported
 from wasmote.core.reader import (
     fail,

@@ -14,6 +14,7 @@ from wasmote.core.status import SegmentMode, Status, ValueType
 from wasmote.core.structs import NONE, ConstExpr, DataSegment, ElementSegment
 from wasmote.core.validate.constant import declare_function, decode_constant
 from wasmote.core.validate.operands import NO_INSTRUCTION, mismatch_at
+from wasmote.core.value_types import NON_NULL, matches
 from wasmote.isa.features import Feature
 from wasmote.nativepy import native, ptr, sizeof, stack, u32, u64, usize, void
 
@@ -53,8 +54,8 @@ def decode_element_segment(loader: ptr[Loader], segment: ptr[ElementSegment]) ->
             segment.mode = SegmentMode.DECLARATIVE
     else:
         decode_table_and_offset(loader, segment, flags)
-    segment.type = ValueType.FUNCREF
     segment.functions = u32(flags & EXPRESSIONS == 0)
+    segment.type = ValueType.FUNCREF | (NON_NULL if segment.functions != 0 else u32(0))
     type_at = loader.reader.pos
     if flags & (NOT_ACTIVE | EXPLICIT) != 0:
         read_item_type(loader, segment)
@@ -62,7 +63,7 @@ def decode_element_segment(loader: ptr[Loader], segment: ptr[ElementSegment]) ->
         return
     if segment.mode == SegmentMode.ACTIVE:
         element = loader.module.tables[segment.table].element
-        if segment.type != element:
+        if not matches(loader.module, segment.type, element):
             mismatch_at(loader, type_at, NO_INSTRUCTION, element, segment.type)
     decode_items(loader, segment)
 

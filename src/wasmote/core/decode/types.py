@@ -1,23 +1,17 @@
-"""Decodes types: value types, function types, and the types of tables, memories and globals."""
+"""Decodes types: value types, and the types of tables, memories and globals."""
 
-from wasmote.core.loader import Loader, allocate_array, has_feature, unsupported
-from wasmote.core.reader import fail, failed, read_byte, read_count, read_unsigned
+from wasmote.core.loader import Loader, has_feature, unsupported
+from wasmote.core.reader import fail, failed, read_byte, read_signed, read_unsigned
 from wasmote.core.status import Status, ValueType
-from wasmote.core.structs import NO_MAXIMUM, FuncType, GlobalType, MemoryType, TableType
+from wasmote.core.structs import NO_MAXIMUM, GlobalType, MemoryType, TableType
+from wasmote.core.value_types import NON_NULL, cells_of, is_reference, reference_to
 from wasmote.isa.features import Feature
-from wasmote.nativepy import (
-    boolean,
-    inline,
-    native,
-    ptr,
-    sizeof,
-    u8,
-    u32,
-    u64,
-    void,
-)
+from wasmote.nativepy import native, ptr, u8, u32, u64, void
 
-FUNCTION_FORM = 0x60
+__all__ = ["cells_of", "is_reference"]
+
+REF_NULL = 0x63
+REF = 0x64
 PAGE_SHIFT = 16
 MAXIMUM_PAGES = 65536
 MAXIMUM_ELEMENTS = 0xFFFF_FFFF
@@ -41,20 +35,65 @@ def value_type(loader: ptr[Loader], at: ptr[u8], byte: u32, status: u32) -> u32:
             if not has_feature(loader, Feature.REFERENCE_TYPES):
                 unsupported(loader, at, Feature.REFERENCE_TYPES.bit)
             return byte
-        case 0x63 | 0x64:  # (ref null …), (ref …)
-            unsupported(loader, at, Feature.FUNCTION_REFERENCES.bit)
-        case 0x69 | 0x74:  # exnref, nullexnref
-            unsupported(loader, at, Feature.EXCEPTIONS.bit)
-        case 0x6A | 0x6B | 0x6C | 0x6D | 0x6E | 0x71 | 0x72 | 0x73:  # array, struct, i31 … none
-            unsupported(loader, at, Feature.GC.bit)
+        case 0x63:
+            return read_heap_type(loader)
+        case 0x64:
+            return read_heap_type(loader) | NON_NULL
+        case ValueType.EXNREF | ValueType.NULLEXNREF:
+            if not has_feature(loader, Feature.EXCEPTIONS):
+                unsupported(loader, at, Feature.EXCEPTIONS.bit)
+            return byte
+        case (
+            ValueType.ARRAYREF
+            | ValueType.STRUCTREF
+            | ValueType.I31REF
+            | ValueType.EQREF
+            | ValueType.ANYREF
+            | ValueType.NULLREF
+            | ValueType.NULLEXTERNREF
+            | ValueType.NULLFUNCREF
+        ):
+            if not has_feature(loader, Feature.GC):
+                unsupported(loader, at, Feature.GC.bit)
+            return byte
         case _:
             fail(loader.reader, at, status, u64(byte), 0)
     return byte
 
 
-@inline
-def is_reference(t: u32) -> boolean:
-    return t == ValueType.FUNCREF or t == ValueType.EXTERNREF
+@native
+def read_heap_type(loader: ptr[Loader]) -> u32:
+    """The nullable reference to the heap type that follows: an abstract one's byte, or an index."""
+    r = loader.reader
+    at = r.pos
+    if r.pos != r.end and r.pos[0] >= 0x40 and r.pos[0] < 0x80:
+        r.pos = r.pos + 1
+        found = value_type(loader, at, u32(at[0]), Status.REFERENCE_TYPE)
+        if not is_reference(found) or u32(at[0]) == REF_NULL or u32(at[0]) == REF:
+            fail(r, at, Status.REFERENCE_TYPE, u64(at[0]), 0)
+        return found & 0xFF
+    index = read_signed(r, 33)
+    if failed(r):
+        return ValueType.FUNCREF
+    if index < 0:
+        fail(r, at, Status.REFERENCE_TYPE, u64(at[0]), 0)
+        return ValueType.FUNCREF
+    if not has_feature(loader, Feature.FUNCTION_REFERENCES):
+        unsupported(loader, at, Feature.FUNCTION_REFERENCES.bit)
+    return typed_reference(loader, at, u64(index))
+
+
+@native
+def typed_reference(loader: ptr[Loader], at: ptr[u8], index: u64) -> u32:
+    """The nullable reference to the type of that index. Within its own recursive group, the kind is
+    set once the group is complete."""
+    m = loader.module
+    if index >= u64(loader.visible_types):
+        fail(loader.reader, at, Status.UNKNOWN_TYPE, index, 0)
+        return ValueType.FUNCREF
+    if index >= u64(m.type_count):
+        return reference_to(0, u32(index))
+    return m.types[u32(index)].references[0]
 
 
 @native
@@ -78,80 +117,6 @@ def read_reference_type(loader: ptr[Loader]) -> u32:
     if not is_reference(found):
         fail(loader.reader, at, Status.REFERENCE_TYPE, u64(byte), 0)
     return found
-
-
-@inline
-def cells_of(t: u32) -> u32:
-    """32-bit cells that a value of this type takes."""
-    if t == ValueType.I64 or t == ValueType.F64:
-        return 2
-    if t == ValueType.V128:
-        return 4
-    return 1
-
-
-@native
-def decode_type_section(loader: ptr[Loader]) -> void:
-    m = loader.module
-    count = read_count(loader.reader, 0, m.limits.types, Status.LIMIT_TYPES)
-    m.types = ptr[FuncType](allocate_array(loader, count, sizeof(FuncType)))
-    while m.type_count < count and not failed(loader.reader):
-        decode_func_type(loader, m.types + m.type_count)
-        m.type_count += 1
-
-
-@native
-def decode_func_type(loader: ptr[Loader], t: ptr[FuncType]) -> void:
-    at = loader.reader.pos
-    form = read_byte(loader.reader)
-    if form != FUNCTION_FORM:
-        if (form >= 0x4E and form <= 0x50) or form == 0x5E or form == 0x5F:
-            unsupported(loader, at, Feature.GC.bit)  # recursive types, subtypes, arrays, structures
-        elif form == 0x5D:
-            unsupported(loader, at, Feature.STACK_SWITCHING.bit)
-        elif form >= 0x80:  # the form is a signed integer of 7 bits
-            fail(loader.reader, at, Status.INTEGER_TOO_LONG, 0, 0)
-        else:
-            fail(loader.reader, at, Status.TYPE_FORM, u64(form), 0)
-        return
-    limit = loader.module.limits.params
-    params = loader.reader.pos
-    t.param_count = read_count(loader.reader, 0, limit, Status.LIMIT_PARAMS)
-    skip_types(loader, t.param_count)
-    results = loader.reader.pos
-    t.result_count = read_count(loader.reader, 0, limit, Status.LIMIT_PARAMS)
-    if t.result_count > 1 and not has_feature(loader, Feature.MULTI_VALUE):
-        unsupported(loader, results, Feature.MULTI_VALUE.bit)
-    if failed(loader.reader):
-        return
-    t.types = ptr[u32](allocate_array(loader, t.param_count + t.result_count, sizeof(u32)))
-    loader.reader.pos = params if t.types is not None else loader.reader.end
-    read_unsigned(loader.reader, 32)
-    t.param_cells = fill_types(loader, t.types, t.param_count)
-    read_unsigned(loader.reader, 32)
-    t.result_cells = fill_types(loader, t.types + t.param_count, t.result_count)
-
-
-@native
-def skip_types(loader: ptr[Loader], count: u32) -> void:
-    """Check `count` value types."""
-    for _ in range(count):
-        read_value_type(loader)
-        if failed(loader.reader):
-            return
-
-
-@native
-def fill_types(loader: ptr[Loader], types: ptr[u32], count: u32) -> u32:
-    """Read `count` value types to `types`; returns their cells."""
-    cells = u32(0)
-    for i in range(count):
-        t = read_value_type(loader)
-        if failed(loader.reader):
-            return 0
-        types[i] = t
-        cells += cells_of(t)
-    return cells
 
 
 @native

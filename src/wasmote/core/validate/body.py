@@ -5,7 +5,7 @@ is a call with the state saved before and taken back after.
 """
 
 from wasmote.core.loader import Loader
-from wasmote.core.reader import fail, failed, read_signed, read_unsigned
+from wasmote.core.reader import fail, failed, read_signed
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import Function
 from wasmote.core.validate.constant import illegal
@@ -22,7 +22,7 @@ from wasmote.core.validate.instructions import (
     other_instruction,
     select,
 )
-from wasmote.core.validate.locals import declare_locals, local_type
+from wasmote.core.validate.locals import declare_locals, get_local, set_local
 from wasmote.core.validate.misc import memory_argument
 from wasmote.core.validate.operands import (
     Cursor,
@@ -34,6 +34,7 @@ from wasmote.core.validate.operands import (
     save,
 )
 from wasmote.core.validate.tables import ALIGNMENT, FEATURE, KIND, SIGNATURE, Kind
+from wasmote.core.value_types import UNSET
 from wasmote.nativepy import (
     boolean,
     const,
@@ -89,18 +90,21 @@ def skip_fixed(loader: ptr[Loader], c: ptr[Cursor], size: const) -> boolean:
 
 
 @inline
-def read_local(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> u32:
+def read_local(loader: ptr[Loader], c: ptr[Cursor], opcode: u32, access: const) -> u32:
     """The type of the local whose index follows; 0 on failure."""
-    if likely(c.pos != loader.reader.end and c.pos[0] < 0x80 and u32(c.pos[0]) < loader.expanded):
+    if likely(
+        c.pos != loader.reader.end
+        and c.pos[0] < 0x80
+        and u32(c.pos[0]) < loader.expanded
+        and loader.locals[c.pos[0]] < UNSET
+    ):
         t = loader.locals[c.pos[0]]
         c.pos = c.pos + 1
         return t
     save(loader, c, opcode)
-    index = u32(read_unsigned(loader.reader, 32))
+    t = access(loader)
     c.pos = loader.reader.pos
-    if failed(loader.reader):
-        return 0
-    return local_type(loader, index)
+    return t
 
 
 @inline
@@ -136,15 +140,15 @@ def validate_body(loader: ptr[Loader]) -> boolean:
         c.pos = c.pos + 1
         match KIND[opcode]:
             case Kind.LOCAL_GET:
-                t = read_local(loader, c, opcode)
+                t = read_local(loader, c, opcode, get_local)
                 if t == 0 or not fast_push(loader, c, opcode, t):
                     return False
             case Kind.LOCAL_SET:
-                t = read_local(loader, c, opcode)
+                t = read_local(loader, c, opcode, set_local)
                 if t == 0 or not fast_pop(loader, c, opcode, t):
                     return False
             case Kind.LOCAL_TEE:
-                t = read_local(loader, c, opcode)
+                t = read_local(loader, c, opcode, set_local)
                 if (
                     t == 0
                     or not fast_pop(loader, c, opcode, t)

@@ -4,11 +4,11 @@ Besides constants: `global.get` of an immutable global that is already defined, 
 `add`, `sub` and `mul` (extended constant expressions).
 """
 
-from wasmote.core.decode.types import read_reference_type
+from wasmote.core.decode.types import read_heap_type
 from wasmote.core.loader import Loader, allocate_array, fail_here, has_feature, unsupported
 from wasmote.core.reader import fail, failed, read_signed, read_u32, skip_bytes
 from wasmote.core.status import Status, ValueType
-from wasmote.core.structs import ConstExpr
+from wasmote.core.structs import ConstExpr, Module
 from wasmote.core.validate.operands import NOTHING, apply_signature, mismatch, pop, push
 from wasmote.core.validate.tables import FEATURE, KIND, NO_FEATURE, SIGNATURE, Kind
 from wasmote.isa import by_name
@@ -98,7 +98,7 @@ def constant_instruction(loader: ptr[Loader]) -> boolean:
         case Opcode.GLOBAL_GET:
             return constant_global(loader)
         case Opcode.REF_NULL:
-            return push(loader, read_reference_type(loader)) and not failed(r)
+            return push(loader, read_heap_type(loader)) and not failed(r)
         case Opcode.REF_FUNC:
             return constant_function(loader)
         case Opcode.VECTOR:
@@ -127,7 +127,14 @@ def constant_function(loader: ptr[Loader]) -> boolean:
         return False
     if index >= loader.module.function_count:
         return fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
-    return declare_function(loader, index) and push(loader, ValueType.FUNCREF)
+    t = function_reference(loader.module, index)
+    return declare_function(loader, index) and push(loader, t)
+
+
+@native
+def function_reference(m: ptr[Module], index: u32) -> u32:
+    """The type of a reference to a function."""
+    return m.types[m.functions[index].type].references[1]
 
 
 @native

@@ -15,6 +15,7 @@ from wasmote.core.loader import (
 from wasmote.core.reader import fail, failed, read_signed, read_u32
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import FuncType
+from wasmote.core.validate.locals import unset_locals
 from wasmote.core.validate.operands import (
     NOTHING,
     innermost,
@@ -24,6 +25,7 @@ from wasmote.core.validate.operands import (
     push_types,
 )
 from wasmote.core.validate.tables import BYTES_AS_TYPES
+from wasmote.core.value_types import KIND, NON_NULL, Form, index_of, is_typed, matches
 from wasmote.isa import by_name
 from wasmote.isa.features import Feature
 from wasmote.nativepy import (
@@ -77,6 +79,7 @@ def open_frame(loader: ptr[Loader], opcode: u32) -> ptr[ControlFrame]:
     loader.deepest = larger(loader.deepest, loader.frame_count)
     frame.opcode = opcode
     frame.base = loader.height
+    frame.set_count = loader.set_count
     frame.unreachable = 0
     loader.base = loader.height
     return frame
@@ -95,7 +98,7 @@ def read_block_type(loader: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
     if r.pos != r.end and r.pos[0] > EMPTY_BLOCK and r.pos[0] < 0x80:
         r.pos = r.pos + 1
         result = value_type(loader, at, u32(at[0]), Status.VALUE_TYPE)
-        frame.results = addr(BYTES_AS_TYPES[result])
+        frame.results = type_as_list(loader, result)
         frame.result_count = 1
         return not failed(r)
     index = read_signed(r, 33)
@@ -108,11 +111,21 @@ def read_block_type(loader: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
     if not has_feature(loader, Feature.MULTI_VALUE):
         return unsupported(loader, at, Feature.MULTI_VALUE.bit)
     t = loader.module.types + u32(index)
+    if t.form != Form.FUNCTION:
+        return fail(r, at, Status.UNKNOWN_TYPE, u64(index), 0)
     frame.params = t.types
     frame.param_count = t.param_count
     frame.results = t.types + t.param_count
     frame.result_count = t.result_count
     return True
+
+
+@native
+def type_as_list(loader: ptr[Loader], t: u32) -> ptr[u32]:
+    """An array, good as long as the module is, of that one type."""
+    if is_typed(t):
+        return addr(loader.module.types[index_of(t)].references) + ((t & NON_NULL) >> 8)
+    return addr(BYTES_AS_TYPES[t & (KIND | NON_NULL)])
 
 
 @native
@@ -154,6 +167,7 @@ def begin_else(loader: ptr[Loader]) -> boolean:
         return False
     frame.opcode = ELSE
     frame.unreachable = 0
+    unset_locals(loader, frame.set_count)
     return push_types(loader, frame.params, frame.param_count)
 
 
@@ -164,6 +178,7 @@ def end_block(loader: ptr[Loader]) -> boolean:
         return False
     if frame.opcode == IF and not if_may_lack_else(loader, frame):
         return False
+    unset_locals(loader, frame.set_count)
     loader.frame_count -= 1
     if loader.frame_count == 0:
         return True
@@ -177,7 +192,7 @@ def if_may_lack_else(loader: ptr[Loader], frame: ptr[ControlFrame]) -> boolean:
     if frame.param_count != frame.result_count:
         return fail_here(loader, Status.TYPE_MISMATCH, u64(loader.opcode), ARITY_MISMATCH)
     for i in range(frame.param_count):
-        if frame.params[i] != frame.results[i]:
+        if not matches(loader.module, frame.params[i], frame.results[i]):
             return mismatch(loader, frame.results[i], frame.params[i])
     return True
 
@@ -275,8 +290,9 @@ def check_label(loader: ptr[Loader], frame: ptr[ControlFrame], arity: u32) -> bo
                 return True
             return mismatch(loader, types[arity - 1 - i], NOTHING)
         found = loader.operands[loader.height - 1 - i]
-        if found != types[arity - 1 - i] and found != UNKNOWN:
-            return mismatch(loader, types[arity - 1 - i], found)
+        wanted = types[arity - 1 - i]
+        if found != wanted and found != UNKNOWN and not matches(loader.module, found, wanted):
+            return mismatch(loader, wanted, found)
     return True
 
 

@@ -1,6 +1,6 @@
 """The instructions that are not in the loop of `body.py`."""
 
-from wasmote.core.decode.types import is_reference, read_reference_type, read_value_type
+from wasmote.core.decode.types import is_reference, read_heap_type, read_value_type
 from wasmote.core.loader import (
     UNKNOWN,
     Loader,
@@ -9,8 +9,8 @@ from wasmote.core.loader import (
 )
 from wasmote.core.reader import fail, failed, read_u32
 from wasmote.core.status import Status, ValueType
-from wasmote.core.structs import FuncType, GlobalType
-from wasmote.core.validate.constant import is_declared
+from wasmote.core.structs import GlobalType
+from wasmote.core.validate.constant import function_reference, is_declared
 from wasmote.core.validate.control import (
     begin_block,
     begin_else,
@@ -25,16 +25,17 @@ from wasmote.core.validate.operands import (
     mismatch,
     pop,
     pop_any,
-    pop_types,
+    pop_reference,
     push,
-    push_types,
 )
+from wasmote.core.validate.references import call_type, reference_instruction
 from wasmote.core.validate.tables import (
     FEATURE,
     NO_FEATURE,
     SIGNATURE,
 )
 from wasmote.core.validate.vector import vector_instruction
+from wasmote.core.value_types import Form, matches
 from wasmote.isa import by_name
 from wasmote.isa.instruction import PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import (
@@ -69,6 +70,11 @@ class Opcode:
     REF_NULL = by_name("ref.null").opcode
     REF_IS_NULL = by_name("ref.is_null").opcode
     REF_FUNC = by_name("ref.func").opcode
+    CALL_REF = by_name("call_ref").opcode
+    RETURN_CALL_REF = by_name("return_call_ref").opcode
+    REF_AS_NON_NULL = by_name("ref.as_non_null").opcode
+    BR_ON_NULL = by_name("br_on_null").opcode
+    BR_ON_NON_NULL = by_name("br_on_non_null").opcode
     MISC = PREFIX_MISC >> 16
     VECTOR = PREFIX_SIMD >> 16
 
@@ -110,11 +116,19 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
         case Opcode.MEMORY_SIZE | Opcode.MEMORY_GROW:
             return read_memory(loader) and apply_signature(loader, SIGNATURE[opcode])
         case Opcode.REF_NULL:
-            return push(loader, read_reference_type(loader)) and not failed(loader.reader)
+            return push(loader, read_heap_type(loader)) and not failed(loader.reader)
         case Opcode.REF_IS_NULL:
             return reference_is_null(loader)
         case Opcode.REF_FUNC:
             return reference_function(loader)
+        case (
+            Opcode.CALL_REF
+            | Opcode.RETURN_CALL_REF
+            | Opcode.REF_AS_NON_NULL
+            | Opcode.BR_ON_NULL
+            | Opcode.BR_ON_NON_NULL
+        ):
+            return reference_instruction(loader, opcode)
         case Opcode.MISC:
             return misc_instruction(loader)
         case Opcode.VECTOR:
@@ -124,14 +138,6 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
 
 
 # -- calls and variables ---------------------------------------------------------------------------
-
-
-@native
-def call_type(loader: ptr[Loader], t: ptr[FuncType]) -> boolean:
-    """The effect of calling a function of that type."""
-    if not pop_types(loader, t.types, t.param_count):
-        return False
-    return push_types(loader, t.types + t.param_count, t.result_count)
 
 
 @native
@@ -154,7 +160,9 @@ def call_indirect(loader: ptr[Loader]) -> boolean:
         return False
     if index >= loader.module.type_count:
         return fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
-    if t.element != ValueType.FUNCREF:
+    if loader.module.types[index].form != Form.FUNCTION:
+        return fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
+    if not matches(loader.module, t.element, ValueType.FUNCREF):
         return mismatch(loader, ValueType.FUNCREF, t.element)
     return pop(loader, ValueType.I32) and call_type(loader, loader.module.types + index)
 
@@ -193,7 +201,7 @@ def global_set(loader: ptr[Loader]) -> boolean:
 @inline
 def is_number(t: u32) -> boolean:
     """Numbers and vectors: what `select` takes without an annotation."""
-    return t >= ValueType.V128 or t == UNKNOWN
+    return not is_reference(t)
 
 
 @native
@@ -228,12 +236,8 @@ def select_typed(loader: ptr[Loader]) -> boolean:
 
 @native
 def reference_is_null(loader: ptr[Loader]) -> boolean:
-    t = pop_any(loader)
-    if failed(loader.reader):
-        return False
-    if t != UNKNOWN and not is_reference(t):
-        return mismatch(loader, ValueType.FUNCREF, t)
-    return push(loader, ValueType.I32)
+    pop_reference(loader)
+    return not failed(loader.reader) and push(loader, ValueType.I32)
 
 
 @native
@@ -245,4 +249,4 @@ def reference_function(loader: ptr[Loader]) -> boolean:
         return fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
     if not is_declared(loader, index):
         return fail_here(loader, Status.UNDECLARED_REFERENCE, u64(index), 0)
-    return push(loader, ValueType.FUNCREF)
+    return push(loader, function_reference(loader.module, index))

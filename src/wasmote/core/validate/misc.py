@@ -13,6 +13,7 @@ from wasmote.core.validate.tables import (
     MISC_FEATURE,
     MISC_SIGNATURE,
 )
+from wasmote.core.value_types import matches
 from wasmote.isa import by_name
 from wasmote.isa.features import Feature
 from wasmote.isa.instruction import PREFIX_MISC
@@ -175,7 +176,7 @@ def validate_table_init(loader: ptr[Loader]) -> boolean:
     if t is None or not check_element_index(loader, index):
         return False
     element = loader.module.elements[index].type
-    return element == t.element or mismatch(loader, t.element, element)
+    return matches(loader.module, element, t.element) or mismatch(loader, t.element, element)
 
 
 @native
@@ -190,7 +191,8 @@ def validate_table_copy(loader: ptr[Loader]) -> boolean:
     source = read_table(loader)
     if to is None or source is None:
         return False
-    return to.element == source.element or mismatch(loader, to.element, source.element)
+    fine = matches(loader.module, source.element, to.element)
+    return fine or mismatch(loader, to.element, source.element)
 
 
 @native

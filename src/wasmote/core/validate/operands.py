@@ -15,7 +15,8 @@ from wasmote.core.loader import (
     out_of_memory,
 )
 from wasmote.core.reader import fail
-from wasmote.core.status import Status
+from wasmote.core.status import Status, ValueType
+from wasmote.core.value_types import BOTTOM, NON_NULL, is_reference, matches
 from wasmote.nativepy import (
     boolean,
     inline,
@@ -120,7 +121,7 @@ def pop(loader: ptr[Loader], expected: u32) -> boolean:
         return mismatch(loader, expected, NOTHING)
     loader.height -= 1
     found = loader.operands[loader.height]
-    if found != expected and found != UNKNOWN:
+    if found != expected and found != UNKNOWN and not matches(loader.module, found, expected):
         return mismatch(loader, expected, found)
     return True
 
@@ -134,6 +135,17 @@ def pop_any(loader: ptr[Loader]) -> u32:
         return UNKNOWN
     loader.height -= 1
     return loader.operands[loader.height]
+
+
+@native
+def pop_reference(loader: ptr[Loader]) -> u32:
+    """Take a reference off the stack; returns its type (an error leaves the reader failed)."""
+    found = pop_any(loader)
+    if found == UNKNOWN:
+        return BOTTOM | NON_NULL
+    if not is_reference(found):
+        mismatch(loader, ValueType.FUNCREF, found)
+    return found
 
 
 @native

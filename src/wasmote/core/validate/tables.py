@@ -112,5 +112,5 @@ MISC_FEATURE = constants(
 )
 MISC_DEFINED = constants(u8, [int(i is not None) for i in _MISC])
 
-#: Addresses of single value types: what a block's one result points to.
-BYTES_AS_TYPES = constants(u32, list(range(256)))
+#: Addresses of single value types (a byte, and NON_NULL): what a block's one result points to.
+BYTES_AS_TYPES = constants(u32, list(range(512)))

@@ -6,6 +6,7 @@ and (externref) any object.
 """
 
 from wasmote.core.status import ValueType
+from wasmote.core.value_types import is_defaultable, is_function_reference
 from wasmote.host.cpython.objects import func_of
 from wasmote.host.cpython.structs import Activation, Object, OwnerObject, Python
 from wasmote.nativepy import (
@@ -139,7 +140,7 @@ def reference_to(
 ) -> boolean:
     cells[0] = 0
     if value == python.none:
-        return True
+        return is_defaultable(type)
     keeper = python.none if owner is None else ptr[Object](owner)
     kind = python.PyLong_FromLongLong(i64(type))
     address = python.PyLong_FromLongLong(i64(usize(cells)))
@@ -188,7 +189,7 @@ def reference_from(
 ) -> ptr[Object]:
     if handle == 0:
         return borrow(python, None)
-    if type == ValueType.FUNCREF:
+    if is_function_reference(type):
         return func_of(python, python.store.functions[handle])
     keeper = python.none if owner is None else ptr[Object](owner)
     kind = python.PyLong_FromLongLong(i64(type))

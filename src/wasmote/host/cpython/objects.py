@@ -11,15 +11,10 @@ from wasmote.core.decode.module import module_free
 from wasmote.core.instantiate import instance_destroy
 from wasmote.core.memory import memory_release
 from wasmote.core.status import ValueType
-from wasmote.core.store import (
-    store_add_function,
-    store_release_type,
-    store_remove_function,
-    store_remove_types,
-    store_type_id,
-)
+from wasmote.core.store import store_add_function, store_remove_function
 from wasmote.core.structs import FuncInst, Instance, Memory, Module, Table
 from wasmote.core.table import table_release
+from wasmote.core.type_store import store_release_type, store_remove_types, store_type_id
 from wasmote.host.cpython.structs import (
     Buffer,
     FuncObject,

@@ -8,13 +8,28 @@ from wasmote.core.function import instance_function
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst, Function, Instance
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init
-from wasmote.nativepy import inline, load, native, ptr, store, tail, trap_if, u8, u16, u32, u64, usize
+from wasmote.core.type_store import store_defined_matches
+from wasmote.nativepy import (
+    inline,
+    load,
+    native,
+    ptr,
+    store,
+    tail,
+    trap_if,
+    u8,
+    u16,
+    u32,
+    u64,
+    unlikely,
+    usize,
+)
 
 from .bulk import bulk
 from .frames import call_outside, translated
 from .registers import (
-    OPCODES,
     FLOATS,
+    OPCODES,
     PROLOGUE_UNITS,
     go,
     handler,
@@ -119,6 +134,14 @@ def translate_first(
     return go(pc, fp, mem, size, exec, inst, table, r, f)
 
 
+@inline
+def check_type(inst, target, wanted):
+    """The function must have the type of that id, or one below it."""
+    if unlikely(target.type_id != wanted):
+        fine = store_defined_matches(inst.store, target.type_id, wanted)
+        trap_if(not fine, TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
+
+
 def call_indirect(form: str) -> None:
     """[op, frame distance, table, type (2), index?]"""
     units = 5 + operand_units(form, u32)
@@ -135,8 +158,7 @@ def call_indirect(form: str) -> None:
         trap_if(handle == 0, TrapCode.UNINITIALIZED_ELEMENT)
         target = inst.store.functions[handle]
         module = inst.module
-        wanted = module.types[load(u32, pc + 3, align=2)].id
-        trap_if(target.type_id != wanted, TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
+        check_type(inst, target, module.types[load(u32, pc + 3, align=2)].id)
         if target.instance != inst:
             cells = ptr[u8](fp + pc[1])
             return tail(outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f)
@@ -150,6 +172,45 @@ def call_indirect(form: str) -> None:
 
 call_indirect("S")
 call_indirect("A")
+
+
+def call_ref(form: str) -> None:
+    """[op, frame distance, type (2), reference?]"""
+    units = 4 + operand_units(form, u32)
+
+    @handler(f"call_ref {form}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        handle = operand(form, u32, pc + 4, fp, r, f)
+        trap_if(handle == 0, TrapCode.NULL_FUNCTION_REFERENCE)
+        target = inst.store.functions[handle]
+        module = inst.module
+        check_type(inst, target, module.types[load(u32, pc + 2, align=2)].id)
+        if target.instance != inst:
+            cells = ptr[u8](fp + pc[1])
+            return tail(outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f)
+        function = module.functions + target.index
+        if function.code == 0:
+            return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
+        start = exec.code + function.code
+        back = code_offset(exec, pc + units)
+        return enter_function(start, back, u32(pc[1]), pc, fp, mem, size, exec, inst, table, r, f)
+
+
+call_ref("S")
+call_ref("A")
+
+
+@handler("ref.as_non_null")
+def as_non_null(
+    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+    table: ptr[usize], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """[op, reference]"""
+    trap_if(fp[pc[1]] == 0, TrapCode.NULL_REFERENCE)
+    return go(pc + 2, fp, mem, size, exec, inst, table, r, f)
 
 
 @handler("ref.func")

@@ -1,8 +1,21 @@
 """Branches, labels and the blocks they belong to."""
 
-from wasmote.core.status import TrapCode
+from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE
-from wasmote.nativepy import addr, boolean, constants, i16, i32, inline, load, native, ptr, store, u8, u16, u32
+from wasmote.nativepy import (
+    addr,
+    boolean,
+    constants,
+    i16,
+    i32,
+    inline,
+    load,
+    native,
+    ptr,
+    store,
+    u16,
+    u32,
+)
 
 from .bytecode import BRANCH, BRANCH_NOT, FAMILY, NEGATED, OPCODES, STEP, Family
 from .handlers_variables import KINDS
@@ -13,6 +26,7 @@ from .stack import (
     CELLS,
     CONSTANT,
     KIND,
+    SLOT,
     TEMPORARY,
     Control,
     Operand,
@@ -36,6 +50,8 @@ from .stack import (
 )
 
 BLOCK, LOOP, IF, ELSE = 2, 3, 4, 5
+#: First bytes of (ref null …) and (ref …), as signed numbers.
+REF_NULL, REF = -29, -28
 I32_EQZ, I32_NE, I64_EQZ = 0x45, 0x47, 0x50
 RETURN = constants(u16, [OPCODES[f"return {name} {form}"] for name, _ in KINDS for form in ("S", "A")])
 
@@ -69,6 +85,11 @@ def block_type(t: ptr[Translator], c: ptr[Control]):
         c.param_count = type.param_count
         c.results = type.types + type.param_count
         c.result_count = type.result_count
+    elif code == REF_NULL or code == REF:
+        skip_leb(addr(t.pc))
+        c.single = ValueType.FUNCREF  # all references are alike
+        c.results = addr(c.single)
+        c.result_count = 1
     elif code != -64:
         c.single = u32(code + 128)
         c.results = addr(c.single)
@@ -324,15 +345,20 @@ def form_units(row: u32, form: u32) -> u32:
 def branch_if(t: ptr[Translator], c: ptr[Control]):
     """br_if"""
     row = take_condition(t)
-    form = t.last_form
+    branch_when(t, c, row, t.last_form, True)
+
+
+@native
+def branch_when(t: ptr[Translator], c: ptr[Control], row: u32, form: u32, when: boolean):
+    """Branch if a taken condition is `when`."""
     count = arity(c)
     if count != 0:
         settle_top(t, count)
     if c != t.controls and in_place(t, c):
-        at = emit_condition(t, row, form, True, c.opcode == LOOP)
+        at = emit_condition(t, row, form, when, c.opcode == LOOP)
         write_distance(t, t.code + at + 1, at, c)
         return
-    at = emit_condition(t, row, form, False, False)
+    at = emit_condition(t, row, form, not when, False)
     saved_r = t.r_slot
     saved_f = t.f_slot
     branch_to(t, c)
@@ -341,6 +367,27 @@ def branch_if(t: ptr[Translator], c: ptr[Control]):
     t.last_at = NONE
     t.r_slot = saved_r
     t.f_slot = saved_f
+
+
+@native
+def branch_on_null(t: ptr[Translator], c: ptr[Control]):
+    """The reference is tested in its home, where it stays for the code after the branch."""
+    o = operand_at(t, 0)
+    type = o.type
+    settle(t, o)
+    pop(t)
+    t.held[0] = u16(o.home)
+    branch_when(t, c, PLAIN, SLOT, False)
+    push(t, TEMPORARY, type)
+
+
+@native
+def branch_on_non_null(t: ptr[Translator], c: ptr[Control]):
+    """The reference is the last of the branch's values."""
+    settle_top(t, arity(c))
+    t.held[0] = u16(operand_at(t, 0).home)
+    branch_when(t, c, PLAIN, SLOT, True)
+    pop(t)
 
 
 @native

@@ -58,6 +58,16 @@ def read_s32(at: ptr[ptr[u8]]) -> i32:
 
 
 @native
+def read_kind(at: ptr[ptr[u8]]) -> u32:
+    """The first byte of the value type at a cursor, which moves past all of it."""
+    byte = u32(at[0][0])
+    at[0] = at[0] + 1
+    if byte == 0x63 or byte == 0x64:  # (ref null …), (ref …)
+        skip_leb(at)
+    return byte
+
+
+@native
 def skip_leb(at: ptr[ptr[u8]]):
     p = at[0]
     while p[0] >= 0x80:

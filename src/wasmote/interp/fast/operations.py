@@ -2,12 +2,26 @@
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, FuncType
-from wasmote.nativepy import addr, boolean, constants, i32, i64, inline, native, ptr, store, u8, u16, u32, u64
+from wasmote.nativepy import (
+    addr,
+    boolean,
+    constants,
+    i32,
+    i64,
+    inline,
+    native,
+    ptr,
+    store,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 
 from .bytecode import BASE, COMMUTATIVE, FAMILY, NEGATED, OPCODES, RESULT, Family
 from .handlers_memory import ADDRESS_FORMS, address_units
 from .handlers_variables import KINDS
-from .leb import read_u32, read_u64
+from .leb import read_kind, read_u32, read_u64
 from .stack import (
     ACC,
     ACCUMULATOR,
@@ -26,8 +40,8 @@ from .stack import (
     finish,
     forget_accumulators,
     form_of,
-    keep_local,
     in_slot,
+    keep_local,
     operand_at,
     pop,
     push,
@@ -306,7 +320,7 @@ def drop(t: ptr[Translator]):
 
 @native
 def global_get(t: ptr[Translator], index: u32):
-    type = t.module.globals[index].content
+    type = t.module.globals[index].content & 0xFF
     release(t, type)
     at = t.at
     p = begin(t, u32(GLOBAL_GET[KIND[type]]))
@@ -335,7 +349,7 @@ def global_set(t: ptr[Translator], index: u32):
 def select(t: ptr[Translator], opcode: u32):
     if opcode == 0x1C:
         read_u32(addr(t.pc))
-        t.pc = t.pc + 1
+        read_kind(addr(t.pc))
     a = operand_at(t, 2)
     b = operand_at(t, 1)
     condition = operand_at(t, 0)
@@ -444,6 +458,42 @@ def call_indirect(t: ptr[Translator]):
         p[5] = u16(slot)
         finish(t, 6)
     push_results(t, type, False)
+
+
+# -- typed references ------------------------------------------------------------------------------
+
+
+@native
+def call_ref(t: ptr[Translator]):
+    index = read_u32(addr(t.pc))
+    type = t.module.types + index
+    o = operand_at(t, 0)
+    if o.where == CONSTANT:
+        settle(t, o)
+    form = form_of(t, o)
+    slot = o.slot
+    pop(t)
+    # The arguments below may still be anywhere, but not in the accumulator that holds the reference.
+    settle_arguments(t, type.param_count)
+    p = begin(t, u32(OPCODES["call_ref S"]) + form)
+    p[1] = u16(distance(t, type.param_count))
+    store(ptr[u32](p + 2), index, align=2)
+    if form == ACC:
+        finish(t, 4)
+    else:
+        p[4] = u16(slot)
+        finish(t, 5)
+    push_results(t, type, False)
+
+
+@native
+def as_non_null(t: ptr[Translator]):
+    """The reference stays where it is."""
+    o = operand_at(t, 0)
+    in_slot(t, o)
+    p = begin(t, OPCODES["ref.as_non_null"])
+    p[1] = u16(o.slot)
+    finish(t, 2)
 
 
 # -- references, tables, bulk operations -------------------------------------------------------------

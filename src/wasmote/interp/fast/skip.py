@@ -3,13 +3,13 @@
 from wasmote.isa import INSTRUCTIONS, Immediate
 from wasmote.nativepy import addr, constants, native, ptr, u8, u32
 
-from .leb import read_u32, skip_leb
+from .leb import read_kind, read_u32, skip_leb
 from .stack import Translator
 
 #: How an immediate is skipped: so many LEB128 numbers, then so many bytes; or one of the special ones.
-LABEL_TABLE, VALUE_TYPES, PREFIX = 253, 254, 255
+BLOCK_TYPE, LABEL_TABLE, VALUE_TYPES, PREFIX = 252, 253, 254, 255
 _LEB = {
-    Immediate.BLOCK_TYPE, Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TABLE, Immediate.LOCAL,
+    Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TYPE_INDEX, Immediate.TABLE, Immediate.LOCAL,
     Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT, Immediate.I32, Immediate.I64,
     Immediate.REF_TYPE,
 }  # fmt: skip
@@ -18,6 +18,8 @@ _BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE
 
 def _rule(immediates: tuple[Immediate, ...]) -> int:
     """LEB128 numbers in the upper four bits, bytes in the lower four and a bit."""
+    if Immediate.BLOCK_TYPE in immediates:
+        return BLOCK_TYPE
     if Immediate.LABEL_TABLE in immediates:
         return LABEL_TABLE
     if Immediate.VALUE_TYPES in immediates:
@@ -49,7 +51,13 @@ def skip_immediates(t: ptr[Translator], opcode: u32):
             skip_leb(addr(t.pc))
     elif rule == VALUE_TYPES:
         count = read_u32(addr(t.pc))
-        t.pc = t.pc + count
+        for i in range(u32(0), count):
+            read_kind(addr(t.pc))
+    elif rule == BLOCK_TYPE:
+        if t.pc[0] == 0x63 or t.pc[0] == 0x64:
+            read_kind(addr(t.pc))
+        else:
+            skip_leb(addr(t.pc))
     else:
         for i in range(u32(0), rule >> 5):
             skip_leb(addr(t.pc))

@@ -6,7 +6,22 @@ A value may still be a local, a constant, or only in an accumulator; it goes to 
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Function, Module
-from wasmote.nativepy import array, boolean, const, constants, inline, native, ptr, store, struct, u8, u16, u32, u64, usize
+from wasmote.nativepy import (
+    array,
+    boolean,
+    const,
+    constants,
+    inline,
+    native,
+    ptr,
+    store,
+    struct,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+)
 
 from .bytecode import OPCODES
 
@@ -169,6 +184,8 @@ def next_home(t):
 
 @native
 def push(t: ptr[Translator], where: u32, type: u32) -> ptr[Operand]:
+    """A new operand; of a reference's type only the kind matters."""
+    type = type & 0xFF
     home = next_home(t)
     o = t.operands + t.height
     t.height += 1
@@ -197,6 +214,7 @@ def push_constant(t: ptr[Translator], type: u32, value: u64):
 @native
 def push_result(t: ptr[Translator], type: u32, at: u32):
     """The result of the instruction at `at`, which left it in its accumulator (its units[1] is set here)."""
+    type = type & 0xFF
     o = push(t, ACCUMULATOR, type)
     t.code[at + 1] = u16(o.home)
     if IS_FLOAT[type] != 0:
@@ -257,7 +275,7 @@ def release_f(t: ptr[Translator]):
 @inline
 def release(t, type):
     """Make an accumulator free for a result of a type."""
-    if IS_FLOAT[type] != 0:
+    if IS_FLOAT[type & 0xFF] != 0:
         release_f(t)
     else:
         release_r(t)

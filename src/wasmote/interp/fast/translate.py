@@ -5,7 +5,7 @@ than 65535 cells.
 """
 
 from wasmote.core.status import TrapCode, ValueType
-from wasmote.core.structs import NONE, FuncType, Function, Module
+from wasmote.core.structs import NONE, Function, FuncType, Module
 from wasmote.nativepy import (
     addr,
     atomic_exchange,
@@ -26,6 +26,8 @@ from wasmote.nativepy import (
 from .bytecode import FAMILY, OPCODES, Family
 from .labels import (
     branch_if,
+    branch_on_non_null,
+    branch_on_null,
     branch_table,
     branch_to,
     emit_return,
@@ -37,11 +39,13 @@ from .labels import (
     start_if,
     target,
 )
-from .leb import read_s32, read_s64, read_u32
+from .leb import read_kind, read_s32, read_s64, read_u32, skip_leb
 from .operations import (
+    as_non_null,
     binary,
     call,
     call_indirect,
+    call_ref,
     drop,
     global_get,
     global_set,
@@ -59,7 +63,17 @@ from .operations import (
 )
 from .registers import HEADER_CELLS, PROLOGUE_UNITS
 from .skip import skip_immediates
-from .stack import CELLS, Control, Operand, Translator, begin, finish, make_room, push_constant, push_local
+from .stack import (
+    CELLS,
+    Control,
+    Operand,
+    Translator,
+    begin,
+    finish,
+    make_room,
+    push_constant,
+    push_local,
+)
 from .vectors import vector
 
 
@@ -147,7 +161,7 @@ def count_locals(t: ptr[Translator], type: ptr[FuncType]) -> u32:
     groups = read_u32(addr(t.pc))
     for i in range(u32(0), groups):
         total += read_u32(addr(t.pc))
-        t.pc = t.pc + 1
+        read_kind(addr(t.pc))
     t.pc = start
     return total
 
@@ -160,17 +174,16 @@ def place_locals(t: ptr[Translator], type: ptr[FuncType]) -> u32:
     for i in range(u32(0), type.param_count):
         t.types[n] = u8(type.types[i])
         t.slots[n] = slot
-        slot += u32(CELLS[type.types[i]])
+        slot += u32(CELLS[type.types[i] & 0xFF])
         n += 1
     t.param_cells = slot
     slot += HEADER_CELLS
     groups = read_u32(addr(t.pc))
     for i in range(u32(0), groups):
         count = read_u32(addr(t.pc))
-        kind = t.pc[0]
-        t.pc = t.pc + 1
+        kind = read_kind(addr(t.pc))
         for j in range(u32(0), count):
-            t.types[n] = kind
+            t.types[n] = u8(kind)
             t.slots[n] = slot
             slot += u32(CELLS[kind])
             n += 1
@@ -346,13 +359,20 @@ def references(t: ptr[Translator], opcode: u32):
         case 0x40:
             saved_result(t, OPCODES["memory.grow"], read_u32(addr(t.pc)), 1)
         case 0xD0:
-            kind = u32(t.pc[0])
-            t.pc = t.pc + 1
-            push_constant(t, kind, 0)
+            skip_leb(addr(t.pc))
+            push_constant(t, ValueType.FUNCREF, 0)  # of any heap type: all are alike
         case 0xD1:
             unary(t, 0x45)  # a handle is null when it is zero
         case 0xD2:
             ref_func(t, read_u32(addr(t.pc)))
+        case 0x14:
+            call_ref(t)
+        case 0xD4:
+            as_non_null(t)
+        case 0xD5:
+            branch_on_null(t, target(t, read_u32(addr(t.pc))))
+        case 0xD6:
+            branch_on_non_null(t, target(t, read_u32(addr(t.pc))))
         case 0xFC:
             misc(t)
         case 0xFD:
