@@ -38,7 +38,7 @@ def instruction(reader: Reader) -> Decoded:
     offset = reader.pos
     opcode = reader.byte()
     if opcode in _PREFIXES:
-        opcode = opcode << 16 | reader.u32()
+        opcode = opcode << 16 | min(reader.u32(), 0xFFFF)  # what is beyond belongs to no other prefix
     definition = INSTRUCTIONS.get(opcode)
     if definition is None:
         reader.pos = offset

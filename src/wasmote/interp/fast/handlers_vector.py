@@ -32,9 +32,10 @@ TERNARY_FORMS = ("SSS", "ASS", "SAS", "SSA")
 
 
 class Vector:
-    """How the translator treats a vector instruction (as `bytecode.Family`, which goes on from here)."""
+    """How the translator treats a vector instruction; goes on where `bytecode.Family` ends."""
 
-    BINARY, SHIFT, TERNARY, EXTRACT, REPLACE, SHUFFLE, LOAD_LANE, STORE_LANE, CONSTANT = range(6, 15)
+    BINARY, SHIFT, TERNARY, EXTRACT, REPLACE = range(6, 11)
+    SHUFFLE, LOAD_LANE, STORE_LANE, CONSTANT = range(11, 15)
 
 
 def vector_family(i: Instruction) -> int | None:
