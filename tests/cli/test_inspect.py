@@ -71,6 +71,9 @@ LINES = {
     Immediate.I64: ["-1", "-9223372036854775808", "9223372036854775807", "64"],
     Immediate.F32: ["0.1", "-0", "inf", "-nan:0x1", "nan", "1e-45", "3.4028235e+38"],
     Immediate.F64: ["0.1", "-inf", "nan:0x4000000000001", "5e-324", "1.7976931348623157e+308"],
+    Immediate.V128: ["i32x4 0 -1 0x80000000 7"],
+    Immediate.LANE: ["0", "1"],
+    Immediate.LANES: ["0 31 1 30 2 29 3 28 4 27 5 26 6 25 7 24"],
     Immediate.REF_TYPE: ["func", "extern"],
     Immediate.VALUE_TYPES: ["(result i32)", "(result funcref)"],
 }
@@ -156,6 +159,8 @@ def _lines_of_every_instruction() -> list[str]:
         if instruction.access:
             choices = ["", "offset=4294967295", "offset=1 align=1"]
             choices = choices[:2] if instruction.access == 1 else choices
+            if Immediate.LANE in instruction.immediates:
+                choices = [f"{choice} 1".strip() for choice in choices]
         if name == "call_indirect":
             choices = ["(param i32 i64) (result f32)"]
         if name in ("table.get", "table.size", "table.init"):

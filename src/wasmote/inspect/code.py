@@ -38,7 +38,8 @@ def instruction(reader: Reader) -> Decoded:
     offset = reader.pos
     opcode = reader.byte()
     if opcode in _PREFIXES:
-        opcode = opcode << 16 | min(reader.u32(), 0xFFFF)  # what is beyond belongs to no other prefix
+        # A number of more bits must not run over into another prefix.
+        opcode = opcode << 16 | min(reader.u32(), 0xFFFF)
     definition = INSTRUCTIONS.get(opcode)
     if definition is None:
         reader.pos = offset
