@@ -130,7 +130,7 @@ class Wasmtime:
     """The other side: the package `wasmtime` with the features that Wasmote has."""
 
     #: Instructions that one call may execute.
-    FUEL = 3_000_000
+    FUEL = 10_000_000
     _TRAPS: ClassVar[dict[str, str]] = {
         "STACK_OVERFLOW": "call stack exhausted",
         "MEMORY_OUT_OF_BOUNDS": "out of bounds memory access",

@@ -14,7 +14,7 @@ from wasmote.core.status import ValueType
 from wasmote.isa import Feature
 
 #: Calls and turns of loops that one call of an export may make.
-TICKS = (150,) * 20 + (20_000,)
+TICKS = (150,) * 20 + (60_000,)
 #: Host functions of the modules: name, parameters, results.
 HOST: tuple[tuple[str, Types, Types], ...] = (
     *((f"log-{kind.name.lower()}", (kind,), ()) for kind in LOGGED),
