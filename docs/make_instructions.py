@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
-from wasmote.isa import INSTRUCTIONS, Instruction
+from wasmote.isa import INSTRUCTIONS, SUPPORTED_FEATURES, Feature, Instruction
 from wasmote.types import ValType
 
 PAGE = Path(__file__).with_name("instructions.md")
@@ -13,6 +13,13 @@ HEAD = """# Instructions
 Generated from the definitions in `src/wasmote/isa/` by `python3 dev.py docs`. These are the {count}
 instructions that Wasmote decodes, validates and runs. Immediates are those of the binary format; a
 type is left out where it depends on the context.
+
+## Features
+
+By the names of their proposals (`mvp` is WebAssembly 1.0). Supported, and always on:
+{supported}.
+
+Not supported: {missing}.
 """
 
 
@@ -45,7 +52,9 @@ def page() -> str:
     """The whole page."""
     families = list(dict.fromkeys(x.family for x in INSTRUCTIONS.values()))
     ordered = sorted(INSTRUCTIONS.values(), key=lambda x: (families.index(x.family), x.opcode))
-    lines = [HEAD.format(count=len(INSTRUCTIONS))]
+    supported = ", ".join(each for each in Feature if each.mask & SUPPORTED_FEATURES)
+    missing = ", ".join(each for each in Feature if not each.mask & SUPPORTED_FEATURES)
+    lines = [HEAD.format(count=len(INSTRUCTIONS), supported=supported, missing=missing)]
     for family, members in groupby(ordered, key=lambda x: x.family):
         lines += [f"## {family.capitalize()}", ""]
         lines += ["| opcode | name | immediates | type | feature |", "|---|---|---|---|---|"]
