@@ -32,13 +32,15 @@ def _frames(address: int) -> tuple[Frame, ...]:
     """The backtrace of the last trap."""
     execution = ActivationLayout.from_address(address).exec
     found = execution.trace[: min(execution.trace_count, TRACE_FRAMES)]
-    return tuple(_frame(each.instance, each.function, each.code) for each in found)
+    return tuple(_frame(each) for each in found)
 
 
-def _frame(instance: int, function: int, code: int) -> Frame:
-    layout = InstanceLayout.from_address(instance)
+def _frame(captured: ctypes.Structure) -> Frame:
+    layout = InstanceLayout.from_address(captured.instance)
     module = owner_at(layout.host).links.module
-    offset = _byte_offset(layout.module, function, code)
+    function, offset = captured.function, captured.code
+    if captured.extended:
+        offset = _byte_offset(layout.module, function, offset)
     return Frame(function, module.function_name(function), offset, module.name)
 
 

@@ -30,8 +30,8 @@ _function = BINDING.python_function("instance_function", Address, Address, ctype
 _interrupt = BINDING.python_function(
     "cpython_interrupt", ctypes.c_uint32, Address, ctypes.py_object
 )
-#: The native function through which each engine is entered.
-_ENGINES = {"auto": "fast_call", "fast": "fast_call"}
+#: The native function by which each engine runs a function (`Instance.run` in `core.structs`).
+_ENGINES = {"auto": "fast_run", "fast": "fast_run"}
 _KINDS = {Func: ExternKind.FUNCTION, Table: ExternKind.TABLE, Memory: ExternKind.MEMORY}
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
 #: Bounds of `stack_size`.
@@ -99,9 +99,11 @@ class Instance:
         links = Links(self.module)
         owner = make_owner(address, "cpython_release_instance", links, self.module._owner)
         layout = owner_layout(owner)
-        layout.call = BINDING.image.symbol(_ENGINES[engine])
+        layout.call = BINDING.image.symbol("call_from_host")
         layout.pool = BINDING.pool(stack_size)
-        InstanceLayout.from_address(address).host = id(owner)
+        instance = InstanceLayout.from_address(address)
+        instance.run = BINDING.image.symbol(_ENGINES[engine])
+        instance.host = id(owner)
         _link(owner, self.module, given)
         if error.status != 0:  # what the segments have written so far stays
             raise Trap(TrapKind[TrapCode(error.status).name])

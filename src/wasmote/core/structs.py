@@ -313,6 +313,9 @@ class Instance:
     functions: ptr[ptr[FuncInst]]  # own function instances, made when first referenced (all index space)
     dropped_elements: ptr[u8]  # a byte a segment
     dropped_data: ptr[u8]
+    # The engine's: run one of the instance's functions, its arguments and results at the cells given;
+    # 0 or a trap code. Set by the embedder.
+    run: fn[[ptr["Exec"], ptr[FuncInst], ptr[u32]], u32]
     host: ptr[u8]  # the embedder's object
 
 
@@ -338,9 +341,11 @@ class Entry:
     outer: ptr["Entry"]
     base: ptr[u32]  # the first frame of this entry
     # Where control left WebAssembly for the host or another instance, for the backtrace.
-    pc: ptr[u16]
     fp: ptr[u32]
     instance: ptr[Instance]
+    code: u32  # within the call instruction, as `walk` takes it
+    # The engine's: adds the frames from `fp` out to `base` to the backtrace (exec, instance, base, fp, code).
+    walk: fn[[ptr["Exec"], ptr[Instance], ptr[u32], ptr[u32], u32], void]
 
 
 #: Innermost frames that a trap's backtrace keeps.
@@ -349,11 +354,12 @@ TRACE_FRAMES = 32
 
 @struct
 class TraceFrame:
-    """One frame of a backtrace, as captured at a trap; the engine turns `code` into a byte offset."""
+    """One frame of a backtrace, as captured at a trap."""
 
     instance: ptr[Instance]
     function: u32
-    code: u32
+    code: u32  # the instruction's offset in the module's binary,
+    extended: u32  # or, if this is not 0, in the fast interpreter's code; see `fast_byte_offset`
 
 
 @struct

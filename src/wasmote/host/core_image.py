@@ -30,6 +30,7 @@ MODULES = (
     "wasmote.core.table",
     "wasmote.core.function",
     "wasmote.core.instantiate",
+    "wasmote.interp.common.outside",
     "wasmote.interp.fast.entry",
 )
 HOST_MODULES = (

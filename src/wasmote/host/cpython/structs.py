@@ -29,7 +29,7 @@ class OwnerObject:
     python: ptr["Python"]
     resource: ptr[u8]
     release: fn[[ptr["OwnerObject"]], void]  # frees the resource
-    call: fn[[ptr[Exec], ptr[FuncInst], ptr[u32]], u32]  # instances: the engine's entry
+    call: fn[[ptr[Exec], ptr[FuncInst], ptr[u32]], u32]  # instances: `call_from_host`
     pool: ptr["Pool"]  # instances: where calls get their stacks
     links: ptr[Object]
     base: ptr[Object]

@@ -1,10 +1,10 @@
 """How the host runs WebAssembly functions, and what it may ask about their code."""
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, FuncInst, Module
+from wasmote.core.structs import Exec, Module
 from wasmote.nativepy import address_of, handler_offset, native, ptr, stack, u16, u32, usize, void
 
-from .frames import run_function
+from .frames import fast_run
 from .registers import HANDLERS
 from .stack import Translator
 from .translate import translate, translate_function
@@ -30,16 +30,6 @@ def fast_attach(exec: ptr[Exec], table: ptr[usize]) -> void:
     """Let a thread of execution use the fast interpreter."""
     exec.handlers = table
     exec.translate = address_of(translate_function)
-
-
-@native(export="fast_call")
-def fast_call(exec: ptr[Exec], f: ptr[FuncInst], args: ptr[u32]) -> u32:
-    """Call a WebAssembly function: arguments at `args`, on the value stack, are replaced by the results.
-
-    Returns a TrapCode; `exec.trace` then tells where. `args` must leave room for the larger of both.
-    """
-    exec.trap_pending = 0
-    return run_function(exec, f, args)
 
 
 @native(export="fast_translate_module")
@@ -74,5 +64,5 @@ def fast_byte_offset(module: ptr[Module], index: u32, code: u32) -> u32:
     return u32(usize(t.probed) - usize(module.binary))
 
 
-EXPORTS = (fast_handler_count, fast_init, fast_attach, fast_call, fast_translate_module, fast_byte_offset)
+EXPORTS = (fast_handler_count, fast_init, fast_attach, fast_run, fast_translate_module, fast_byte_offset)
 

@@ -9,6 +9,7 @@ from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst, Function, Instance
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init
 from wasmote.core.type_store import store_defined_matches
+from wasmote.interp.common.outside import call_outside
 from wasmote.nativepy import (
     inline,
     load,
@@ -26,7 +27,7 @@ from wasmote.nativepy import (
 )
 
 from .bulk import bulk
-from .frames import call_outside, translated
+from .frames import translated
 from .registers import (
     FLOATS,
     OPCODES,
@@ -99,7 +100,7 @@ def outside(
     """Call the function instance in `r`; `mem` is the frame's first cell, `pc` the next instruction."""
     target = ptr[FuncInst](usize(r))
     cells = ptr[u32](mem)
-    code = call_outside(exec, inst, target, pc, fp, cells)
+    code = call_outside(exec, inst, target, code_offset(exec, pc) - 1, fp, cells)
     if code != 0:
         return code
     if inst.module.memory_count != 0:

@@ -6,12 +6,12 @@ An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-b
 from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
+from wasmote.interp.common.accumulators import native_params
 from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import Type, const, inline, load, ptr, trap_if, u8, u16, u32, u64, usize
 from wasmote.nativepy.types import Int
 
 from .bulk import bulk
-from .handlers_numeric import native_params
 from .registers import FLOATS, go, handler, new_f, new_r, operand, operand_units, write_if
 
 #: Addresses: a slot or the accumulator, alone or plus a slot or an immediate (the sum wraps at 32 bits).

@@ -4,6 +4,7 @@ Forms are named by their operands: S slot, A accumulator, I immediate; then A or
 """
 
 from wasmote.core.structs import Exec, Instance
+from wasmote.interp.common.accumulators import native_params
 from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import Type, i16, i32, ptr, u8, u16, u32, u64, usize
 from wasmote.nativepy.types import Int
@@ -14,13 +15,6 @@ UNARY_FORMS = ("S", "A")
 BINARY_FORMS = ("SS", "SI", "AS", "AI", "SA")
 #: The name of an operation's first form, by `bytecode.Family`.
 FIRST_FORM = ("", "S A", "SS A", "SS A", "S A", "S S")
-
-
-def native_params(instruction: Instruction) -> list[Type]:
-    """The types that an instruction's semantics takes its operands in."""
-    function = instruction.semantics.function
-    names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return [function.__annotations__[name] for name in names]
 
 
 def unary(i: Instruction, form: str, saved: bool) -> None:

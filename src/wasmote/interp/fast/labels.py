@@ -2,6 +2,7 @@
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE
+from wasmote.interp.common.leb import read_s33, read_u32, skip_leb
 from wasmote.nativepy import (
     addr,
     boolean,
@@ -19,7 +20,6 @@ from wasmote.nativepy import (
 
 from .bytecode import BRANCH, BRANCH_NOT, FAMILY, NEGATED, OPCODES, STEP, Family
 from .handlers_variables import KINDS
-from .leb import read_s33, read_u32, skip_leb
 from .stack import (
     ACC,
     ACCUMULATOR,

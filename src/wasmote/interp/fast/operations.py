@@ -2,6 +2,7 @@
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, FuncType
+from wasmote.interp.common.leb import read_kind, read_u32, read_u64
 from wasmote.nativepy import (
     addr,
     boolean,
@@ -21,7 +22,6 @@ from wasmote.nativepy import (
 from .bytecode import BASE, COMMUTATIVE, FAMILY, NEGATED, OPCODES, RESULT, Family
 from .handlers_memory import ADDRESS_FORMS, address_units
 from .handlers_variables import KINDS
-from .leb import read_kind, read_u32, read_u64
 from .stack import (
     ACC,
     ACCUMULATOR,

@@ -1,51 +1,34 @@
 """What every handler shares: its parameters, which live in machine registers, and its operands."""
 
-from wasmote.core.status import TrapCode, ValueType
+from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
+from wasmote.interp.common.accumulators import FLOATS, from_accumulator, new_f, new_r
+from wasmote.interp.common.outside import leave_for
+from wasmote.interp.common.trace import capture_trace
 from wasmote.nativepy import (
     HandlerSet,
     NativeFunction,
     Type,
-    bitcast,
     const,
     dispatch,
-    f32,
     f64,
     i32,
     i64,
-    in_lane0,
     inline,
-    lane,
     load,
     native,
     ptr,
     store,
     tail,
-    type_of,
     u8,
     u16,
     u32,
     u64,
     usize,
-    vec,
 )
-from wasmote.nativepy.types import Float, Int, Vector
+from wasmote.nativepy.types import Float
 
-from .trace import capture_trace
-
-#: The accumulator of floats and vectors: one vector register, so that no value has to cross over.
-FLOATS = vec[f32, 4]
-DOUBLES = vec[f64, 2]
 HANDLERS = HandlerSet("fast", table_parameter=6)
-#: nativepy's type of a value type, as the handlers hold it.
-NATIVE: dict[int, Type] = {
-    ValueType.I32: u32,
-    ValueType.I64: u64,
-    ValueType.F32: f32,
-    ValueType.F64: f64,
-    ValueType.FUNCREF: u32,
-    ValueType.EXTERNREF: u32,
-}
 HEADER_CELLS = 2
 #: Units before a function's first instruction: parameter cells, cells to zero, frame cells.
 PROLOGUE_UNITS = 3
@@ -111,17 +94,6 @@ def read_slot(kind: const, fp, unit):
 
 
 @inline
-def from_accumulator(kind: const, r, f):
-    if isinstance(kind, Int):
-        return kind(r)
-    if isinstance(kind, Vector):
-        return bitcast(kind, f)
-    if kind.bits == 32:
-        return lane(f, 0)
-    return lane(bitcast(DOUBLES, f), 0)
-
-
-@inline
 def operand(form: const, kind: const, p, fp, r, f):
     """An operand: S a slot, I an immediate (both named at `p`), A the accumulator."""
     if form == "S":
@@ -136,28 +108,6 @@ def operand_units(form: str, kind: Type) -> int:
     if form == "I":
         return 4 if kind is f64 else 2
     return 1 if form == "S" else 0
-
-
-@inline
-def new_r(value, r):
-    """The integer accumulator after an instruction whose result is `value`."""
-    if isinstance(type_of(value), Int):
-        if type_of(value).bits == 64:
-            return u64(value)
-        return u64(u32(value))
-    return r
-
-
-@inline
-def new_f(value, f):
-    """The accumulator of floats and vectors after an instruction whose result is `value`."""
-    if isinstance(type_of(value), Vector):
-        return bitcast(FLOATS, value)
-    if isinstance(type_of(value), Float):
-        if type_of(value).bits == 32:
-            return in_lane0(FLOATS, value)
-        return bitcast(FLOATS, in_lane0(DOUBLES, value))
-    return f
 
 
 @inline
@@ -185,10 +135,7 @@ def poll_then_go_on(
     f: FLOATS,
 ) -> u32:
     """The budget ran out: let the host look at the world, then continue at `pc`."""
-    entry = exec.entry
-    entry.pc = pc
-    entry.fp = fp
-    entry.instance = inst
+    leave_for(exec.entry, inst, u32(pc_offset(exec, pc)), fp)
     code = exec.platform.poll(exec)
     if code != TrapCode.NONE:
         capture_trace(exec, inst, fp, u32(pc_offset(exec, pc)))

@@ -1,26 +1,17 @@
-"""Captures the backtrace of a trap while the frames still stand."""
+"""Finds the frames of the fast interpreter for a backtrace."""
 
 from wasmote.core.structs import TRACE_FRAMES, Exec, Instance
-from wasmote.nativepy import native, ptr, u32, usize
+from wasmote.interp.common.trace import add_trace_frame
+from wasmote.nativepy import native, ptr, u32, void
 
 
-@native(cold=True, noinline=True)
-def add_trace_frame(exec: ptr[Exec], inst: ptr[Instance], function: u32, code: u32):
-    if exec.trace_count < TRACE_FRAMES:
-        frame = exec.trace + exec.trace_count
-        frame.instance = inst
-        frame.function = function
-        frame.code = code
-    exec.trace_count += 1
-
-
-@native(cold=True, noinline=True)
-def walk_frames(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32):
-    """Add the frames of one entry, from the innermost out."""
+@native(convention="c", cold=True, noinline=True)
+def walk_frames(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32) -> void:
+    """Add the frames of one entry, from the innermost out; `code` is an offset in the extended code."""
     module = inst.module
     while exec.trace_count < TRACE_FRAMES:
-        function = function_at(exec, inst, fp, code)
-        add_trace_frame(exec, inst, function, code)
+        function = function_at(inst, code)
+        add_trace_frame(exec, inst, function, code, 1)
         if fp == base:
             return
         header = fp + module.types[module.functions[function].type].param_cells
@@ -29,7 +20,7 @@ def walk_frames(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u3
 
 
 @native(cold=True)
-def function_at(exec: ptr[Exec], inst: ptr[Instance], fp: ptr[u32], code: u32) -> u32:
+def function_at(inst: ptr[Instance], code: u32) -> u32:
     """Index of the function whose extended code contains a position: the nearest start below it."""
     module = inst.module
     best: u32 = 0
@@ -40,21 +31,3 @@ def function_at(exec: ptr[Exec], inst: ptr[Instance], fp: ptr[u32], code: u32) -
             start = begin
             best = i
     return best
-
-
-@native(cold=True, noinline=True)
-def capture_trace(exec: ptr[Exec], inst: ptr[Instance], fp: ptr[u32], code: u32):
-    """Record the innermost frames; `code` is the trapping instruction's offset in its module's code."""
-    if exec.trap_pending != 0:
-        return  # an inner entry already told the story of this trap
-    exec.trap_pending = 1
-    exec.trace_count = 0
-    entry = exec.entry
-    walk_frames(exec, inst, entry.base, fp, code)
-    entry = entry.outer
-    while entry is not None:
-        if entry.instance is not None:
-            caller = entry.instance
-            offset = (usize(entry.pc) - usize(caller.module.code)) >> 1
-            walk_frames(exec, caller, entry.base, entry.fp, u32(offset))
-        entry = entry.outer

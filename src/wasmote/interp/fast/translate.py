@@ -6,6 +6,8 @@ than 65535 cells.
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Function, FuncType, Module
+from wasmote.interp.common.leb import read_kind, read_s32, read_s64, read_u32, skip_leb
+from wasmote.interp.common.skip import skip_immediates
 from wasmote.nativepy import (
     addr,
     atomic_exchange,
@@ -39,7 +41,6 @@ from .labels import (
     start_if,
     target,
 )
-from .leb import read_kind, read_s32, read_s64, read_u32, skip_leb
 from .operations import (
     as_non_null,
     binary,
@@ -62,7 +63,6 @@ from .operations import (
     unary,
 )
 from .registers import HEADER_CELLS, PROLOGUE_UNITS
-from .skip import skip_immediates
 from .stack import (
     CELLS,
     Control,
@@ -250,7 +250,7 @@ def dead(t: ptr[Translator], opcode: u32):
     match opcode:
         case 0x02 | 0x03 | 0x04:
             t.dead += 1
-            skip_immediates(t, opcode)
+            skip_immediates(addr(t.pc), opcode)
         case 0x05:
             if t.dead == 1:
                 start_else(t)
@@ -260,7 +260,7 @@ def dead(t: ptr[Translator], opcode: u32):
             else:
                 t.dead -= 1
         case _:
-            skip_immediates(t, opcode)
+            skip_immediates(addr(t.pc), opcode)
 
 
 @native

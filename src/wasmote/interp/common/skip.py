@@ -1,10 +1,9 @@
-"""Skips the immediates of instructions in unreachable code; derived from their definitions."""
+"""Skips the immediates of instructions, where only the next opcode matters; derived from their definitions."""
 
 from wasmote.isa import INSTRUCTIONS, Immediate
-from wasmote.nativepy import addr, constants, native, ptr, u8, u32
+from wasmote.nativepy import constants, native, ptr, u8, u32
 
 from .leb import read_kind, read_u32, skip_leb
-from .stack import Translator
 
 #: How an immediate is skipped: so many LEB128 numbers, then so many bytes; or one of the special ones.
 BLOCK_TYPE, LABEL_TABLE, VALUE_TYPES, PREFIX = 252, 253, 254, 255
@@ -39,26 +38,26 @@ VECTOR_RULES = constants(u8, [_VECTOR.get(code, 0) for code in range(512)])
 
 
 @native
-def skip_immediates(t: ptr[Translator], opcode: u32):
+def skip_immediates(at: ptr[ptr[u8]], opcode: u32):
     """Move past the immediates of the instruction whose opcode was just read."""
     rule = u32(RULES[opcode])
     if rule == PREFIX:
-        code = read_u32(addr(t.pc))
+        code = read_u32(at)
         rule = u32(MISC_RULES[code & 255]) if opcode == 0xFC else u32(VECTOR_RULES[code & 511])
     if rule == LABEL_TABLE:
-        count = read_u32(addr(t.pc))
+        count = read_u32(at)
         for i in range(u32(0), count + 1):
-            skip_leb(addr(t.pc))
+            skip_leb(at)
     elif rule == VALUE_TYPES:
-        count = read_u32(addr(t.pc))
+        count = read_u32(at)
         for i in range(u32(0), count):
-            read_kind(addr(t.pc))
+            read_kind(at)
     elif rule == BLOCK_TYPE:
-        if t.pc[0] == 0x63 or t.pc[0] == 0x64:
-            read_kind(addr(t.pc))
+        if at[0][0] == 0x63 or at[0][0] == 0x64:
+            read_kind(at)
         else:
-            skip_leb(addr(t.pc))
+            skip_leb(at)
     else:
         for i in range(u32(0), rule >> 5):
-            skip_leb(addr(t.pc))
-        t.pc = t.pc + (rule & 31)
+            skip_leb(at)
+        at[0] = at[0] + (rule & 31)
