@@ -306,7 +306,7 @@ def test_an_import_cannot_leave_the_module_path(shell: Shell) -> None:
         (["--env==A", "hello.wasm"], "--env: expected NAME=VALUE, not =A", 2),
         (["--map-dir=/a:b", "hello.wasm"], "--map-dir: expected GUEST::HOST, not /a:b", 2),
         (["--heap-size=-1", "hello.wasm"], "--heap-size", 2),
-        (["--engine=turbo", "hello.wasm"], "--engine: expected auto or fast, not turbo", 2),
+        (["--engine=turbo", "hello.wasm"], "--engine: expected auto or fast or classic", 2),
         (["--timeout=0", "hello.wasm"], "--timeout: 0 is not in 1 to", 2),
         (["-v=6", "hello.wasm"], "-v: 6 is not in 0 to 5", 2),
         (["--native-lib=x.so", "hello.wasm"], "--native-lib is not available: Wasmote loads no", 2),

@@ -31,7 +31,7 @@ _interrupt = BINDING.python_function(
     "cpython_interrupt", ctypes.c_uint32, Address, ctypes.py_object
 )
 #: The native function by which each engine runs a function (`Instance.run` in `core.structs`).
-_ENGINES = {"auto": "fast_run", "fast": "fast_run"}
+_ENGINES = {"auto": "fast_run", "fast": "fast_run", "classic": "classic_run"}
 _KINDS = {Func: ExternKind.FUNCTION, Table: ExternKind.TABLE, Memory: ExternKind.MEMORY}
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
 #: Bounds of `stack_size`.
@@ -44,8 +44,8 @@ class Instance:
     `imports` maps module names to namespaces: mappings from names to Python callables, `Func`,
     `Memory`, `Table`, `Global`, plain numbers (for immutable globals), or another instance's
     `exports`. With `missing="trap"` functions that are not there trap when they are called.
-    `engine` is "auto" or "fast". `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the
-    values of all active functions of one call.
+    `engine` is "auto", "fast" or "classic". `stack_size` is in bytes, 64 KiB to 1 GiB: the space
+    for the values of all active functions of one call.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
     wrong type, `Trap` if a segment does not fit or the start function traps, MemoryError.

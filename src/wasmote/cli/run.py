@@ -70,8 +70,9 @@ OPTIONS = (
     Option("--module-path DIR", "take imported modules from here: module NAME from DIR/NAME.wasm"),
     Option(
         "--engine NAME",
-        "auto (the default) or fast, the fast interpreter",
-        convert=one_of("auto", "fast"),
+        "auto (the default), fast or classic: the fast interpreter translates each function to code"
+        " for registers, the classic one runs the module's bytes as they are and takes less memory",
+        convert=one_of("auto", "fast", "classic"),
         default="auto",
     ),
     Option("--interp", "use an interpreter: the same as --engine=fast"),

@@ -114,6 +114,7 @@ class Function:
     code: u32  # fast interpreter: where its code starts, in 2-byte units from Module.code; 0: not translated
     max_operands: u16  # from validation; saturates at 65535 values
     max_nesting: u16
+    side_table: ptr[u8]  # classic interpreter: its SideTable; None: not made yet
 
 
 @struct
@@ -371,6 +372,7 @@ class Exec:
     top: ptr[u32]  # first free cell while control is outside the interpreter
     code: ptr[u16]  # Module.code of the running instance: frames hold offsets from it
     handlers: ptr[usize]  # the fast interpreter's table of handlers
+    classic_handlers: ptr[usize]  # the classic interpreter's
     translate: fn[[ptr[Module], ptr[Function]], u32]  # the fast interpreter's translator: 0 or a trap code
     budget: i32  # counts down at calls and loop back-edges; below zero: Platform.poll
     depth: u32  # nested entries

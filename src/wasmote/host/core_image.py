@@ -31,6 +31,8 @@ MODULES = (
     "wasmote.core.function",
     "wasmote.core.instantiate",
     "wasmote.interp.common.outside",
+    "wasmote.interp.setup",
+    "wasmote.interp.classic.entry",
     "wasmote.interp.fast.entry",
 )
 HOST_MODULES = (

@@ -178,12 +178,12 @@ class Binding:
         return made
 
     def _make_handlers(self) -> None:
-        count = self.python_function("fast_handler_count", ctypes.c_uint32)()
+        count = self.python_function("interp_handler_count", ctypes.c_uint32)()
         table = (ctypes.c_size_t * count)()
-        self.python_function("fast_init", None, Address)(ctypes.addressof(table))
+        self.python_function("interp_init", None, Address)(ctypes.addressof(table))
         self._kept.append(table)
         self.python.handlers = ctypes.addressof(table)
-        self.python.attach = self.image.symbol("fast_attach")
+        self.python.attach = self.image.symbol("interp_attach")
 
     # -- for the layers above ----------------------------------------------------------------------
 

@@ -185,8 +185,8 @@ class Python:
     vectorcall: fn[[ptr[FuncObject], ptr[ptr[Object]], usize, ptr[Object]], ptr[Object]]
     platform: ptr[Platform]
     store: ptr[Store]
-    attach: fn[[ptr[Exec], ptr[usize]], void]  # the fast interpreter's, for a new value stack
-    handlers: ptr[usize]  # its table of handlers
+    attach: fn[[ptr[Exec], ptr[usize]], void]  # `interp_attach`, for a new value stack
+    handlers: ptr[usize]  # the interpreters' table of handlers
     main_thread: usize
     pool: ptr[Pool]  # for calls of host functions
     active: ptr[Activation]  # calls under way, latest first

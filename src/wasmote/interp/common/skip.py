@@ -1,4 +1,4 @@
-"""Skips the immediates of instructions, where only the next opcode matters; derived from their definitions."""
+"""Skips the immediates of instructions, where only the next opcode matters."""
 
 from wasmote.isa import INSTRUCTIONS, Immediate
 from wasmote.nativepy import constants, native, ptr, u8, u32

@@ -1,36 +1,12 @@
 """How the host runs WebAssembly functions, and what it may ask about their code."""
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, Module
-from wasmote.nativepy import address_of, handler_offset, native, ptr, stack, u16, u32, usize, void
+from wasmote.core.structs import Module
+from wasmote.nativepy import native, ptr, stack, u16, u32, usize
 
 from .frames import fast_run
-from .registers import HANDLERS
 from .stack import Translator
 from .translate import translate, translate_function
-
-HANDLER_COUNT = len(HANDLERS.handlers)
-
-
-@native(export="fast_handler_count")
-def fast_handler_count() -> u32:
-    """Entries that the table of handlers needs."""
-    return HANDLER_COUNT
-
-
-@native(export="fast_init")
-def fast_init(table: ptr[usize]) -> void:
-    """Fill a table of `fast_handler_count()` addresses; one serves all threads."""
-    for i in range(u32(0), HANDLER_COUNT):
-        table[i] = handler_offset(HANDLERS, i)
-
-
-@native(export="fast_attach")
-def fast_attach(exec: ptr[Exec], table: ptr[usize]) -> void:
-    """Let a thread of execution use the fast interpreter."""
-    exec.handlers = table
-    exec.translate = address_of(translate_function)
-
 
 @native(export="fast_translate_module")
 def fast_translate_module(module: ptr[Module]) -> u32:
@@ -64,5 +40,5 @@ def fast_byte_offset(module: ptr[Module], index: u32, code: u32) -> u32:
     return u32(usize(t.probed) - usize(module.binary))
 
 
-EXPORTS = (fast_handler_count, fast_init, fast_attach, fast_run, fast_translate_module, fast_byte_offset)
+EXPORTS = (fast_run, fast_translate_module, fast_byte_offset)
 

@@ -5,7 +5,7 @@ from wasmote.nativepy import addr, boolean, load, native, ptr, store, u8, u16, u
 
 from .bytecode import BASE, COMMUTATIVE, FAMILY, MIRRORED, OPCODES, RESULT, VECTOR_ROWS, Family
 from .handlers_vector import Vector
-from .leb import read_u32
+from wasmote.interp.common.leb import read_u32
 from .operations import load_value, read_offset, store_value, unary
 from .stack import (
     ACC,

@@ -1,0 +1,316 @@
+"""The state of a pass over a body: operands' widths, open blocks, and branches that wait for a target."""
+
+from wasmote.core.status import TrapCode, ValueType
+from wasmote.core.structs import NONE, Module
+from wasmote.interp.common.leb import read_s33, skip_leb
+from wasmote.isa import by_name
+from wasmote.nativepy import (
+    addr,
+    boolean,
+    constants,
+    i32,
+    native,
+    ptr,
+    sizeof,
+    struct,
+    u8,
+    u32,
+    u64,
+    usize,
+)
+
+from .side_table import FarBranch, Local
+
+
+#: Cells of a value by its type.
+CELLS = constants(
+    u8, [{ValueType.I64: 2, ValueType.F64: 2, ValueType.V128: 4}.get(t, 1) for t in range(256)]
+)
+LOOP = by_name("loop").opcode
+IF = by_name("if").opcode
+#: The block type without parameters and results, as a signed number.
+EMPTY = -64
+#: First bytes of (ref null …) and (ref …), as signed numbers.
+REF_NULL, REF = -29, -28
+
+
+@struct
+class Block:
+    """An open block; the function itself is the outermost."""
+
+    opcode: u32
+    height: u32  # operands below its parameters
+    cells: u32  # and their cells
+    params: ptr[u32]
+    results: ptr[u32]
+    param_count: u32
+    result_count: u32
+    single: u32  # the result type of a block type that is one
+    start: ptr[u8]  # the first instruction, where branches to a loop go
+    start_entry: u32
+    waiting: u32  # branches to its end: the first of a chain, NONE for none
+    otherwise: u32  # if: the branch that skips to `else`
+
+
+@struct
+class Branch:
+    """A branch whose target is not known yet."""
+
+    source: ptr[u8]  # its opcode
+    entry: u32
+    drop: u32
+    keep: u32
+    next: u32  # of the chain
+
+
+@struct
+class Growing:
+    """An array that grows."""
+
+    items: ptr[u8]
+    count: u32
+    capacity: u32
+
+
+@struct
+class Preparation:
+    module: ptr[Module]
+    pc: ptr[u8]
+    failed: u32  # a trap code
+    locals: ptr[Local]
+    widths: ptr[u8]  # cells of each operand
+    height: u32
+    cells: u32  # of all operands
+    peak: u32
+    blocks: ptr[Block]
+    depth: u32
+    dead: u32  # nested blocks in unreachable code, plus 1; 0: reachable
+    entries: Growing
+    far: Growing
+    branches: Growing
+
+
+@native(noinline=True)
+def grow(p: ptr[Preparation], array: ptr[Growing], item: usize) -> boolean:
+    """Make room for one more item."""
+    capacity = u64(array.capacity) * 2 + 16
+    made: ptr[u8] = None
+    if capacity * u64(item) < 0x4000_0000:
+        made = p.module.platform.resize(array.items, usize(capacity) * item)
+    if made is None:
+        p.failed = TrapCode.OUT_OF_MEMORY
+        return False
+    array.items = made
+    array.capacity = u32(capacity)
+    return True
+
+
+@native
+def reserve(p: ptr[Preparation], array: ptr[Growing], item: usize) -> boolean:
+    """Count one more item, which is not set. False: out of memory."""
+    if array.count == array.capacity and not grow(p, array, item):
+        return False
+    array.count += 1
+    return True
+
+
+@native
+def add_entry(p: ptr[Preparation], value: u32):
+    if reserve(p, p.entries, sizeof(u32)):
+        ptr[u32](p.entries.items)[p.entries.count - 1] = value
+
+
+@native
+def push(p: ptr[Preparation], width: u32):
+    p.widths[p.height] = u8(width)
+    p.height += 1
+    p.cells += width
+    if p.cells > p.peak:
+        p.peak = p.cells
+
+
+@native
+def pop(p: ptr[Preparation]) -> u32:
+    """Take an operand off; returns its cells."""
+    p.height -= 1
+    width = u32(p.widths[p.height])
+    p.cells -= width
+    return width
+
+
+@native
+def drop_operands(p: ptr[Preparation], count: u32):
+    for _ in range(count):
+        pop(p)
+
+
+@native
+def set_entry(p: ptr[Preparation], b: ptr[Branch], target: ptr[u8], target_entry: u32):
+    """Settle a branch: in its entry if it fits, else in one that is far."""
+    entry = ptr[u32](p.entries.items) + b.entry
+    distance = i32(u32(usize(target) - usize(b.source)))
+    entries = i32(target_entry - b.entry)
+    near = distance == (distance << 16) >> 16 and entries == (entries << 17) >> 17
+    if near and b.drop == 0:
+        entry[0] = (u32(distance) << 16) | (u32(entries) << 17 >> 16)
+        return
+    if not reserve(p, p.far, sizeof(FarBranch)):
+        return
+    far = ptr[FarBranch](p.far.items) + (p.far.count - 1)
+    far.distance = distance
+    far.entry_distance = entries
+    far.drop = b.drop
+    far.keep = b.keep
+    far.entry = b.entry
+
+
+@native
+def wait(p: ptr[Preparation], source: ptr[u8], keep: u32, drop: u32) -> u32:
+    """A branch with an entry; returns its number, NONE when out of memory."""
+    if not reserve(p, p.branches, sizeof(Branch)):
+        return NONE
+    b = ptr[Branch](p.branches.items) + (p.branches.count - 1)
+    b.source = source
+    b.entry = p.entries.count
+    b.keep = keep
+    b.drop = drop
+    b.next = NONE
+    add_entry(p, 0)
+    return p.branches.count - 1 if p.failed == 0 else NONE
+
+
+@native
+def add_branch(p: ptr[Preparation], source: ptr[u8], label: u32):
+    """An entry for a branch to a label, with the present operands."""
+    block = p.blocks + (p.depth - 1 - label)
+    loop = block.opcode == LOOP
+    keep = cells_of(block.params, block.param_count)
+    if not loop:
+        keep = cells_of(block.results, block.result_count)
+    drop = p.cells - keep - block.cells
+    if label + 1 == p.depth:
+        drop = 0  # to the end of the function, which looks only at the results
+    number = wait(p, source, keep, drop)
+    if number == NONE:
+        return
+    b = ptr[Branch](p.branches.items) + number
+    if loop:
+        set_entry(p, b, block.start, block.start_entry)
+        p.branches.count -= 1
+    else:
+        b.next = block.waiting
+        block.waiting = number
+
+
+@native
+def land(p: ptr[Preparation], chain: u32, target: ptr[u8]):
+    """All branches of a chain go to `target`, at the present entry."""
+    while chain != NONE and p.failed == 0:
+        b = ptr[Branch](p.branches.items) + chain
+        set_entry(p, b, target, p.entries.count)
+        chain = b.next
+
+
+# -- blocks ----------------------------------------------------------------------------------------
+
+
+@native
+def cells_of(types: ptr[u32], count: u32) -> u32:
+    total: u32 = 0
+    for i in range(count):
+        total += u32(CELLS[types[i] & 0xFF])
+    return total
+
+
+@native
+def push_types(p: ptr[Preparation], types: ptr[u32], count: u32):
+    for i in range(count):
+        push(p, u32(CELLS[types[i] & 0xFF]))
+
+
+@native
+def leave(p: ptr[Preparation]):
+    """What follows, up to the end of the block, is never run."""
+    p.dead = 1
+
+
+@native
+def open_block(p: ptr[Preparation], opcode: u32) -> ptr[Block]:
+    """A new innermost block, without parameters and results."""
+    block = p.blocks + p.depth
+    p.depth += 1
+    block.opcode = opcode
+    block.waiting = NONE
+    block.otherwise = NONE
+    block.param_count = 0
+    block.result_count = 0
+    return block
+
+
+@native
+def read_block_type(p: ptr[Preparation], block: ptr[Block]):
+    type = read_s33(addr(p.pc))
+    if type >= 0:
+        known = p.module.types + u32(type)
+        block.params = known.types
+        block.param_count = known.param_count
+        block.results = known.types + known.param_count
+        block.result_count = known.result_count
+    elif type == REF_NULL or type == REF:
+        skip_leb(addr(p.pc))
+        block.single = ValueType.FUNCREF  # all references are alike
+        block.results = addr(block.single)
+        block.result_count = 1
+    elif type != EMPTY:
+        block.single = u32(type) & 0x7F
+        block.results = addr(block.single)
+        block.result_count = 1
+
+
+@native
+def start_block(p: ptr[Preparation], source: ptr[u8], opcode: u32):
+    """block, loop or if."""
+    if opcode == IF:
+        pop(p)
+    block = open_block(p, opcode)
+    read_block_type(p, block)
+    block.height = p.height - block.param_count
+    block.cells = p.cells - cells_of(block.params, block.param_count)
+    if opcode == IF:
+        block.otherwise = wait(p, source, 0, 0)
+    block.start = p.pc
+    block.start_entry = p.entries.count
+
+
+@native
+def start_else(p: ptr[Preparation], source: ptr[u8]):
+    block = p.blocks + (p.depth - 1)
+    if p.dead == 0:
+        number = wait(p, source, 0, 0)
+        if number == NONE:
+            return
+        ptr[Branch](p.branches.items)[number].next = block.waiting
+        block.waiting = number
+    land(p, block.otherwise, p.pc)
+    block.otherwise = NONE
+    restart(p, block)
+    push_types(p, block.params, block.param_count)
+
+
+@native
+def restart(p: ptr[Preparation], block: ptr[Block]):
+    """Only the operands below the block are there; what follows can be reached."""
+    p.dead = 0
+    p.height = block.height
+    p.cells = block.cells
+
+
+@native
+def end_block(p: ptr[Preparation], source: ptr[u8]):
+    block = p.blocks + (p.depth - 1)
+    p.depth -= 1
+    target = source if p.depth == 0 else p.pc
+    land(p, block.otherwise, target)
+    land(p, block.waiting, target)
+    restart(p, block)
+    push_types(p, block.results, block.result_count)

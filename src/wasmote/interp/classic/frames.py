@@ -1,0 +1,95 @@
+"""The outermost frame of an entry, and how a backtrace finds the frames."""
+
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import TRACE_FRAMES, Entry, Exec, FuncInst, Function, Instance, Module
+from wasmote.interp.common.accumulators import FLOATS
+from wasmote.interp.common.outside import close_entry, open_entry
+from wasmote.interp.common.trace import add_trace_frame
+from wasmote.nativepy import address_of, enter, native, ptr, splat, stack, u8, u32, u64, usize, void
+
+from .opcodes import HANDLERS
+from .prepare import prepare_function
+from .registers import HEADER_CELLS
+from .side_table import SideTable, entries_of
+
+
+@native(export="classic_run")
+def classic_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
+    """`Instance.run`: run a WebAssembly function whose frame starts at `cells` until it returns."""
+    inst = target.instance
+    function = inst.module.functions + target.index
+    if exec.depth >= exec.depth_limit:
+        return TrapCode.STACK_OVERFLOW
+    code: u32 = TrapCode.NONE
+    if function.side_table is None:
+        code = prepare_function(inst.module, target.index)
+        if code != TrapCode.NONE:
+            return code
+    side = ptr[SideTable](function.side_table)
+    if usize(cells) + usize(side.frame) * 4 > usize(exec.stack_end):
+        return TrapCode.STACK_OVERFLOW
+    entry = stack(Entry)
+    open_entry(exec, entry, cells, address_of(walk_frames))
+    code = run_frame(exec, inst, function, side, cells)
+    close_entry(exec, entry)
+    return code
+
+
+@native
+def run_frame(
+    exec: ptr[Exec],
+    inst: ptr[Instance],
+    function: ptr[Function],
+    side: ptr[SideTable],
+    cells: ptr[u32],
+) -> u32:
+    """Set up the outermost frame and interpret. It returns to offset 0: see `unreachable`."""
+    header = cells + u32(side.param_cells)
+    header[0] = 0
+    header[1] = 0
+    header[2] = 0
+    header[3] = side.function
+    local = header + HEADER_CELLS
+    zero = u32(side.zero)
+    for i in range(u32(0), zero):
+        local[i] = 0
+    mem: ptr[u8] = None
+    size: u64 = 0
+    if inst.module.memory_count != 0:
+        mem = inst.memories[0].data
+        size = inst.memories[0].size
+    pc = function.body + side.start
+    return enter(
+        HANDLERS, pc[0], pc, local + zero, cells, mem, size, exec, inst, exec.classic_handlers,
+        entries_of(side), side, u64(0), splat(FLOATS, 0.0),
+    )  # fmt: skip
+
+
+@native(convention="c", cold=True, noinline=True)
+def walk_frames(
+    exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32
+) -> void:
+    """Add the frames of one entry, from the innermost out; `code` is an offset in the binary."""
+    module = inst.module
+    while exec.trace_count < TRACE_FRAMES:
+        index = function_at(module, module.binary + code)
+        add_trace_frame(exec, inst, index, code, 0)
+        if fp == base:
+            return
+        header = fp + module.types[module.functions[index].type].param_cells
+        code = header[0] - 1  # within the call instruction
+        fp = fp - header[1]
+
+
+@native(cold=True)
+def function_at(module: ptr[Module], code: ptr[u8]) -> u32:
+    """Index of the function whose body contains a position."""
+    low = module.imported_functions
+    high = module.function_count - 1
+    while low < high:
+        middle = low + (high - low + 1) // 2
+        if module.functions[middle].body <= code:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,203 @@
+"""Handlers of calls and references.
+
+A call between functions of one instance only moves the frame pointer. Calls of the host and of
+other instances leave the interpreter through `call_outside`.
+"""
+
+from wasmote.core.function import instance_function
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec, FuncInst, Instance
+from wasmote.core.type_store import store_defined_matches
+from wasmote.interp.common.accumulators import FLOATS
+from wasmote.interp.common.outside import call_outside
+from wasmote.nativepy import inline, native, ptr, tail, trap_if, u8, u32, u64, unlikely, usize
+
+from .immediates import cursor, read_index, skip
+from .prepare import prepare_function
+from .registers import HEADER_CELLS, go, go_counted, handler, offset_of, on_trap, push, top
+from .side_table import SideTable, entries_of
+
+
+@inline
+def enter_function(function, callee, back, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+    """Go on in a function that has a side table, to return to `back`."""
+    frame = sp - u32(callee.param_cells)
+    trap_if(usize(frame) + usize(callee.frame) * 4 > usize(exec.stack_end), TrapCode.STACK_OVERFLOW)
+    sp[0] = offset_of(inst, back)
+    sp[1] = u32((usize(frame) - usize(fp)) >> 2)
+    sp[2] = u32((usize(stp) - usize(side)) >> 2)
+    sp[3] = side.function
+    local = sp + HEADER_CELLS
+    zero = u32(callee.zero)
+    for i in range(u32(0), zero):
+        local[i] = 0
+    start = function.body + callee.start
+    return go_counted(
+        start, local + zero, frame, mem, size, exec, inst, table, entries_of(callee), callee, r, f
+    )
+
+
+@handler("call")
+def call(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    at = cursor(pc + 1)
+    index = read_index(at)
+    function = inst.module.functions + index
+    callee = ptr[SideTable](function.side_table)
+    if unlikely(callee is None):
+        return tail(
+            call_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, u64(index), f
+        )
+    return enter_function(
+        function, callee, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f
+    )
+
+
+@native(convention="handler", noinline=True, on_trap=on_trap)
+def call_first(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Call function number `r`, which is imported or has no side table yet."""
+    index = u32(r)
+    if index < inst.module.imported_functions:
+        target = u64(usize(inst.imported[index]))
+        at = cursor(pc + 1)
+        skip(at)
+        return tail(outside, at[0], sp, fp, mem, size, exec, inst, table, stp, side, target, f)
+    code = prepare_function(inst.module, index)
+    trap_if(code != 0, code)
+    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@native(convention="handler", noinline=True)
+def outside(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Call the function instance at address `r`; `pc` is the next instruction."""
+    target = ptr[FuncInst](usize(r))
+    base = sp - target.type.param_cells
+    code = call_outside(exec, inst, target, offset_of(inst, pc) - 1, fp, base)
+    if code != 0:
+        return code
+    sp = base + target.type.result_cells
+    if inst.module.memory_count != 0:
+        memory = inst.memories[0]
+        return go(False, pc, sp, fp, memory.data, memory.size, exec, inst, table, stp, side, r, f)
+    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@inline
+def call_target(
+    target, wanted, back, pc, sp, rest, fp, mem, size, exec, inst, table, stp, side, r, f
+):
+    """Call a function instance, which must have the type of that id, or one below it.
+
+    `rest` is the stack without the reference or index.
+    """
+    if unlikely(target.type_id != wanted):
+        fine = store_defined_matches(inst.store, target.type_id, wanted)
+        trap_if(not fine, TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
+    if unlikely(target.instance != inst):
+        address = u64(usize(target))
+        return tail(outside, back, rest, fp, mem, size, exec, inst, table, stp, side, address, f)
+    function = inst.module.functions + target.index
+    callee = ptr[SideTable](function.side_table)
+    if unlikely(callee is None):
+        number = u64(target.index)
+        return tail(prepare_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, number, f)
+    return enter_function(
+        function, callee, back, rest, fp, mem, size, exec, inst, table, stp, side, r, f
+    )
+
+
+def call_reference(cached: bool) -> None:
+    """Calls through a table, and through a typed reference."""
+
+    @handler("call_indirect", cached)
+    def call_indirect(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        index = top(cached, u32, sp, r, f)
+        at = cursor(pc + 1)
+        wanted = inst.module.types[read_index(at)].id
+        functions = inst.tables[read_index(at)]
+        trap_if(index >= functions.size, TrapCode.UNDEFINED_ELEMENT)
+        handle = functions.elements[index]
+        trap_if(handle == 0, TrapCode.UNINITIALIZED_ELEMENT)
+        target = inst.store.functions[handle]
+        return call_target(
+            target, wanted, at[0], pc, sp, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f
+        )
+
+    @handler("call_ref", cached)
+    def call_ref(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        handle = top(cached, u32, sp, r, f)
+        trap_if(handle == 0, TrapCode.NULL_FUNCTION_REFERENCE)
+        at = cursor(pc + 1)
+        wanted = inst.module.types[read_index(at)].id
+        target = inst.store.functions[handle]
+        return call_target(
+            target, wanted, at[0], pc, sp, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f
+        )
+
+
+call_reference(False)
+call_reference(True)
+
+
+@native(convention="handler", noinline=True, on_trap=on_trap)
+def prepare_first(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Prepare function number `r`, then try again."""
+    code = prepare_function(inst.module, u32(r))
+    trap_if(code != 0, code)
+    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@handler("ref.null")
+def ref_null(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    at = cursor(pc + 1)
+    skip(at)
+    return push(u32(0), at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@handler("ref.as_non_null")
+def ref_as_non_null(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    trap_if(sp[-1] == 0, TrapCode.NULL_REFERENCE)
+    return go(False, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@handler("ref.is_null")
+def ref_is_null(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    null = u32(sp[-1] == 0)
+    return push(null, pc + 1, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@handler("ref.func")
+def ref_func(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    at = cursor(pc + 1)
+    target = instance_function(inst, read_index(at))
+    trap_if(target is None, TrapCode.OUT_OF_MEMORY)
+    return push(target.handle, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)

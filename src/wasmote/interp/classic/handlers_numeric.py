@@ -1,0 +1,107 @@
+"""Handlers of numeric instructions, loads and stores, made from their definitions.
+
+A comparison looks whether a `br_if` follows, as it mostly does, and branches then at once.
+"""
+
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec, Instance
+from wasmote.interp.common.accumulators import FLOATS, native_params
+from wasmote.isa import INSTRUCTIONS, Instruction, by_name
+from wasmote.nativepy import Type, likely, ptr, trap_if, u8, u32, u64, usize
+
+from .handlers_control import branch_if
+from .immediates import cursor, read_offset
+from .registers import below, cells, go, handler, push, top
+from .side_table import SideTable
+
+BR_IF = by_name("br_if").opcode
+
+
+def unary(i: Instruction, cached: bool) -> None:
+    (kind,), meaning = native_params(i), i.semantics
+    behind_prefix = i.prefix != 0
+    fuses = i.family == "test"
+
+    @handler(i.name, cached)
+    def run(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        value = meaning(top(cached, kind, sp, r, f))
+        rest = sp - cells(kind)
+        if behind_prefix:
+            return push(value, ptr[u8](usize(r)), rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+        if fuses:
+            if likely(pc[1] == BR_IF):
+                return branch_if(value != 0, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return push(value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+def binary(i: Instruction, cached: bool) -> None:
+    (left, right), meaning = native_params(i), i.semantics
+    fuses = i.family == "compare"
+
+    @handler(i.name, cached)
+    def run(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        second = sp - cells(right)
+        value = meaning(below(left, second), top(cached, right, sp, r, f))
+        rest = second - cells(left)
+        if fuses:
+            if likely(pc[1] == BR_IF):
+                return branch_if(value != 0, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return push(value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+def load_handler(i: Instruction, cached: bool) -> None:
+    """An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-bit offset."""
+    meaning, access = i.semantics, i.access
+
+    @handler(i.name, cached)
+    def run(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        at = cursor(pc + 1)
+        start = u64(top(cached, u32, sp, r, f)) + u64(read_offset(at))
+        trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
+        value = meaning(mem + start)
+        return push(value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+def store_handler(i: Instruction, cached: bool) -> None:
+    meaning, access = i.semantics, i.access
+    kind: Type = native_params(i)[1]
+
+    @handler(i.name, cached)
+    def run(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        at = cursor(pc + 1)
+        rest = sp - cells(kind) - 1
+        start = u64(rest[0]) + u64(read_offset(at))
+        trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
+        meaning(mem + start, top(cached, kind, sp, r, f))
+        return go(False, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+def _make(i: Instruction, cached: bool) -> None:
+    if i.family == "load":
+        load_handler(i, cached)
+    elif i.family == "store":
+        store_handler(i, cached)
+    elif len(i.params or ()) == 1:
+        unary(i, cached)
+    else:
+        binary(i, cached)
+
+
+for _instruction in INSTRUCTIONS.values():
+    if _instruction.semantics is not None and _instruction.prefix == 0:
+        for _cached in (False, True):
+            _make(_instruction, _cached)
+    elif _instruction.semantics is not None and _instruction.opcode >> 16 == 0xFC:
+        unary(_instruction, False)

@@ -1,0 +1,39 @@
+"""The handlers in the order of their opcodes: plain ones, cached ones, those behind prefixes."""
+
+from wasmote.core.structs import Exec, Instance
+from wasmote.interp.common.accumulators import FLOATS
+from wasmote.nativepy import NativeFunction, ptr, u8, u32, u64, unreachable, usize
+
+from . import (
+    handlers_bulk,
+    handlers_calls,
+    handlers_control,
+    handlers_numeric,
+    handlers_variables,
+    handlers_vector,
+)
+from .registers import HANDLERS, PLACES
+from .side_table import SideTable
+
+__all__ = [
+    "HANDLERS",
+    "handlers_bulk",
+    "handlers_calls",
+    "handlers_control",
+    "handlers_numeric",
+    "handlers_variables",
+    "handlers_vector",
+]
+
+
+def never(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Opcodes that `prepare` refuses."""
+    unreachable()
+
+
+_NEVER = NativeFunction(never, convention="handler", name="no opcode")
+for _place in range(max(PLACES) + 1):
+    HANDLERS.add(PLACES.get(_place, _NEVER))

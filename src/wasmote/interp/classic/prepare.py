@@ -1,0 +1,437 @@
+"""Makes a function's side table, in one pass over its validated body, at its first call.
+
+Only widths of operands matter here, not their types. What can fail is memory, a frame of more than
+65535 cells, and an instruction that this interpreter does not have.
+"""
+
+from wasmote.core.arena import arena_allocate
+from wasmote.core.status import TrapCode, ValueType
+from wasmote.core.structs import FuncType, Function, Module
+from wasmote.interp.common.leb import read_kind, read_u32, skip_leb
+from wasmote.interp.common.skip import skip_immediates
+from wasmote.isa import INSTRUCTIONS, Instruction, by_name
+from wasmote.nativepy import (
+    addr,
+    atomic_exchange,
+    atomic_store,
+    constants,
+    copy,
+    inline,
+    native,
+    ptr,
+    sizeof,
+    stack,
+    u8,
+    u16,
+    u32,
+    usize,
+)
+
+from .branches import (
+    CELLS,
+    Block,
+    Preparation,
+    add_branch,
+    add_entry,
+    drop_operands,
+    end_block,
+    leave,
+    open_block,
+    pop,
+    push,
+    push_types,
+    start_block,
+    start_else,
+)
+from .registers import HEADER_CELLS
+from .side_table import FAR, FarBranch, Local, LocalKind, SideTable, local_at
+
+BLOCK = by_name("block").opcode
+
+
+class Prefix:
+    MISC = 0xFC
+    VECTOR = 0xFD
+
+
+_KINDS = {
+    ValueType.I64: LocalKind.I64,
+    ValueType.F32: LocalKind.F32,
+    ValueType.F64: LocalKind.F64,
+    ValueType.V128: LocalKind.V128,
+}
+KIND_CELLS = constants(u8, [1, 2, 1, 2, 4])  # by LocalKind
+KINDS = constants(u8, [_KINDS.get(t, LocalKind.I32) for t in range(256)])
+
+
+def _effect(i: Instruction | None) -> int:
+    """How many operands it takes, with the cells of its results, plus 1, in the upper four bits.
+
+    0 for instructions that `rest` knows, or that do not exist.
+    """
+    if i is None or i.params is None or i.results is None:
+        return 0
+    return len(i.params) | (sum(CELLS[t] for t in i.results) + 1) << 4
+
+
+MISC_COUNT = 18
+EFFECTS = constants(u8, [_effect(INSTRUCTIONS.get(code)) for code in range(256)])
+MISC_EFFECTS = constants(u8, [_effect(INSTRUCTIONS.get(Prefix.MISC << 16 | c)) for c in range(MISC_COUNT)])
+_VECTOR = [INSTRUCTIONS.get(Prefix.VECTOR << 16 | code) for code in range(512)]
+VECTOR_EFFECTS = constants(u8, [_effect(i) for i in _VECTOR])
+VECTOR_ACCESS = constants(u8, [int(i is not None and i.access > 0) for i in _VECTOR])
+IS_ACCESS = constants(u8, [int(o in INSTRUCTIONS and INSTRUCTIONS[o].access > 0) for o in range(256)])
+#: In the alignment of a memory argument: an index of a memory follows.
+MEMORY_INDEX = 0x40
+
+
+@native(noinline=True)
+def prepare_function(module: ptr[Module], index: u32) -> u32:
+    """Make a function's side table if nobody has yet: 0 or a trap code. For any number of threads."""
+    while atomic_exchange(addr(module.code_lock), u32(1)) != 0:
+        pass
+    function = module.functions + index
+    code: u32 = TrapCode.NONE
+    if function.side_table is None:
+        p = stack(Preparation)
+        code = prepare(p, module, function, index)
+        release = module.platform.release
+        release(p.widths)
+        release(p.entries.items)
+        release(p.far.items)
+        release(p.branches.items)
+    atomic_store(addr(module.code_lock), u32(0))
+    return code
+
+
+@native
+def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], index: u32) -> u32:
+    begin(p, module, function)
+    if p.widths is None:
+        return TrapCode.OUT_OF_MEMORY
+    type = module.types + function.type
+    count = count_locals(p, type)
+    size = sizeof(SideTable) + usize(count) * sizeof(Local)
+    scratch = ptr[SideTable](module.platform.allocate(size))
+    if scratch is None:
+        return TrapCode.OUT_OF_MEMORY
+    scratch.function = index
+    p.locals = local_at(scratch, 0)
+    scratch.entries = u16(size // 4)
+    describe_locals(p, scratch, type)
+    scratch.start = u32(usize(p.pc) - usize(function.body))
+    body(p, type, function.body + function.body_size)
+    scratch.end = u32(usize(function.body) + usize(function.body_size) - 1)
+    frame = u32(scratch.param_cells) + HEADER_CELLS + u32(scratch.zero) + p.peak
+    if frame > 65535 or count > 65535 or p.peak > 65535 or type.result_cells > 65535:
+        p.failed = TrapCode.UNTRANSLATABLE
+    scratch.frame = u16(frame)
+    if p.failed == 0:
+        publish(p, function, scratch, size)
+    module.platform.release(ptr[u8](scratch))
+    return p.failed
+
+
+@native
+def begin(p: ptr[Preparation], module: ptr[Module], function: ptr[Function]):
+    """Allocate what one function needs, by what validation noted of it."""
+    limits = module.limits
+    operands = u32(function.max_operands) if function.max_operands != 65535 else limits.operands
+    nesting = u32(function.max_nesting) if function.max_nesting != 65535 else limits.nesting
+    p.module = module
+    p.pc = function.body
+    p.failed = TrapCode.NONE
+    p.height = 0
+    p.cells = 0
+    p.peak = 0
+    p.depth = 0
+    p.dead = 0
+    clear(p.entries)
+    clear(p.far)
+    clear(p.branches)
+    room = usize(operands) + 8 & ~usize(7)
+    p.widths = module.platform.allocate(room + (usize(nesting) + 2) * sizeof(Block))
+    p.blocks = ptr[Block](p.widths + room)
+
+
+@inline
+def clear(array):
+    array.items = None
+    array.count = 0
+    array.capacity = 0
+
+
+# -- locals ----------------------------------------------------------------------------------------
+
+
+@native
+def count_locals(p: ptr[Preparation], type: ptr[FuncType]) -> u32:
+    """Parameters and locals; the position stays."""
+    start = p.pc
+    total = type.param_count
+    for _ in range(read_u32(addr(p.pc))):
+        total += read_u32(addr(p.pc))
+        read_kind(addr(p.pc))
+    p.pc = start
+    return total
+
+
+@native
+def describe_locals(p: ptr[Preparation], side: ptr[SideTable], type: ptr[FuncType]):
+    """Give each parameter and local its slot."""
+    local = local_at(side, 0)
+    slot: u32 = 0
+    for i in range(type.param_count):
+        slot = describe(local, slot, type.types[i])
+        local = local + 1
+    side.param_cells = u16(slot)
+    if slot > 65535:
+        p.failed = TrapCode.UNTRANSLATABLE
+    slot += HEADER_CELLS
+    first = slot
+    for _ in range(read_u32(addr(p.pc))):
+        count = read_u32(addr(p.pc))
+        kind = read_kind(addr(p.pc))
+        for _ in range(count):
+            slot = describe(local, slot, kind)
+            local = local + 1
+    side.zero = u16(slot - first)
+    side.result_cells = u16(type.result_cells)
+    if slot > 65535:
+        p.failed = TrapCode.UNTRANSLATABLE
+
+
+@native
+def describe(local: ptr[Local], slot: u32, type: u32) -> u32:
+    """Returns the slot after the local's."""
+    local.slot = u16(slot)
+    local.kind = u16(KINDS[type & 0xFF])
+    return slot + u32(CELLS[type & 0xFF])
+
+
+# -- the body --------------------------------------------------------------------------------------
+
+
+@native
+def body(p: ptr[Preparation], type: ptr[FuncType], end: ptr[u8]):
+    outermost = open_block(p, BLOCK)
+    outermost.height = 0
+    outermost.cells = 0
+    outermost.results = type.types + type.param_count
+    outermost.result_count = type.result_count
+    while p.pc < end and p.failed == 0:
+        at = p.pc
+        opcode = u32(at[0])
+        p.pc = at + 1
+        effect = u32(EFFECTS[opcode])
+        if p.dead != 0:
+            dead(p, at, opcode)
+        elif effect != 0:
+            plain(p, opcode, effect)
+        else:
+            rest(p, at, opcode)
+
+
+@native
+def plain(p: ptr[Preparation], opcode: u32, effect: u32):
+    """An instruction that takes and gives operands of fixed types."""
+    if IS_ACCESS[opcode] != 0 and p.pc[0] & MEMORY_INDEX != 0:
+        p.failed = TrapCode.UNTRANSLATABLE
+    skip_immediates(addr(p.pc), opcode)
+    apply(p, effect)
+
+
+@native
+def apply(p: ptr[Preparation], effect: u32):
+    drop_operands(p, effect & 15)
+    if effect >> 4 > 1:
+        push(p, (effect >> 4) - 1)
+
+
+@native
+def dead(p: ptr[Preparation], at: ptr[u8], opcode: u32):
+    """Unreachable code: only the blocks matter, and where they end."""
+    match opcode:
+        case 0x02 | 0x03 | 0x04:
+            p.dead += 1
+            skip_immediates(addr(p.pc), opcode)
+        case 0x05:
+            if p.dead == 1:
+                start_else(p, at)
+        case 0x0B:
+            if p.dead == 1:
+                end_block(p, at)
+            else:
+                p.dead -= 1
+        case _:
+            skip_immediates(addr(p.pc), opcode)
+
+
+@native
+def rest(p: ptr[Preparation], at: ptr[u8], opcode: u32):
+    """What is not plain: control, variables, parametric instructions, references."""
+    match opcode:
+        case 0x20:
+            push(p, width_of_local(p, read_u32(addr(p.pc))))
+        case 0x21:
+            skip_leb(addr(p.pc))
+            pop(p)
+        case 0x22:
+            skip_leb(addr(p.pc))
+        case 0x02 | 0x03 | 0x04:
+            start_block(p, at, opcode)
+        case 0x05:
+            start_else(p, at)
+        case 0x0B:
+            end_block(p, at)
+        case 0x0D:
+            pop(p)
+            add_branch(p, at, read_u32(addr(p.pc)))
+        case 0x10:
+            function = read_u32(addr(p.pc))
+            call(p, p.module.types + p.module.functions[function].type)
+        case 0x41 | 0xD0 | 0xD2:
+            skip_leb(addr(p.pc))
+            push(p, 1)
+        case 0x42:
+            skip_leb(addr(p.pc))
+            push(p, 2)
+        case 0x43:
+            p.pc = p.pc + 4
+            push(p, 1)
+        case 0x44:
+            p.pc = p.pc + 8
+            push(p, 2)
+        case _:
+            rarer(p, at, opcode)
+
+
+@native
+def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
+    match opcode:
+        case 0x00:
+            leave(p)
+        case 0x0C:
+            add_branch(p, at, read_u32(addr(p.pc)))
+            leave(p)
+        case 0x0E:
+            pop(p)
+            for _ in range(read_u32(addr(p.pc)) + 1):
+                add_branch(p, at, read_u32(addr(p.pc)))
+            leave(p)
+        case 0x0F:
+            leave(p)
+        case 0x11:
+            type = read_u32(addr(p.pc))
+            skip_leb(addr(p.pc))
+            pop(p)
+            call(p, p.module.types + type)
+        case 0x1A:
+            add_entry(p, (u32(1) << 16) | pop(p))
+        case 0x1B | 0x1C:
+            skip_immediates(addr(p.pc), opcode)
+            pop(p)
+            add_entry(p, (u32(usize(p.pc) - usize(at)) << 16) | pop(p))
+        case 0x23:
+            push(p, u32(CELLS[p.module.globals[read_u32(addr(p.pc))].content & 0xFF]))
+        case 0x24:
+            skip_leb(addr(p.pc))
+            pop(p)
+        case 0x25 | 0xD1:
+            skip_immediates(addr(p.pc), opcode)
+            pop(p)
+            push(p, 1)
+        case 0x26:
+            skip_leb(addr(p.pc))
+            drop_operands(p, 2)
+        case 0x14:
+            type = read_u32(addr(p.pc))
+            pop(p)
+            call(p, p.module.types + type)
+        case 0xD4:
+            pass
+        case 0xD5:
+            pop(p)
+            add_branch(p, at, read_u32(addr(p.pc)))
+            push(p, 1)
+        case 0xD6:
+            add_branch(p, at, read_u32(addr(p.pc)))
+            pop(p)
+        case Prefix.MISC:
+            misc(p)
+        case Prefix.VECTOR:
+            vector(p)
+        case _:
+            p.failed = TrapCode.UNTRANSLATABLE
+
+
+@native
+def width_of_local(p: ptr[Preparation], index: u32) -> u32:
+    return u32(KIND_CELLS[p.locals[index].kind])
+
+
+@native
+def call(p: ptr[Preparation], type: ptr[FuncType]):
+    drop_operands(p, type.param_count)
+    push_types(p, type.types + type.param_count, type.result_count)
+
+
+@native
+def misc(p: ptr[Preparation]):
+    """Instructions behind the prefix 0xFC."""
+    start = p.pc
+    code = read_u32(addr(p.pc))
+    p.pc = start
+    skip_immediates(addr(p.pc), Prefix.MISC)
+    if code < MISC_COUNT and MISC_EFFECTS[code] != 0:
+        apply(p, u32(MISC_EFFECTS[code]))
+    elif code == 15:  # table.grow
+        drop_operands(p, 2)
+        push(p, 1)
+    elif code == 17:  # table.fill
+        drop_operands(p, 3)
+    else:
+        p.failed = TrapCode.UNTRANSLATABLE
+
+
+@native
+def vector(p: ptr[Preparation]):
+    """Instructions behind the prefix 0xFD."""
+    start = p.pc
+    code = read_u32(addr(p.pc)) & 511
+    if VECTOR_ACCESS[code] != 0 and p.pc[0] & MEMORY_INDEX != 0:
+        p.failed = TrapCode.UNTRANSLATABLE
+    p.pc = start
+    skip_immediates(addr(p.pc), Prefix.VECTOR)
+    if VECTOR_EFFECTS[code] == 0:
+        p.failed = TrapCode.UNTRANSLATABLE
+    apply(p, u32(VECTOR_EFFECTS[code]))
+
+
+# -- the result ------------------------------------------------------------------------------------
+
+
+@native
+def publish(p: ptr[Preparation], function: ptr[Function], scratch: ptr[SideTable], size: usize):
+    """Put the side table where it stays, as long as the module."""
+    entries = usize(p.entries.count) * sizeof(u32)
+    far = usize(p.far.count) * sizeof(FarBranch)
+    made = arena_allocate(p.module, size + entries + far)
+    if made is None:
+        p.failed = TrapCode.OUT_OF_MEMORY
+        return
+    units = (size + entries + far) // 4
+    scratch.size = u16(units if units < 65535 else usize(65535))
+    copy(made, scratch, size)
+    copy(made + size, p.entries.items, entries)
+    copy(made + size + entries, p.far.items, far)
+    settle_far_branches(ptr[u32](made + size), p)
+    atomic_store(addr(function.side_table), made)
+
+
+@native
+def settle_far_branches(entries: ptr[u32], p: ptr[Preparation]):
+    """Turn numbers of far branches into distances to them."""
+    for i in range(p.far.count):
+        entry = ptr[FarBranch](p.far.items)[i].entry
+        entries[entry] = ((p.entries.count - entry) + i * (sizeof(FarBranch) // 4)) << 1 | FAR

@@ -1,0 +1,62 @@
+"""What the classic interpreter keeps of a function besides its bytes.
+
+One block of memory: a `SideTable`, a `Local` for each parameter and local, then the entries, 32 bits
+each, in the order of the instructions that use one: `br`, `br_if`, `if`, `else`, each label of
+`br_table`, `drop` and `select`. An interpreter that has come to an instruction is also at its entry.
+
+The entry of a branch holds, from the top, the distance to its target from its opcode in bytes
+(16 bits, signed), the distance to the target's entry (15 bits, signed), and whether it is far (1 bit).
+A far one, which drops operands or does not fit these bits, has the distance to a `FarBranch` behind
+the entries instead, in 32-bit units (31 bits). The entry of `drop` and `select` is the number of cells of their
+operands, plus the length of the instruction in the upper 16 bits.
+"""
+
+from wasmote.nativepy import i32, inline, ptr, struct, u16, u32
+
+FAR = 1
+
+
+@struct
+class Local:
+    slot: u16  # cells from the start of the frame
+    kind: u16  # LocalKind
+
+
+class LocalKind:
+    """How a value is copied."""
+
+    I32, I64, F32, F64, V128 = range(5)
+
+
+@struct
+class SideTable:
+    start: u32  # first instruction, in bytes from the start of the body
+    end: u32  # address of the `end` that closes the function, its lower 32 bits
+    function: u32  # index
+    frame: u16  # cells of a frame, all included
+    param_cells: u16
+    result_cells: u16
+    zero: u16  # cells of locals, which start as zero
+    entries: u16  # where the entries are: their offset in 32-bit units
+    size: u16  # of the whole in 32-bit units; 65535: that or more
+
+
+@struct
+class FarBranch:
+    distance: i32  # bytes from the branch's opcode to its target
+    entry_distance: i32
+    drop: u32  # cells to drop below
+    keep: u32  # cells that stay on top
+    entry: u32  # the number of its entry
+
+
+
+
+@inline
+def local_at(side, index):
+    return ptr[Local](side + 1) + index
+
+
+@inline
+def entries_of(side):
+    return ptr[u32](side) + u32(side.entries)

@@ -1,0 +1,32 @@
+"""How a host makes the interpreters ready: one table of handlers, which each thread of execution gets."""
+
+from wasmote.core.structs import Exec
+from wasmote.interp.classic.opcodes import HANDLERS as CLASSIC
+from wasmote.interp.fast.registers import HANDLERS as FAST
+from wasmote.interp.fast.translate import translate_function
+from wasmote.nativepy import address_of, handler_offset, native, ptr, u32, usize, void
+
+FAST_COUNT, CLASSIC_COUNT = len(FAST.handlers), len(CLASSIC.handlers)
+
+
+@native(export="interp_handler_count")
+def interp_handler_count() -> u32:
+    """Entries that the table of handlers needs."""
+    return FAST_COUNT + CLASSIC_COUNT
+
+
+@native(export="interp_init")
+def interp_init(table: ptr[usize]) -> void:
+    """Fill a table of `interp_handler_count()` addresses; one serves all threads."""
+    for i in range(u32(0), FAST_COUNT):
+        table[i] = handler_offset(FAST, i)
+    for i in range(u32(0), CLASSIC_COUNT):
+        table[FAST_COUNT + i] = handler_offset(CLASSIC, i)
+
+
+@native(export="interp_attach")
+def interp_attach(exec: ptr[Exec], table: ptr[usize]) -> void:
+    """Let a thread of execution use the interpreters."""
+    exec.handlers = table
+    exec.classic_handlers = table + FAST_COUNT
+    exec.translate = address_of(translate_function)
