@@ -11,7 +11,7 @@ from wasmote.wat import WatError
 from . import later
 from .suite import HOW_TO_GET, folder, scripts
 
-ENGINES = ["fast"]
+ENGINES = ["fast", "classic"]
 SCRIPTS = scripts()
 
 #: Scripts that do not begin each command on a line of its own; counted by hand.
