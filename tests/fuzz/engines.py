@@ -39,6 +39,7 @@ class Wasmote:
 
         self.wasmote, self.engine = wasmote, engine
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
+        wasmote.Module(b"\0asm\1\0\0\0")  # the core is loaded now
 
     def observe(self, binaries: Binaries, calls: list[Call]) -> Observation:
         recorder = Recorder()
