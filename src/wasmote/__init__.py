@@ -12,6 +12,7 @@ running core (the compiler, the command line's help) do not load it.
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
+    from wasmote.api.aggregates import I31, Aggregate, heap
     from wasmote.api.func import Func, func
     from wasmote.api.globals import Global
     from wasmote.api.instance import Exports, Instance
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "I31",
+    "Aggregate",
     "DecodeError",
     "ExportType",
     "Exports",
@@ -70,9 +73,11 @@ __all__ = [
     "ValidationError",
     "WasmoteError",
     "func",
+    "heap",
 ]
 
 _HOMES = {
+    "api.aggregates": ("I31", "Aggregate", "heap"),
     "api.func": ("Func", "func"),
     "api.globals": ("Global",),
     "api.instance": ("Exports", "Instance"),

@@ -13,7 +13,7 @@ from wasmote.cli.colour import Palette
 from wasmote.cli.report import printable
 from wasmote.errors import DecodeError, WasmoteError
 from wasmote.inspect import disassemble, engine_sizes, parse
-from wasmote.isa import INSTRUCTIONS, Immediate
+from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
 from wasmote.wat import wat2wasm
 
 from .support import Shell
@@ -161,6 +161,8 @@ def _lines_of_every_instruction() -> list[str]:
             choices = choices[:2] if instruction.access == 1 else choices
             if Immediate.LANE in instruction.immediates:
                 choices = [f"{choice} 1".strip() for choice in choices]
+        if instruction.family == "gc":
+            choices = [_gc_operands(instruction)]
         if name == "call_indirect":
             choices = ["(param i32 i64) (result f32)"]
         if name in ("table.get", "table.size", "table.init"):
@@ -171,6 +173,14 @@ def _lines_of_every_instruction() -> list[str]:
         if name in ("block", "loop", "if"):
             lines += ["else"] * (name == "if") + ["end"] * len(choices)
     return [*lines, "end", "end", "end"]
+
+
+def _gc_operands(instruction: Instruction) -> str:
+    if instruction.name.startswith("br_on_cast"):
+        return "1 (ref null any) (ref i31)"
+    if Immediate.REF_TYPE in instruction.immediates:
+        return "(ref null eq)" if instruction.name.endswith("null") else "(ref 0)"
+    return " ".join("0" for _ in instruction.immediates)
 
 
 def test_every_instruction_survives_assembling_its_disassembly() -> None:

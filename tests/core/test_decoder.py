@@ -418,7 +418,6 @@ def test_limits_reject_nonsense() -> None:
         (module((IMPORT, vector(b"\0\0\4\0\0"))), Feature.EXCEPTIONS),
         (functions(b"\x12\0"), Feature.TAIL_CALLS),
         (functions(b"\xfe\3\0"), Feature.THREADS),
-        (functions(b"\xfb\0\0"), Feature.GC),
         (functions(b"\xfc\x13"), Feature.WIDE_ARITHMETIC),
         (functions(b"\x1f\x40\0"), Feature.EXCEPTIONS),
     ],

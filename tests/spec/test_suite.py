@@ -36,7 +36,7 @@ def test_the_suite_is_here() -> None:
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_script(script: str, engine: str) -> None:
     result = run_script(folder() / script, engine=engine)
-    allowed, feature = later.failures_allowed(script), later.feature_of(script)
+    allowed, feature = later.failures_allowed(script, engine), later.feature_of(script, engine)
     failed = len(result.failed)
     shown = "\n".join(map(str, result.failed[:20]))
     if allowed == 0:

@@ -20,6 +20,15 @@ import ctypes
 import itertools
 import threading
 
+from wasmote.api.aggregates import (
+    HANDLE_SHIFT,
+    HOST_TAG,
+    I31,
+    I31_TAG,
+    Aggregate,
+    matches,
+    pin,
+)
 from wasmote.api.layouts import FuncInstLayout, OwnerLayout
 from wasmote.core.status import ValueType
 from wasmote.core.value_types import INDEX_SHIFT, KIND, NON_NULL, Typed
@@ -41,7 +50,7 @@ _FUNCTION_KINDS = (ValueType.FUNCREF, ValueType.NULLFUNCREF, Typed.FUNCTION)
 #: Objects that a group holds before the first sweep.
 _FIRST_LIMIT = 1024
 #: Handles of externrefs: new numbers, and those that are free again.
-_numbers = itertools.count(1)
+_numbers = itertools.count(HOST_TAG, 1 << HANDLE_SHIFT)
 _free_handles: list[int] = []
 #: Held while a handle is found and stored where a sweep sees it, and while there is a sweep.
 #: Reentrant: a finalizer may come in between.
@@ -210,7 +219,7 @@ def handle_of(owner: "Owner | None", type: int, value: object) -> int:
         return 0
     group = _group(owner)
     if type & KIND not in _FUNCTION_KINDS:
-        return group.extern_handle(value, owner)
+        return _data_handle(group, owner, type, value)
     if not isinstance(value, BINDING.func_type):
         raise TypeError("not a Func")
     if type & KIND != ValueType.FUNCREF and not _function_fits(value._address, type):  # type: ignore[attr-defined]
@@ -226,6 +235,23 @@ def to_reference(owner: "Owner | None", type: int, value: object, cell: int) -> 
     """Write the handle of a value to the cell at an address on a stack or in a global."""
     with reference_lock:
         ctypes.c_uint32.from_address(cell).value = handle_of(owner, type, value)
+
+
+def _data_handle(group: Group, owner: "Owner | None", type: int, value: object) -> int:
+    """The handle for a reference of the any or extern hierarchy."""
+    if isinstance(value, I31):
+        handle = value.value << 1 & 0xFFFF_FFFF | I31_TAG
+    elif isinstance(value, Aggregate):
+        handle = value._handle
+        if owner is not None and owner.links.module is None:
+            pin(handle)  # a table or global of the host, where the collector does not look
+    elif type & KIND in (ValueType.EXTERNREF, ValueType.ANYREF):
+        return group.extern_handle(value, owner)
+    else:
+        raise TypeError("not a reference of that type")
+    if not matches(handle, type):
+        raise TypeError("a reference of another type")
+    return handle
 
 
 def _function_fits(address: int, type: int) -> bool:
@@ -252,7 +278,9 @@ def from_reference(owner: "Owner | None", type: int, handle: int) -> object:
     if handle == 0:
         return None
     if type & KIND not in _FUNCTION_KINDS:
-        return _group(owner).externs[handle]
+        if handle & I31_TAG:
+            return I31(((handle >> 1) ^ 0x4000_0000) - 0x4000_0000)
+        return _group(owner).externs[handle] if handle & HOST_TAG else Aggregate(handle)
     functions = BINDING.store.functions
     size = ctypes.sizeof(ctypes.c_void_p)
     return func_at(ctypes.c_void_p.from_address(functions + handle * size).value or 0)

@@ -7,9 +7,14 @@ i64 and f64, four for v128, low half first.
 
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.function import instance_function
+from wasmote.core.gc.collect import pause_collections, resume_collections
+from wasmote.core.gc.heap import fields_of, object_at
+from wasmote.core.gc.objects import array_new, store_field, structure_new
 from wasmote.core.reader import Reader, open_reader, read_byte, read_signed, read_u32, skip_bytes
 from wasmote.core.status import TrapCode, ValueType
-from wasmote.core.structs import ConstExpr, Error, Instance, Platform
+from wasmote.core.structs import ConstExpr, Error, FuncType, Instance, Platform, Store
+from wasmote.core.validate.aggregates import Gc
+from wasmote.core.value_types import KIND, size_of
 from wasmote.isa import by_name
 from wasmote.nativepy import (
     array,
@@ -49,6 +54,8 @@ class Opcode:
     REF_FUNC = by_name("ref.func").opcode
     #: Prefix; in constant expressions only v128.const follows.
     VECTOR = 0xFD
+    #: Prefix; those that make references follow.
+    GC = 0xFB
 
 
 #: Operands that fit the evaluator's frame; more (extended constant expressions) take an allocation.
@@ -57,7 +64,7 @@ LOCAL_OPERANDS = 16
 
 @struct
 class Operands:
-    """The operand stack of an evaluation. A v128 is never on it: no instruction here takes one."""
+    """The operand stack of an evaluation. A v128 takes two of its values."""
 
     values: ptr[u64]
     count: u32
@@ -87,6 +94,8 @@ def const_skip(r: ptr[Reader]) -> void:
             case Opcode.VECTOR:
                 read_u32(r)
                 skip_bytes(r, 16)
+            case Opcode.GC:
+                skip_reference_maker(r)
             case _:  # arithmetic has no immediates
                 pass
 
@@ -121,9 +130,7 @@ def evaluate(instance: ptr[Instance], r: ptr[Reader], o: ptr[Operands], value: p
         opcode = read_byte(r)
         match opcode:
             case Opcode.END:
-                if o.count != 0:  # else it is a v128, and in place
-                    value[0] = u32(o.values[0])
-                    value[1] = u32(o.values[0] >> 32)
+                copy(value, o.values, usize(o.count) * sizeof(u64))
                 return 0
             case Opcode.I32_CONST | Opcode.I64_CONST:
                 operand = u64(read_signed(r, 64))
@@ -133,12 +140,23 @@ def evaluate(instance: ptr[Instance], r: ptr[Reader], o: ptr[Operands], value: p
                 operand = load(u64, skip_bytes(r, 8))
             case Opcode.VECTOR:
                 read_u32(r)
-                copy(value, skip_bytes(r, 16), 16)
+                half = skip_bytes(r, 16)
+                if not push(o, instance.platform, load(u64, half)):
+                    return TrapCode.OUT_OF_MEMORY
+                operand = load(u64, half + 8)
+            case Opcode.GC:
+                status = make_reference(instance, r, o)
+                if status != 0:
+                    return status
                 continue
             case Opcode.GLOBAL_GET:
                 source = instance.globals[read_u32(r)]
                 if source.content == ValueType.V128:
-                    copy(value, source.value, 16)
+                    if not push(o, instance.platform, load(u64, source.value + 0, align=4)):
+                        return TrapCode.OUT_OF_MEMORY
+                    operand = load(u64, source.value + 2, align=4)
+                    if not push(o, instance.platform, operand):
+                        return TrapCode.OUT_OF_MEMORY
                     continue
                 operand = u64(source.value[0]) | (u64(source.value[1]) << 32)
             case Opcode.REF_NULL:
@@ -173,6 +191,89 @@ def combine(o: ptr[Operands], opcode: u32):
 
 
 @native
+def skip_reference_maker(r: ptr[Reader]) -> void:
+    match read_u32(r):
+        case Gc.ARRAY_NEW_FIXED:
+            read_u32(r)
+            read_u32(r)
+        case Gc.REF_I31 | Gc.ANY_CONVERT_EXTERN | Gc.EXTERN_CONVERT_ANY:
+            pass
+        case _:
+            read_u32(r)
+
+
+@native
+def make_reference(instance: ptr[Instance], r: ptr[Reader], o: ptr[Operands]) -> u32:
+    """Execute an instruction that makes a reference."""
+    result = stack(u32, 1)
+    code = read_u32(r)
+    operands = u32(0)
+    values = o.values + o.count
+    status = u32(0)
+    match code:
+        case Gc.REF_I31:
+            operands = 1
+            result[0] = (u32((values - 1)[0]) << 1) | 1
+        case Gc.ANY_CONVERT_EXTERN | Gc.EXTERN_CONVERT_ANY:
+            return 0
+        case Gc.STRUCT_NEW | Gc.STRUCT_NEW_DEFAULT:
+            t = instance.module.types + read_u32(r)
+            if code == Gc.STRUCT_NEW:
+                operands = values_of(t)
+            status = structure_new(instance.store, None, t, None, result)
+            if status == 0:
+                set_fields(instance.store, result[0], t, values - operands, operands)
+        case _:
+            t = instance.module.types + read_u32(r)
+            each = values_of(t)
+            length = u32(0)
+            if code == Gc.ARRAY_NEW_FIXED:
+                length = read_u32(r)
+                operands = each * length
+            else:
+                length = u32((values - 1)[0])
+                operands = each + 1 if code == Gc.ARRAY_NEW else u32(1)
+            status = array_new(instance.store, None, t, length, None, result)
+            if status == 0 and code != Gc.ARRAY_NEW_DEFAULT:
+                step = each if code == Gc.ARRAY_NEW_FIXED else u32(0)
+                set_elements(instance.store, result[0], t, values - operands, step)
+    o.count -= operands
+    if status == 0 and not push(o, instance.platform, u64(result[0])):
+        return TrapCode.OUT_OF_MEMORY
+    return status
+
+
+@native
+def values_of(t: ptr[FuncType]) -> u32:
+    """Operands that the fields of a structure, or an element of an array, take."""
+    count = t.param_count
+    for i in range(t.param_count):
+        if t.types[i] & KIND == ValueType.V128:
+            count += 1
+    return count
+
+
+@native
+def set_fields(s: ptr[Store], handle: u32, t: ptr[FuncType], values: ptr[u64], count: u32) -> void:
+    fields = fields_of(object_at(s, handle))
+    if count == 0:
+        return
+    for i in range(t.param_count):
+        store_field(fields + t.types[t.param_count + i], size_of(t.types[i]), ptr[u32](values))
+        values = values + (2 if t.types[i] & KIND == ValueType.V128 else u32(1))
+
+
+@native
+def set_elements(s: ptr[Store], handle: u32, t: ptr[FuncType], values: ptr[u64], step: u32) -> void:
+    """Give an array's elements the values at `values`, each `step` behind the one before."""
+    array = object_at(s, handle)
+    fields = fields_of(array)
+    for i in range(array.length):
+        store_field(fields + usize(i) * usize(t.size), t.size, ptr[u32](values))
+        values = values + step
+
+
+@native
 def const_evaluate(instance: ptr[Instance], r: ptr[Reader], value: ptr[u32]) -> u32:
     """Evaluate the expression at the reader and move past it.
 
@@ -183,7 +284,9 @@ def const_evaluate(instance: ptr[Instance], r: ptr[Reader], value: ptr[u32]) -> 
     o.values = o.local
     o.count = 0
     o.capacity = LOCAL_OPERANDS
+    pause_collections(instance.store)
     status = evaluate(instance, r, o, value)
+    resume_collections(instance.store)
     if o.values != o.local:
         instance.platform.release(ptr[u8](o.values))
     return status

@@ -12,11 +12,14 @@ or `tables` to None just before `instance_destroy`, and free it with `memory_rel
 `table_release`.
 """
 
-from wasmote.core.const_expr import const_offset, const_value
+from wasmote.core.arithmetic import larger
+from wasmote.core.const_expr import const_evaluate, const_offset, const_value
 from wasmote.core.function import function_create, function_release, instance_function
 from wasmote.core.linking import Mismatch, match_import
 from wasmote.core.memory import data_drop, memory_create, memory_init, memory_release
+from wasmote.core.reader import Reader, open_reader
 from wasmote.core.status import ExternKind, SegmentMode, TrapCode
+from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import (
     Error,
     FuncInst,
@@ -28,6 +31,7 @@ from wasmote.core.structs import (
     Table,
 )
 from wasmote.core.table import elem_drop, table_create, table_fill, table_init, table_release
+from wasmote.core.value_types import is_function_reference
 from wasmote.nativepy import (
     const,
     fill,
@@ -88,6 +92,9 @@ def instance_create(
 def instance_destroy(instance: ptr[Instance]) -> void:
     """Free an instance and what it owns; see the module's docstring for who must be gone before."""
     module = instance.module
+    unlist_instance(instance)
+    for i in range(module.element_count):
+        instance.platform.release(ptr[u8](instance.element_values[i]))
     for i in range(module.function_count):
         if instance.functions[i] is not None:
             function_release(instance, instance.functions[i])
@@ -145,6 +152,7 @@ def instance_size(module: ptr[Module]) -> u64:
     """Bytes of an instance's own block: what it takes without memories, tables and references."""
     pointers = u64(module.memory_count) + u64(module.table_count) + u64(module.global_count)
     pointers += u64(module.imported_functions) + u64(module.function_count)
+    pointers += u64(module.element_count)
     own_globals = u64(module.global_count - module.imported_globals)
     segments = u64(module.element_count) + u64(module.data_count)
     size = pointers * sizeof(ptr[u8]) + own_globals * sizeof(Global) + segments
@@ -180,11 +188,38 @@ def allocate_instance(store: ptr[Store], module: ptr[Module]) -> ptr[Instance]:
     instance.globals = carve(at, ptr[Global], module.global_count)
     instance.imported = carve(at, ptr[FuncInst], module.imported_functions)
     instance.functions = carve(at, ptr[FuncInst], module.function_count)
+    instance.element_values = carve(at, ptr[u32], module.element_count)
     for i in range(module.imported_globals, module.global_count):
         instance.globals[i] = carve(at, Global, 1)
     instance.dropped_elements = carve(at, u8, module.element_count)
     instance.dropped_data = carve(at, u8, module.data_count)
+    list_instance(instance)
     return instance
+
+
+@native
+def list_instance(instance: ptr[Instance]) -> void:
+    """Let the garbage collector find the instance's tables and globals."""
+    s = instance.store
+    lock(s)
+    instance.next = s.instances
+    if s.instances is not None:
+        s.instances.previous = instance
+    s.instances = instance
+    unlock(s)
+
+
+@native
+def unlist_instance(instance: ptr[Instance]) -> void:
+    s = instance.store
+    lock(s)
+    if instance.previous is not None:
+        instance.previous.next = instance.next
+    else:
+        s.instances = instance.next
+    if instance.next is not None:
+        instance.next.previous = instance.previous
+    unlock(s)
 
 
 # -- index spaces ------------------------------------------------------------------------------
@@ -200,6 +235,8 @@ def fill_instance(instance: ptr[Instance], imports: ptr[ptr[u8]], error: ptr[Err
         status = init_globals(instance, error)
     if status == 0:
         status = init_tables(instance, error)
+    if status == 0:
+        status = evaluate_elements(instance, error)
     return status
 
 
@@ -273,6 +310,30 @@ def init_tables(instance: ptr[Instance], error: ptr[Error]) -> u32:
                 status = table_fill(table, 0, value[0], u64(table.size))
             if status != 0:
                 return failed(error, status, ExternKind.TABLE, i)
+    return 0
+
+
+@native
+def evaluate_elements(instance: ptr[Instance], error: ptr[Error]) -> u32:
+    """Evaluate the items of segments that may be objects: each is made once."""
+    module = instance.module
+    value = stack(u32, 4)
+    for i in range(module.element_count):
+        segment = module.elements + i
+        if segment.functions == 0 and not is_function_reference(segment.type):
+            size = usize(larger(segment.count, u32(1))) * sizeof(u32)
+            values = ptr[u32](instance.platform.allocate(size))
+            if values is None:
+                return failed(error, TrapCode.OUT_OF_MEMORY, ExternKind.TABLE, i)
+            fill(values, 0, size)
+            instance.element_values[i] = values
+            r = stack(Reader)
+            open_reader(r, segment.items, usize(segment.items_size), stack(Error))
+            for j in range(segment.count):
+                status = const_evaluate(instance, r, value)
+                if status != 0:
+                    return failed(error, status, ExternKind.TABLE, i)
+                values[j] = value[0]
     return 0
 
 

@@ -69,6 +69,8 @@ _TEXTS: dict[Status, str] = {
     Status.UNINITIALIZED_LOCAL: "uninitialized local {0}: its type has no default value",
     Status.UNKNOWN_FIELD: "unknown field {0}",
     Status.IMMUTABLE_FIELD: "immutable field: type {0} does not let it be written",
+    Status.IMMUTABLE_ARRAY: "immutable array: type {0} does not let it be written",
+    Status.NUMERIC_ARRAY: "array type is not numeric or vector: type {0} holds references",
     Status.NOT_DEFAULTABLE: "type is not defaultable: type {0} needs initial values",
     Status.CAST_FLAGS: "malformed cast flags {0:#04x}",
     Status.SUPERTYPE: "sub type {0} does not match super type {1}",

@@ -145,6 +145,8 @@ class Status(IntEnum):
     UNKNOWN_FIELD = 125
     IMMUTABLE_FIELD = 126
     NOT_DEFAULTABLE = 127
+    IMMUTABLE_ARRAY = 128
+    NUMERIC_ARRAY = 129
     # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
     LIMIT_BINARY_SIZE = 200
     LIMIT_TYPES = 201

@@ -13,6 +13,7 @@ instructions of each. Running code looks handles up without it, so a block of fu
 become too small stays until the store goes (together they are smaller than the one in use).
 """
 
+from wasmote.core.gc.heap import free_heap
 from wasmote.core.status import TrapCode
 from wasmote.core.store_lock import FIRST_CAPACITY, Retired, Shared, lock, shared, unlock
 from wasmote.core.structs import NONE, FuncInst, Platform, Store
@@ -60,6 +61,7 @@ def store_init(s: ptr[Store], platform: ptr[Platform]) -> u32:
 def store_free(s: ptr[Store]) -> void:
     """Give back the store's memory. Its instances and modules must be gone before."""
     release = s.platform.release
+    free_heap(s)
     free_types(s)
     first = shared(s)
     capacity = s.function_capacity // 2

@@ -35,6 +35,8 @@ class Platform:
     # Call a host function: arguments are read from and results written to cells at `args`;
     # returns 0 or a trap code.
     call_host: fn[[ptr["Exec"], ptr["FuncInst"], ptr[u32]], u32]
+    # Collect garbage: mark what the stacks hold, between `gc_begin` and `gc_finish` of core.gc.collect.
+    collect: fn[[ptr["Exec"]], void]
 
 
 @struct
@@ -313,11 +315,51 @@ class Instance:
     imported: ptr[ptr[FuncInst]]  # imported functions
     functions: ptr[ptr[FuncInst]]  # own function instances, made when first referenced (all index space)
     dropped_elements: ptr[u8]  # a byte a segment
+    element_values: ptr[ptr[u32]]  # of segments whose items may be objects; see core.gc.elements
+    next: ptr["Instance"]  # in Store.instances
+    previous: ptr["Instance"]
     dropped_data: ptr[u8]
     # The engine's: run one of the instance's functions, its arguments and results at the cells given;
     # 0 or a trap code. Set by the embedder.
     run: fn[[ptr["Exec"], ptr[FuncInst], ptr[u32]], u32]
     host: ptr[u8]  # the embedder's object
+
+
+#: Bytes that objects may take unless the embedder says otherwise.
+DEFAULT_HEAP_LIMIT = 512 << 20
+
+
+@struct
+class HeapObject:
+    """A structure or array; its fields follow."""
+
+    type: u32  # id
+    length: u32  # of an array
+    size: u32  # bytes of the fields
+    marked: u32
+    pins: u32  # how often the host holds it
+    unused: u32
+
+
+@struct
+class Heap:
+    """The structures and arrays of all instances; see core.gc.heap."""
+
+    store: ptr["Store"]
+    objects: ptr[ptr[HeapObject]]
+    committed: u32  # entries there is memory for
+    used: u32  # entries that were ever in use; 0 is none
+    free: u32  # first free entry before that, 0: none
+    count: u32
+    bytes: u64  # of all objects
+    limit: u64
+    threshold: u64  # bytes that start the next collection
+    reserved: usize
+    collections: u32
+    marks: ptr[u32]  # objects whose fields are to be looked at
+    mark_count: u32
+    mark_capacity: u32
+    overflowed: u32  # there was no memory for `marks`
 
 
 @struct
@@ -333,6 +375,10 @@ class Store:
     type_capacity: u32
     type_count: u32
     retired_types: ptr[u8]  # former blocks of them
+    heap: ptr[Heap]  # None before the first object
+    heap_limit: u64  # bytes that objects may take; 0: DEFAULT_HEAP_LIMIT
+    instances: ptr["Instance"]  # all there are
+    paused: u32  # constant expressions under way, whose operands the collector does not see
 
 
 @struct

@@ -10,6 +10,7 @@ from wasmote.core.const_expr import const_evaluate, const_skip
 from wasmote.core.function import instance_function
 from wasmote.core.reader import Reader, open_reader, read_u32
 from wasmote.core.status import TrapCode
+from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import ElementSegment, Error, Instance, Platform, Table, TableType
 from wasmote.nativepy import (
     boolean,
@@ -181,6 +182,11 @@ def table_init(
     size = u64(0) if instance.dropped_elements[segment] != 0 else u64(source.count)
     if not (in_range(u64(table.size), d, n) and in_range(size, s, n)):
         return TrapCode.TABLE_OUT_OF_BOUNDS
+    values = instance.element_values[segment]
+    if values is not None:
+        if n != 0:
+            copy(table.elements + d, values + s, usize(n) * sizeof(u32))
+        return 0
     r = stack(Reader)
     open_reader(r, source.items, usize(source.items_size), stack(Error))  # no read fails
     for _ in range(s):
@@ -197,4 +203,9 @@ def table_init(
 @native(export="elem_drop")
 def elem_drop(instance: ptr[Instance], segment: u32) -> void:
     """elem.drop: the segment is empty from now on."""
+    lock(instance.store)
     instance.dropped_elements[segment] = 1
+    values = instance.element_values[segment]
+    instance.element_values[segment] = None
+    unlock(instance.store)
+    instance.platform.release(ptr[u8](values))

@@ -26,6 +26,8 @@ MODULES = (
     "wasmote.core.decode.names",
     "wasmote.core.store",
     "wasmote.core.type_store",
+    "wasmote.core.gc.heap",
+    "wasmote.core.gc.objects",
     "wasmote.core.memory",
     "wasmote.core.table",
     "wasmote.core.function",

@@ -79,12 +79,25 @@ def _text(scope: Scope, decoded: Decoded) -> str:
     spaces = [value for kind, value in pairs if kind in _SPACES]
     if any(spaces):
         words += map(str, spaces)
+    if definition.name.startswith(("ref.test", "ref.cast", "br_on_cast")):
+        return " ".join([*words, *_cast(scope, decoded)])
     for kind, value in pairs:
         if kind is Immediate.MEMARG:
             words.append(_memarg(value, definition.access))
         elif kind not in _SPACES:
             words.append(_WRITERS.get(kind, _number)(scope, value))
     return " ".join(word for word in words if word)
+
+
+def _cast(scope: Scope, decoded: Decoded) -> list[str]:
+    """Reference types, which the binary format has as heap types with nullability elsewhere."""
+    if len(decoded.immediates) == 1:
+        null = "null " if decoded.instruction.name.endswith("null") else ""
+        return [f"(ref {null}{_reference(scope, decoded.immediates[0])})"]
+    flags, label, *types = decoded.immediates
+    nulls = ["null " if flags >> i & 1 else "" for i in range(2)]
+    pairs = zip(nulls, types, strict=True)
+    return [str(label), *(f"(ref {null}{_reference(scope, each)})" for null, each in pairs)]
 
 
 _SPACES = (Immediate.TABLE, Immediate.MEMORY)

@@ -9,6 +9,7 @@ from wasmote.core.status import ValueType
 from wasmote.isa.features import Feature
 
 #: Opcodes behind a prefix byte are written `PREFIX | sub-opcode`.
+PREFIX_GC = 0xFB << 16
 PREFIX_MISC = 0xFC << 16
 PREFIX_SIMD = 0xFD << 16
 PREFIX_ATOMIC = 0xFE << 16
@@ -23,6 +24,9 @@ class Immediate(Enum):
     FUNCTION = auto()  # u32
     TYPE = auto()  # u32
     TYPE_INDEX = auto()  # u32: a type that is its index in the text format too
+    FIELD = auto()  # u32: of a structure
+    CAST = auto()  # u32: bit 0 and 1: the two types that follow are nullable
+    COUNT = auto()  # u32: how many operands
     TABLE = auto()  # u32
     LOCAL = auto()  # u32
     GLOBAL = auto()  # u32

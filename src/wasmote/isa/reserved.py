@@ -18,14 +18,12 @@ RESERVED_OPCODES: dict[int, Feature] = {
     0x18: Feature.LEGACY_EXCEPTIONS,  # delegate
     0x19: Feature.LEGACY_EXCEPTIONS,  # catch_all
     0x1F: Feature.EXCEPTIONS,  # try_table
-    0xD3: Feature.GC,  # ref.eq
     0xE0: Feature.STACK_SWITCHING,  # cont.new
     0xE1: Feature.STACK_SWITCHING,  # cont.bind
     0xE2: Feature.STACK_SWITCHING,  # suspend
     0xE3: Feature.STACK_SWITCHING,  # resume
     0xE4: Feature.STACK_SWITCHING,  # resume_throw
     0xE5: Feature.STACK_SWITCHING,  # switch
-    0xFB: Feature.GC,  # prefix
     0xFE: Feature.THREADS,  # prefix
 }
 #: Sub-opcodes behind the prefix 0xFC.

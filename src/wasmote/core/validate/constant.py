@@ -9,11 +9,12 @@ from wasmote.core.loader import Loader, allocate_array, fail_here, has_feature, 
 from wasmote.core.reader import fail, failed, read_signed, read_u32, skip_bytes
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import ConstExpr, Module
+from wasmote.core.validate.aggregates import makes_reference, reference_maker
 from wasmote.core.validate.operands import NOTHING, apply_signature, mismatch, pop, push
 from wasmote.core.validate.tables import FEATURE, KIND, NO_FEATURE, SIGNATURE, Kind
 from wasmote.isa import by_name
 from wasmote.isa.features import Feature
-from wasmote.isa.instruction import PREFIX_MISC, PREFIX_SIMD
+from wasmote.isa.instruction import PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import boolean, native, ptr, u8, u32, u64, usize, void
 
 
@@ -36,6 +37,7 @@ class Opcode:
     REF_FUNC = by_name("ref.func").opcode
     V128_CONST = by_name("v128.const").code
     VECTOR = PREFIX_SIMD >> 16
+    GC = PREFIX_GC >> 16
 
 
 @native
@@ -103,6 +105,8 @@ def constant_instruction(loader: ptr[Loader]) -> boolean:
             return constant_function(loader)
         case Opcode.VECTOR:
             return constant_vector(loader)
+        case Opcode.GC:
+            return constant_reference(loader)
         case _:
             return not_constant(loader, opcode)
 
@@ -135,6 +139,20 @@ def constant_function(loader: ptr[Loader]) -> boolean:
 def function_reference(m: ptr[Module], index: u32) -> u32:
     """The type of a reference to a function."""
     return m.types[m.functions[index].type].references[1]
+
+
+@native
+def constant_reference(loader: ptr[Loader]) -> boolean:
+    """Those behind the prefix 0xFB that make references."""
+    code = read_u32(loader.reader)
+    if failed(loader.reader):
+        return False
+    if not has_feature(loader, Feature.GC):
+        return unsupported(loader, loader.at, Feature.GC.bit)
+    loader.opcode = PREFIX_GC | code
+    if not makes_reference(code):
+        return fail_here(loader, Status.CONSTANT_EXPRESSION, u64(loader.opcode), 0)
+    return reference_maker(loader, code)
 
 
 @native

@@ -19,6 +19,7 @@ from wasmote.core.validate.control import (
     return_,
     set_unreachable,
 )
+from wasmote.core.validate.gc import gc_instruction
 from wasmote.core.validate.misc import misc_instruction, read_memory, read_table
 from wasmote.core.validate.operands import (
     apply_signature,
@@ -37,7 +38,7 @@ from wasmote.core.validate.tables import (
 from wasmote.core.validate.vector import vector_instruction
 from wasmote.core.value_types import Form, matches
 from wasmote.isa import by_name
-from wasmote.isa.instruction import PREFIX_MISC, PREFIX_SIMD
+from wasmote.isa.instruction import PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import (
     boolean,
     inline,
@@ -70,6 +71,7 @@ class Opcode:
     REF_NULL = by_name("ref.null").opcode
     REF_IS_NULL = by_name("ref.is_null").opcode
     REF_FUNC = by_name("ref.func").opcode
+    REF_EQ = by_name("ref.eq").opcode
     CALL_REF = by_name("call_ref").opcode
     RETURN_CALL_REF = by_name("return_call_ref").opcode
     REF_AS_NON_NULL = by_name("ref.as_non_null").opcode
@@ -77,6 +79,7 @@ class Opcode:
     BR_ON_NON_NULL = by_name("br_on_non_null").opcode
     MISC = PREFIX_MISC >> 16
     VECTOR = PREFIX_SIMD >> 16
+    GC = PREFIX_GC >> 16
 
 
 @native
@@ -121,6 +124,9 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
             return reference_is_null(loader)
         case Opcode.REF_FUNC:
             return reference_function(loader)
+        case Opcode.REF_EQ:
+            eq = u32(ValueType.EQREF)
+            return pop(loader, eq) and pop(loader, eq) and push(loader, ValueType.I32)
         case (
             Opcode.CALL_REF
             | Opcode.RETURN_CALL_REF
@@ -131,6 +137,8 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
             return reference_instruction(loader, opcode)
         case Opcode.MISC:
             return misc_instruction(loader)
+        case Opcode.GC:
+            return gc_instruction(loader)
         case Opcode.VECTOR:
             return vector_instruction(loader)
         case _:

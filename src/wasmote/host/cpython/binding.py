@@ -102,6 +102,7 @@ class Binding:
     def _make_platform(self) -> None:
         self.platform = create_platform(self.image.symbol)
         self.platform.poll = self.image.symbol("cpython_poll")
+        self.platform.collect = self.image.symbol("cpython_collect")
         self.platform.call_host = self.image.symbol("cpython_call_host")
         self.store = mirror(Store)()
         init = self.function("store_init", ctypes.c_uint32, Address, Address)

@@ -3,8 +3,12 @@
 Native code, because nothing may move meanwhile: it holds the GIL from its first look to its last.
 """
 
-from wasmote.core.structs import Global, Table
-from wasmote.host.cpython.structs import Python
+from wasmote.core.gc.collect import gc_begin, gc_finish, gc_mark_cells, gc_put_off, note_fields
+from wasmote.core.gc.heap import heap_of
+from wasmote.core.store_lock import lock, unlock
+from wasmote.core.structs import Exec, Global, Table
+from wasmote.host.cpython.activation import take_gil
+from wasmote.host.cpython.structs import Activation, Python
 from wasmote.nativepy import native, ptr, u8, u32, u64, usize, void
 
 
@@ -14,6 +18,29 @@ def mark_cells(cells: ptr[u32], count: u64, found: ptr[u8], size: u32) -> void:
     for i in range(count):
         if cells[i] < size:
             found[cells[i]] = 1
+
+
+@native(export="cpython_collect")
+def collect(exec: ptr[Exec]) -> void:
+    """Platform.collect: mark what is on the stacks. Put off while another call runs: its stack is
+    in motion."""
+    activation = ptr[Activation](exec)
+    python = activation.python
+    take_gil(activation)
+    other = python.active
+    while other is not None:
+        if other != activation and other.running != 0:
+            gc_put_off(python.store)
+            return
+        other = other.next
+    if not gc_begin(python.store):
+        return
+    other = python.active
+    while other is not None:
+        used = (usize(other.exec.top) - usize(other.exec.stack)) >> 2
+        gc_mark_cells(heap_of(python.store), other.exec.stack, u64(used))
+        other = other.next
+    gc_finish(python.store)
 
 
 @native(export="cpython_mark_references")
@@ -37,6 +64,9 @@ def mark_references(
         cells += u64(tables[i].size)
     for i in range(global_count):
         mark_cells(globals[i].value, 1, found, size)
+    lock(python.store)
+    note_fields(heap_of(python.store), found, size)
+    unlock(python.store)
     activation = python.active
     while activation is not None:
         if activation.running != 0:

@@ -10,7 +10,7 @@ BLOCK_TYPE, LABEL_TABLE, VALUE_TYPES, PREFIX = 252, 253, 254, 255
 _LEB = {
     Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TYPE_INDEX, Immediate.TABLE, Immediate.LOCAL,
     Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT, Immediate.I32, Immediate.I64,
-    Immediate.REF_TYPE,
+    Immediate.REF_TYPE, Immediate.FIELD, Immediate.COUNT, Immediate.CAST,
 }  # fmt: skip
 _BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE: 1, Immediate.LANES: 16}
 
@@ -29,11 +29,13 @@ def _rule(immediates: tuple[Immediate, ...]) -> int:
 
 _ONE_BYTE = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if not i.prefix}
 _MISC = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFC}
+_GC = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFB}
 _VECTOR = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFD}
 RULES = constants(
-    u8, [PREFIX if code in (0xFC, 0xFD) else _ONE_BYTE.get(code, 0) for code in range(256)]
+    u8, [PREFIX if code in (0xFB, 0xFC, 0xFD) else _ONE_BYTE.get(code, 0) for code in range(256)]
 )
 MISC_RULES = constants(u8, [_MISC.get(code, 0) for code in range(256)])
+GC_RULES = constants(u8, [_GC.get(code, 0) for code in range(32)])
 VECTOR_RULES = constants(u8, [_VECTOR.get(code, 0) for code in range(512)])
 
 
@@ -43,7 +45,10 @@ def skip_immediates(at: ptr[ptr[u8]], opcode: u32):
     rule = u32(RULES[opcode])
     if rule == PREFIX:
         code = read_u32(at)
-        rule = u32(MISC_RULES[code & 255]) if opcode == 0xFC else u32(VECTOR_RULES[code & 511])
+        if opcode == 0xFB:
+            rule = u32(GC_RULES[code & 31])
+        else:
+            rule = u32(MISC_RULES[code & 255]) if opcode == 0xFC else u32(VECTOR_RULES[code & 511])
     if rule == LABEL_TABLE:
         count = read_u32(at)
         for i in range(u32(0), count + 1):

@@ -9,11 +9,26 @@ from wasmote.core.status import ValueType
 from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import constants, u8, u16
 
-from . import handlers_calls, handlers_control, handlers_memory, handlers_numeric, handlers_variables
+from . import (
+    handlers_calls,
+    handlers_control,
+    handlers_gc,
+    handlers_memory,
+    handlers_numeric,
+    handlers_variables,
+)
 from . import handlers_vector as vectors
 from .registers import OPCODES
 
-__all__ = ["BASE", "OPCODES", "handlers_calls", "handlers_control", "handlers_memory", "handlers_variables"]
+__all__ = [
+    "BASE",
+    "OPCODES",
+    "handlers_calls",
+    "handlers_control",
+    "handlers_gc",
+    "handlers_memory",
+    "handlers_variables",
+]
 
 #: Rows of the tables below: one-byte opcodes, the saturating conversions behind 0xFC, then what is
 #: behind 0xFD.

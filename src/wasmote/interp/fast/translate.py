@@ -62,6 +62,7 @@ from .operations import (
     table_set,
     unary,
 )
+from .operations_gc import gc
 from .registers import HEADER_CELLS, PROLOGUE_UNITS
 from .stack import (
     CELLS,
@@ -373,6 +374,10 @@ def references(t: ptr[Translator], opcode: u32):
             branch_on_null(t, target(t, read_u32(addr(t.pc))))
         case 0xD6:
             branch_on_non_null(t, target(t, read_u32(addr(t.pc))))
+        case 0xD3:
+            binary(t, 0x46)  # handles of the same object are equal
+        case 0xFB:
+            gc(t)
         case 0xFC:
             misc(t)
         case 0xFD:
