@@ -44,3 +44,18 @@ def test_calls_between_instances_nest_deeply_and_end_in_a_trap_with_a_backtrace(
     with pytest.raises(wasmote.Trap, match="call stack exhausted") as caught:
         second.g(1_000_000)
     assert len(caught.value.frames) > 10
+
+
+@pytest.mark.parametrize("engine", ["fast", "classic"])
+def test_backtrace_names_the_start_of_calls(engine: str) -> None:
+    """The classic interpreter reported the last byte of a call that is longer than two."""
+    call = b"\x10\x80\x00"  # with the index 0 in two bytes
+    bodies = b"\x03\x00\x00\x0b" + b"\x06\x00\x01" + call + b"\x0b"
+    binary = (
+        b"\0asm\1\0\0\0\x01\x04\x01\x60\x00\x00\x03\x03\x02\x00\x00\x07\x05\x01\x01f\x00\x01"
+        b"\x0a\x0c\x02" + bodies
+    )
+    with pytest.raises(wasmote.Trap) as caught:
+        wasmote.Instance(wasmote.Module(binary), engine=engine).exports.f()
+    offsets = [frame.offset for frame in caught.value.frames]
+    assert offsets == [binary.index(b"\x00\x00\x0b") + 1, binary.index(call)]

@@ -4,6 +4,7 @@ from wasmote.core.status import TrapCode
 from wasmote.core.structs import TRACE_FRAMES, Entry, Exec, FuncInst, Function, Instance, Module
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import close_entry, open_entry
+from wasmote.interp.common.skip import skip_immediates
 from wasmote.interp.common.trace import add_trace_frame
 from wasmote.nativepy import address_of, enter, native, ptr, splat, stack, u8, u32, u64, usize, void
 
@@ -73,12 +74,26 @@ def walk_frames(
     module = inst.module
     while exec.trace_count < TRACE_FRAMES:
         index = function_at(module, module.binary + code)
-        add_trace_frame(exec, inst, index, code, 0)
+        start = instruction_at(module.functions + index, module.binary + code)
+        add_trace_frame(exec, inst, index, u32(usize(start) - usize(module.binary)), 0)
         if fp == base:
             return
         header = fp + module.types[module.functions[index].type].param_cells
         code = header[0] - 1  # within the call instruction
         fp = fp - header[1]
+
+
+@native(cold=True)
+def instruction_at(function: ptr[Function], position: ptr[u8]) -> ptr[u8]:
+    """Where the instruction starts that a position is within."""
+    at = stack(ptr[u8])
+    at[0] = function.body + ptr[SideTable](function.side_table).start
+    start = at[0]
+    while at[0] <= position:
+        start = at[0]
+        at[0] = start + 1
+        skip_immediates(at, u32(start[0]))
+    return start
 
 
 @native(cold=True)
