@@ -1,9 +1,10 @@
 """Handlers of numeric instructions, loads and stores, made from their definitions.
 
-A comparison looks whether a `br_if` follows, as it mostly does, and branches then at once.
+A comparison looks whether a `br_if` follows, as it mostly does, and branches then at once; an
+operation with an integer result looks for `local.set` and `local.tee`.
 """
 
-from wasmote.core.status import TrapCode
+from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS, native_params
 from wasmote.isa import INSTRUCTIONS, Instruction, by_name
@@ -11,9 +12,10 @@ from wasmote.nativepy import Type, likely, ptr, trap_if, u8, u32, u64, usize
 
 from .handlers_control import branch_if
 from .immediates import cursor, read_offset
-from .registers import below, cells, go, handler, push, top
+from .registers import below, cells, go, handler, push, push_or_set, top
 from .side_table import SideTable
 
+INTEGER = ((ValueType.I32,), (ValueType.I64,))
 BR_IF = by_name("br_if").opcode
 
 
@@ -40,6 +42,7 @@ def unary(i: Instruction, cached: bool) -> None:
 def binary(i: Instruction, cached: bool) -> None:
     (left, right), meaning = native_params(i), i.semantics
     fuses = i.family == "compare"
+    sets = i.results in INTEGER and not fuses
 
     @handler(i.name, cached)
     def run(
@@ -52,12 +55,15 @@ def binary(i: Instruction, cached: bool) -> None:
         if fuses:
             if likely(pc[1] == BR_IF):
                 return branch_if(value != 0, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+        if sets:
+            return push_or_set(value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
         return push(value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 def load_handler(i: Instruction, cached: bool) -> None:
     """An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-bit offset."""
     meaning, access = i.semantics, i.access
+    sets = i.results in INTEGER
 
     @handler(i.name, cached)
     def run(
@@ -68,6 +74,8 @@ def load_handler(i: Instruction, cached: bool) -> None:
         start = u64(top(cached, u32, sp, r, f)) + u64(read_offset(at))
         trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
         value = meaning(mem + start)
+        if sets:
+            return push_or_set(value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
         return push(value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 

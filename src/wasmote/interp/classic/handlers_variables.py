@@ -1,46 +1,83 @@
 """Handlers of constants, locals, globals, drop and select."""
 
+from collections.abc import Callable
+
 from wasmote.core.status import ValueType
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
+from wasmote.isa import by_name
 from wasmote.nativepy import (
+    NativeFunction,
     copy,
     f32,
     f64,
+    i32,
+    i64,
     inline,
     likely,
     load,
     ptr,
     store,
+    tail,
     u8,
     u32,
     u64,
+    unlikely,
     usize,
 )
 
-from .immediates import cursor, read_i32, read_i64, read_index
-from .registers import below, go, handler, push, top
+from .immediates import cursor, read_i32, read_i64, read_index, short_i32
+from .registers import below, go, handler, long_form, push, top
 from .side_table import LocalKind, SideTable, local_at
 
-
-@handler("i32.const")
-def i32_const(
-    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
-) -> u32:  # fmt: skip
-    at = cursor(pc + 1)
-    value = read_i32(at)
-    return push(value, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+LOCAL_GET, I32_CONST, I32_ADD = (
+    by_name(name).opcode for name in ("local.get", "i32.const", "i32.add")
+)
 
 
-@handler("i64.const")
-def i64_const(
-    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
-) -> u32:  # fmt: skip
-    at = cursor(pc + 1)
-    value = read_i64(at)
-    return push(value, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+def i32_const(cached: bool) -> None:
+    """Mostly an addition follows, which is done at once."""
+
+    @handler("i32.const", cached)
+    def run(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        at = cursor(pc + 1)
+        value = read_i32(at)
+        following = at[0]
+        if following[0] == I32_ADD:
+            total = top(cached, u32, sp, r, f) + value
+            return push(
+                total, following + 1, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
+        return push(value, following, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+i32_const(False)
+i32_const(True)
+
+
+def i64_const_form(long: NativeFunction | None) -> Callable[..., int]:
+    """i64.const of one byte, with the form for all others; that form itself."""
+
+    def i64_const(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        if long is not None:
+            if unlikely(pc[1] >= 0x80):
+                return tail(long, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+            number = u64(i64(i32(short_i32(u32(pc[1])))))
+            return push(number, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        at = cursor(pc + 1)
+        value = read_i64(at)
+        return push(value, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+    return i64_const
+
+
+handler("i64.const")(i64_const_form(long_form("i64.const", i64_const_form(None))))
 
 
 @handler("f32.const")
@@ -61,41 +98,84 @@ def f64_const(
     return push(value, pc + 9, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
-@handler("local.get")
-def local_get(
-    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
-) -> u32:  # fmt: skip
-    at = cursor(pc + 1)
-    local = local_at(side, read_index(at))
-    value = fp + u32(local.slot)
-    if likely(local.kind == LocalKind.I32):
-        return push(value[0], at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-    match local.kind:
-        case LocalKind.I64:
-            wide = load(u64, value, align=4)
-            return push(wide, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        case LocalKind.F32:
-            single = load(f32, value, align=4)
-            return push(single, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        case LocalKind.F64:
-            double = load(f64, value, align=4)
-            return push(double, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        case _:
-            lanes = load(FLOATS, value, align=4)
-            return push(lanes, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+@inline
+def read_first(short, at):
+    """The index of a local, which in a short form is one byte."""
+    if short:
+        index = u32(at[0][0])
+        at[0] = at[0] + 1
+        return index
+    return read_index(at)
 
 
-def local_write(cached: bool, name: str, tee: bool) -> None:
-    """local.set and local.tee."""
+def local_get_form(long: NativeFunction | None) -> Callable[..., int]:
+    """local.get of the first 128 locals, with the form for all others; that form itself."""
 
-    @handler(name, cached)
+    def local_get(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        """Mostly another local or a constant follows, which is pushed at once."""
+        if long is not None:
+            if unlikely(pc[1] >= 0x80):
+                return tail(long, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        at = cursor(pc + 1)
+        local = local_at(side, read_first(long is not None, at))
+        value = fp + u32(local.slot)
+        if likely(local.kind == LocalKind.I32):
+            following = at[0]
+            if following[0] == LOCAL_GET:
+                second = local_at(side, u32(following[1]))
+                if following[1] < 0x80 and second.kind == LocalKind.I32:
+                    sp[0] = value[0]
+                    return push(
+                        fp[second.slot], following + 2, sp + 1, fp, mem, size, exec, inst, table, stp,
+                        side, r, f,
+                    )  # fmt: skip
+            if following[0] == I32_CONST and following[1] < 0x80:
+                number = short_i32(u32(following[1]))
+                if following[2] == I32_ADD:
+                    return push(
+                        value[0] + number, following + 3, sp, fp, mem, size, exec, inst, table, stp,
+                        side, r, f,
+                    )  # fmt: skip
+                sp[0] = value[0]
+                return push(
+                    number, following + 2, sp + 1, fp, mem, size, exec, inst, table, stp, side, r, f
+                )
+            return push(value[0], at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        match local.kind:
+            case LocalKind.I64:
+                wide = load(u64, value, align=4)
+                return push(wide, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+            case LocalKind.F32:
+                single = load(f32, value, align=4)
+                return push(single, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+            case LocalKind.F64:
+                double = load(f64, value, align=4)
+                return push(double, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+            case _:
+                lanes = load(FLOATS, value, align=4)
+                return push(lanes, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+    return local_get
+
+
+handler("local.get")(local_get_form(long_form("local.get", local_get_form(None))))
+
+
+def local_write(cached: bool, tee: bool, long: NativeFunction | None) -> Callable[..., int]:
+    """local.set or local.tee, in forms as `local_get_form` has them."""
+
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
         inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
+        if long is not None:
+            if unlikely(pc[1] >= 0x80):
+                return tail(long, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         at = cursor(pc + 1)
-        local = local_at(side, read_index(at))
+        local = local_at(side, read_first(long is not None, at))
         slot = fp + u32(local.slot)
         if likely(local.kind == LocalKind.I32):
             slot[0] = top(cached, u32, sp, r, f)
@@ -116,10 +196,13 @@ def local_write(cached: bool, name: str, tee: bool) -> None:
         rest = sp if tee else sp - 2
         return go(tee and cached, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 
+    return run
+
 
 for _cached in (False, True):
-    local_write(_cached, "local.set", False)
-    local_write(_cached, "local.tee", True)
+    for _name, _tee in (("local.set", False), ("local.tee", True)):
+        _long = long_form(_name, local_write(_cached, _tee, None))
+        handler(_name, _cached)(local_write(_cached, _tee, _long))
 
 
 @inline

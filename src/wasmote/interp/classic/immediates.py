@@ -3,7 +3,7 @@
 Validation has approved of the bytes, so nothing is checked.
 """
 
-from wasmote.nativepy import i32, i64, inline, likely, load, stack, ptr, u8, u16, u32, u64
+from wasmote.nativepy import i32, i64, inline, likely, load, ptr, stack, u8, u16, u32, u64, unlikely
 
 
 @inline
@@ -16,20 +16,29 @@ def cursor(p):
 
 @inline
 def read_index(at):
-    """An unsigned 32-bit number."""
+    """An unsigned 32-bit number. Shifts by constants keep a register free that shifts by variables take.
+
+    A byte with its top bit set stands for 0x80 less and a further byte: hence `byte - 1`.
+    """
     p = at[0]
     value = u32(p[0])
-    p = p + 1
-    if value >= 0x80:
-        value = value & 0x7F
-        shift: u32 = 7
-        byte: u32 = 0x80
-        while byte >= 0x80:
-            byte = u32(p[0])
-            p = p + 1
-            value = value | ((byte & 0x7F) << shift)
-            shift = shift + 7
-    at[0] = p
+    length: u32 = 1
+    if unlikely(value >= 0x80):
+        byte = u32(p[1])
+        value = value + ((byte - 1) << 7)
+        length = 2
+        if byte >= 0x80:
+            byte = u32(p[2])
+            value = value + ((byte - 1) << 14)
+            length = 3
+            if byte >= 0x80:
+                byte = u32(p[3])
+                value = value + ((byte - 1) << 21)
+                length = 4
+                if byte >= 0x80:
+                    value = value + ((u32(p[4]) - 1) << 28)
+                    length = 5
+    at[0] = p + length
     return value
 
 
@@ -42,24 +51,36 @@ def skip(at):
 
 
 @inline
+def short_i32(byte):
+    """The signed number that is one byte."""
+    return u32(i32(byte << 25) >> 25)
+
+
+@inline
 def read_i32(at):
     """A signed 32-bit number, as its bits."""
     p = at[0]
-    byte = u32(p[0])
-    p = p + 1
-    value = u32(i32(byte << 25) >> 25)
-    if byte >= 0x80:
-        value = byte & 0x7F
-        shift: u32 = 7
-        while byte >= 0x80:
-            byte = u32(p[0])
-            p = p + 1
-            value = value | ((byte & 0x7F) << shift)
-            shift = shift + 7
-        if shift < 32:
-            value = u32(i32(value << (32 - shift)) >> i32(32 - shift))
-    at[0] = p
-    return value
+    value = u32(p[0])
+    if value < 0x80:
+        at[0] = p + 1
+        return short_i32(value)
+    byte = u32(p[1])
+    value = value + ((byte - 1) << 7)
+    if byte < 0x80:
+        at[0] = p + 2
+        return u32(i32(value << 18) >> 18)
+    byte = u32(p[2])
+    value = value + ((byte - 1) << 14)
+    if byte < 0x80:
+        at[0] = p + 3
+        return u32(i32(value << 11) >> 11)
+    byte = u32(p[3])
+    value = value + ((byte - 1) << 21)
+    if byte < 0x80:
+        at[0] = p + 4
+        return u32(i32(value << 4) >> 4)
+    at[0] = p + 5
+    return value + ((u32(p[4]) - 1) << 28)
 
 
 @inline

@@ -27,7 +27,7 @@ from wasmote.nativepy import (
     usize,
 )
 
-from .side_table import FAR, FarBranch, SideTable
+from .side_table import FAR, FarBranch, SideTable, local_at
 
 HANDLERS = HandlerSet("classic", table_parameter=7)
 #: Where the cached handlers and those behind the prefixes 0xFC and 0xFD start in the table.
@@ -36,6 +36,8 @@ BEHIND = {0xFC: MISC, 0xFD: VECTORS}
 #: Cells between parameters and locals: return offset, distance to the caller's frame, position in
 #: its side table, its function.
 HEADER_CELLS = 4
+#: `local.tee` follows it.
+LOCAL_SET = by_name("local.set").opcode
 #: Handlers by their place in the table; see `opcodes`.
 PLACES: dict[int, NativeFunction] = {}
 
@@ -80,6 +82,13 @@ def handler(name: str, cached: bool | None = None):
     return register
 
 
+def long_form(name: str, function) -> NativeFunction:
+    """What an instruction's handler leaves immediates of several bytes to."""
+    return NativeFunction(
+        function, convention="handler", on_trap=on_trap, name=f"{name} long", noinline=True
+    )
+
+
 def cells(kind: Type) -> int:
     """Cells of a value."""
     return kind.size(8) // 4
@@ -117,6 +126,21 @@ def push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
         True, pc, sp + cells(type_of(value)), fp, mem, size, exec, inst, table, stp, side,
         new_r(value, r), new_f(value, f),
     )  # fmt: skip
+
+
+@inline
+def push_or_set(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+    """Continue with an integer pushed; if `local.set` or `local.tee` follows, that is done at once."""
+    if u32(pc[0]) - LOCAL_SET < 2 and pc[1] < 0x80:
+        slot = fp + u32(local_at(side, u32(pc[1])).slot)
+        if type_of(value).bits == 64:
+            store(slot, u64(value), align=4)
+        else:
+            slot[0] = u32(value)
+        if pc[0] == LOCAL_SET:
+            return go(False, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        pc = pc + 2
+    return push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @native(convention="handler", cold=True, noinline=True)
