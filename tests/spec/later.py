@@ -37,7 +37,8 @@ LATER = {
         return_call.wast return_call_indirect.wast
     """,
     "function-references": """
-                return_call_ref.wast             """,
+        return_call_ref.wast
+    """,
     "gc": """
         table_init64.wast tag.wast
     """,

@@ -1,6 +1,6 @@
 """Instructions on typed references: calls through them, tests for null."""
 
-from wasmote.core.loader import Loader
+from wasmote.core.loader import Loader, has_feature, unsupported
 from wasmote.core.reader import fail, failed, read_u32
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import FuncType
@@ -16,6 +16,7 @@ from wasmote.core.validate.operands import (
 )
 from wasmote.core.value_types import KIND, NON_NULL, Form, matches
 from wasmote.isa import by_name
+from wasmote.isa.features import Feature
 from wasmote.nativepy import boolean, native, ptr, u32, u64
 
 
@@ -91,6 +92,8 @@ def call_reference(loader: ptr[Loader]) -> boolean:
 
 @native
 def return_call_reference(loader: ptr[Loader]) -> boolean:
+    if not has_feature(loader, Feature.TAIL_CALLS):
+        return unsupported(loader, loader.at, Feature.TAIL_CALLS.bit)
     t = pop_callee(loader)
     return t is not None and return_call_type(loader, t)
 
