@@ -107,7 +107,7 @@ def test(arguments: list[str]) -> int:
     """All tests, one process per core."""
     compile_core()
     parallel = (
-        [] if any(a.startswith("-n") for a in arguments) else ["-n", "auto", "--dist", "loadgroup"]
+        [] if any(a.startswith("-n") for a in arguments) else ["-n", "auto", "--dist", "loadfile"]
     )
     return call(PYTHON, "-m", "pytest", *parallel, *arguments)
 

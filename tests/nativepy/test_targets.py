@@ -12,8 +12,8 @@ from elftools.elf.elffile import ELFFile
 import wasmote
 from wasmote.core import structs
 from wasmote.core.decode.module import module_load
+from wasmote.host.core_image import exported_functions
 from wasmote.image.build import build_object
-from wasmote.interp.fast.entry import fast_call, fast_init
 from wasmote.nativepy import TARGETS, native, ptr, sizeof, usize
 from wasmote.nativepy.types import Struct
 
@@ -23,8 +23,6 @@ from .support import compile_ir
 COMPILER_RT = re.compile(r"__(u?div|u?mod|fix(uns)?[sd]f|float(un)?)(di3|di|disf|didf)$")
 #: RV32 has no instructions that round floats; a board's C library supplies these.
 ROUNDING = {"riscv32": {"ceil", "floor", "trunc", "roundeven"}}
-
-pytestmark = pytest.mark.xdist_group("targets")
 
 
 def parse(raw):
@@ -39,9 +37,10 @@ def compiled(request):
 
 @cache
 def compile_part(name):
-    """The decoder; on targets that nothing else tests, the interpreter too."""
+    """The decoder; on targets that nothing else tests, the whole core."""
     target = TARGETS[name]
-    functions = [module_load] if target.pointer == 8 else [module_load, fast_call, fast_init]
+    core = [f for f in exported_functions() if not f.function.__module__.startswith("wasmote.host")]
+    functions = [module_load] if target.pointer == 8 else core
     return target, parse(build_object(functions, target, level=0))
 
 

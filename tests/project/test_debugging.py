@@ -20,7 +20,6 @@ os.kill(os.getpid(), signal.SIGTRAP)
 wasmote.Module(bytes.fromhex("0061736d01000000"))
 """
 SOURCE = os.path.dirname(core_image.PACKAGE)
-pytestmark = pytest.mark.xdist_group("debugging")
 
 
 @pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")

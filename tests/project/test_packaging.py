@@ -13,7 +13,6 @@ import pytest
 from wasmote.image.format import parse
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.xdist_group("packaging")
 
 #: A module whose export `add` adds two numbers.
 PROGRAM = """
