@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ValidationError,
         WasmoteError,
     )
+    from wasmote.isa.features import FEATURES
     from wasmote.types import (
         ExportType,
         ExternType,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "FEATURES",
     "I31",
     "Aggregate",
     "DecodeError",
@@ -96,6 +98,7 @@ _HOMES = {
         "ValidationError",
         "WasmoteError",
     ),
+    "isa.features": ("FEATURES",),
     "types": (
         "ExportType",
         "ExternType",

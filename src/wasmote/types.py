@@ -5,6 +5,9 @@ The classes are written by hand: `dataclasses` would triple the time that `impor
 
 from enum import Enum
 
+#: Bytes of a page, unless a memory's type says otherwise.
+PAGE_SIZE = 65536
+
 
 class ValType(Enum):
     """A value type; the value is its byte in the binary format."""
@@ -170,39 +173,57 @@ class FuncType(Record):
         return f"({params}) -> ({results})"
 
 
-def _limits(minimum: int, maximum: int | None) -> str:
-    return f"{minimum}" if maximum is None else f"{minimum} {maximum}"
+def _limits(minimum: int, maximum: int | None, is64: bool) -> str:
+    sizes = f"{minimum}" if maximum is None else f"{minimum} {maximum}"
+    return f"i64 {sizes}" if is64 else sizes
 
 
 class TableType(Record):
-    """A table; sizes in elements."""
+    """A table; sizes in elements. Its indices are i64 if `is64`, else i32."""
 
-    __slots__ = __match_args__ = ("element", "minimum", "maximum")
+    __slots__ = __match_args__ = ("element", "minimum", "maximum", "is64")
     element: ValType | RefType
     minimum: int
     maximum: int | None
+    is64: bool
 
     def __init__(
-        self, element: ValType | RefType, minimum: int, maximum: int | None = None
+        self,
+        element: ValType | RefType,
+        minimum: int,
+        maximum: int | None = None,
+        is64: bool = False,
     ) -> None:
-        self._set(element, minimum, maximum)
+        self._set(element, minimum, maximum, is64)
 
     def __str__(self) -> str:
-        return f"table {_limits(self.minimum, self.maximum)} {self.element}"
+        return f"table {_limits(self.minimum, self.maximum, self.is64)} {self.element}"
 
 
 class MemoryType(Record):
-    """A linear memory; sizes in pages of 64 KiB."""
+    """A linear memory; sizes in pages of `page_size` bytes: 65536, or 1.
 
-    __slots__ = __match_args__ = ("minimum", "maximum")
+    Its addresses are i64 if `is64`, else i32.
+    """
+
+    __slots__ = __match_args__ = ("minimum", "maximum", "is64", "page_size")
     minimum: int
     maximum: int | None
+    is64: bool
+    page_size: int
 
-    def __init__(self, minimum: int, maximum: int | None = None) -> None:
-        self._set(minimum, maximum)
+    def __init__(
+        self,
+        minimum: int,
+        maximum: int | None = None,
+        is64: bool = False,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        self._set(minimum, maximum, is64, page_size)
 
     def __str__(self) -> str:
-        return f"memory {_limits(self.minimum, self.maximum)}"
+        pages = "" if self.page_size == PAGE_SIZE else f" (pagesize {self.page_size})"
+        return f"memory {_limits(self.minimum, self.maximum, self.is64)}{pages}"
 
 
 class GlobalType(Record):

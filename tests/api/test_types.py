@@ -55,6 +55,8 @@ def test_different_types_differ() -> None:
         FuncType((), (I32,)),
         MemoryType(1),
         MemoryType(1, 1),
+        MemoryType(1, is64=True),
+        MemoryType(1, page_size=1),
         GlobalType(I32),
         GlobalType(I32, True),
         ImportType("a", "b", FuncType()),
@@ -63,7 +65,8 @@ def test_different_types_differ() -> None:
     assert len(set(types)) == len(types)
     assert all(a != b for i, a in enumerate(types) for b in types[i + 1 :])
     assert MemoryType(1) != (1, None)
-    assert repr(MemoryType(1, 2)) == "MemoryType(minimum=1, maximum=2)"
+    shown = "MemoryType(minimum=1, maximum=2, is64=False, page_size=65536)"
+    assert repr(MemoryType(1, 2)) == shown
 
 
 def test_types_match_patterns() -> None:

@@ -161,7 +161,8 @@ def test_invalid(fields: str, status: Status) -> None:
 @pytest.mark.parametrize(
     ("code", "status"),
     [
-        (b"\x28\x40\0", Status.UNSUPPORTED_FEATURE),  # a memory index
+        (b"\x28\x40\0\0\x1a", Status.OK),  # memory 0
+        (b"\x28\x40\1\0", Status.UNKNOWN_MEMORY),
         (b"\x28\x80\x01\0", Status.MEMARG_FLAGS),
         (b"\x28\3\0", Status.ALIGNMENT),
         (b"\x28\2\x80\x80\x80\x80\x10", Status.OFFSET_RANGE),

@@ -107,9 +107,8 @@ class Oracle:
 
         config = wasmtime.Config()
         off = (
-            *("threads", "tail_call", "multi_memory", "memory64"),
-            *("function_references", "gc", "exceptions", "wide_arithmetic", "stack_switching"),
-            *("custom_page_sizes", "component_model"),
+            *("threads", "function_references", "gc", "exceptions", "stack_switching"),
+            "component_model",
         )
         for feature in off:
             if hasattr(wasmtime.Config, f"wasm_{feature}"):

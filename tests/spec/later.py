@@ -14,33 +14,11 @@ NOT_RUN = {
 #: Scripts about a feature, which may fail in any number of commands. One that needs several
 #: features is listed under the last of them.
 LATER = {
-    "multi-memory": """
-        address0.wast address1.wast align0.wast binary0.wast data0.wast data1.wast
-        data_drop0.wast exports0.wast float_exprs0.wast float_exprs1.wast float_memory0.wast
-        imports0.wast imports1.wast imports2.wast imports3.wast imports4.wast linking0.wast
-        linking1.wast linking2.wast linking3.wast load0.wast load1.wast load2.wast
-        memory-multi.wast memory_copy0.wast memory_copy1.wast memory_fill0.wast
-        memory_grow.wast memory_init0.wast memory_size0.wast memory_size1.wast
-        memory_size2.wast memory_size_import.wast memory_trap0.wast
-        memory_trap1.wast simd_memory-multi.wast start0.wast store0.wast store1.wast
-        store2.wast traps0.wast
-    """,
-    "memory64": """
-        address64.wast align64.wast binary_leb128_64.wast bulk64.wast call_indirect64.wast
-        endianness64.wast float_memory64.wast load64.wast memory64-imports.wast
-        memory64.wast memory_copy64.wast memory_fill64.wast memory_grow64.wast
-        memory_init64.wast memory_redundancy64.wast memory_trap64.wast table64.wast
-        table_copy64.wast table_copy_mixed.wast table_fill64.wast table_get64.wast
-        table_grow64.wast table_set64.wast table_size64.wast
-    """,
-    "tail-call": """
-        return_call.wast return_call_indirect.wast
-    """,
     "function-references": """
         return_call_ref.wast
     """,
     "gc": """
-        table_init64.wast tag.wast
+        tag.wast
     """,
     "exceptions": """
         ref_null.wast
@@ -54,15 +32,6 @@ LATER = {
     "threads": """
         proposals/threads/atomic.wast proposals/threads/exports.wast
         proposals/threads/imports.wast proposals/threads/memory.wast
-    """,
-    "custom-page-sizes": """
-        proposals/custom-page-sizes/custom-page-sizes-invalid.wast
-        proposals/custom-page-sizes/custom-page-sizes.wast
-        proposals/custom-page-sizes/memory_max.wast
-        proposals/custom-page-sizes/memory_max_i64.wast
-    """,
-    "wide-arithmetic": """
-        proposals/wide-arithmetic/wide-arithmetic.wast
     """,
 }
 
@@ -90,6 +59,27 @@ UNASSEMBLED = {
 #: Scripts about features that an engine does not have yet, though others do.
 NOT_IN_ENGINE = {
     "classic": {
+        "tail-calls": """
+            return_call.wast return_call_indirect.wast
+        """,
+        "multi-memory": """
+            address0.wast address1.wast align0.wast float_exprs0.wast float_exprs1.wast
+            float_memory0.wast imports1.wast imports2.wast linking1.wast linking3.wast
+            load0.wast load1.wast load2.wast memory-multi.wast memory_copy0.wast
+            memory_fill0.wast memory_init0.wast memory_trap0.wast memory_trap1.wast
+            proposals/custom-page-sizes/custom-page-sizes.wast start0.wast store0.wast
+            store1.wast store2.wast traps0.wast
+        """,
+        "memory64": """
+            address64.wast align64.wast bulk64.wast call_indirect64.wast endianness64.wast
+            float_memory64.wast load64.wast memory64.wast memory_copy64.wast memory_fill64.wast
+            memory_grow64.wast memory_init64.wast memory_redundancy64.wast memory_trap64.wast
+            table_copy64.wast table_fill64.wast table_get64.wast table_grow64.wast
+            table_init64.wast table_set64.wast table_size64.wast
+        """,
+        "wide-arithmetic": """
+            proposals/wide-arithmetic/wide-arithmetic.wast
+        """,
         "gc": """
             array.wast array_copy.wast array_fill.wast array_init_data.wast array_init_elem.wast
             array_new_data.wast array_new_elem.wast br_on_cast.wast br_on_cast_fail.wast

@@ -10,7 +10,15 @@ from wasmote.core import structs as core
 from wasmote.core.status import ExternKind
 from wasmote.host.cpython import structs as host
 from wasmote.nativepy import mirror
-from wasmote.types import ExternType, FuncType, GlobalType, MemoryType, TableType, value_type
+from wasmote.types import (
+    PAGE_SIZE,
+    ExternType,
+    FuncType,
+    GlobalType,
+    MemoryType,
+    TableType,
+    value_type,
+)
 
 ErrorLayout = mirror(core.Error)
 NameLayout = mirror(core.Name)
@@ -31,8 +39,10 @@ InstanceLayout = mirror(core.Instance)
 OwnerLayout = mirror(host.OwnerObject)
 ActivationLayout = mirror(host.Activation)
 
+# Bits of `flags` in the types of tables and memories.
 _HAS_MAXIMUM = 1
-_PAGE_SHIFT = 16
+_INDEX_64 = 4
+_PAGE_SIZE = 8
 
 
 def text(name: ctypes.Structure) -> str:
@@ -66,12 +76,15 @@ def func_type(address: int) -> FuncType:
 def table_type(layout: ctypes.Structure) -> TableType:
     """A table's type from its structure."""
     maximum = layout.maximum if layout.flags & _HAS_MAXIMUM else None
-    return TableType(value_type(layout.element), layout.minimum, maximum)
+    is64 = bool(layout.flags & _INDEX_64)
+    return TableType(value_type(layout.element), layout.minimum, maximum, is64)
 
 
 def memory_type(layout: ctypes.Structure) -> MemoryType:
     """A memory's type from its structure."""
-    return MemoryType(layout.minimum, layout.maximum if layout.flags & _HAS_MAXIMUM else None)
+    maximum = layout.maximum if layout.flags & _HAS_MAXIMUM else None
+    is64 = bool(layout.flags & _INDEX_64)
+    return MemoryType(layout.minimum, maximum, is64, 1 << layout.page_shift)
 
 
 def global_type(layout: ctypes.Structure) -> GlobalType:
@@ -82,15 +95,21 @@ def global_type(layout: ctypes.Structure) -> GlobalType:
 def table_type_layout(type: TableType) -> ctypes.Structure:
     """The structure for a table's type."""
     maximum = core.NO_MAXIMUM if type.maximum is None else type.maximum
-    flags = 0 if type.maximum is None else _HAS_MAXIMUM
-    return TableTypeLayout(type.element.value, type.minimum, maximum, flags)
+    return TableTypeLayout(type.element.value, type.minimum, maximum, _limits_flags(type))
 
 
 def memory_type_layout(type: MemoryType) -> ctypes.Structure:
     """The structure for a memory's type."""
     maximum = core.NO_MAXIMUM if type.maximum is None else type.maximum
+    flags = _limits_flags(type)
+    if type.page_size != PAGE_SIZE:
+        flags |= _PAGE_SIZE
+    return MemoryTypeLayout(type.minimum, maximum, flags, type.page_size.bit_length() - 1)
+
+
+def _limits_flags(type: TableType | MemoryType) -> int:
     flags = 0 if type.maximum is None else _HAS_MAXIMUM
-    return MemoryTypeLayout(type.minimum, maximum, flags, _PAGE_SHIFT)
+    return flags | _INDEX_64 if type.is64 else flags
 
 
 def extern_type(module: ctypes.Structure, kind: int, index: int) -> ExternType:

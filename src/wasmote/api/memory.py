@@ -6,7 +6,7 @@ from wasmote.api.extend import extend
 from wasmote.api.layouts import MemoryLayout, memory_type, memory_type_layout
 from wasmote.api.lifetime import Links, Owner, make_owner
 from wasmote.host.cpython.binding import BINDING, Address
-from wasmote.types import MemoryType
+from wasmote.types import PAGE_SIZE, MemoryType
 
 _memory_new = BINDING.python_function(
     "cpython_memory_new", ctypes.py_object, Address, Address, ctypes.py_object
@@ -14,8 +14,7 @@ _memory_new = BINDING.python_function(
 _create = BINDING.python_function("memory_create", Address, Address, Address, ctypes.c_uint64)
 _grow = BINDING.python_function("memory_grow", ctypes.c_uint64, Address, ctypes.c_uint64)
 _FAILED = 2**64 - 1
-_PAGE_SIZE = 65536
-#: Pages that a 32-bit index can address.
+#: Pages of 64 KiB that a memory made by the host may have.
 _MOST_PAGES = 65536
 
 
@@ -39,9 +38,12 @@ class Memory:
 
     def __new__(cls, type: MemoryType) -> "Memory":
         """A zeroed memory to pass to instances. Raises ValueError or MemoryError."""
-        maximum = _MOST_PAGES if type.maximum is None else type.maximum
-        if not 0 <= type.minimum <= maximum <= _MOST_PAGES:
-            raise ValueError(f"{type}: sizes are 0 to {_MOST_PAGES} pages, minimum before maximum")
+        if type.page_size not in (1, PAGE_SIZE):
+            raise ValueError(f"{type}: pages have 1 or {PAGE_SIZE} bytes")
+        addresses = 2 ** (64 if type.is64 else 32)
+        most = min(addresses // type.page_size, addresses - 1)  # what memory.size can tell
+        if not 0 <= type.minimum <= (most if type.maximum is None else type.maximum) <= most:
+            raise ValueError(f"{type}: sizes are 0 to {most} pages, minimum before maximum")
         layout = memory_type_layout(type)
         platform = ctypes.addressof(BINDING.platform)
         address = _create(platform, ctypes.addressof(layout), _MOST_PAGES)
@@ -53,11 +55,11 @@ class Memory:
     def type(self) -> MemoryType:
         """The type; its minimum is the size now."""
         declared = memory_type(_layout(self).type)
-        return MemoryType(self.size, declared.maximum)
+        return MemoryType(self.size, declared.maximum, declared.is64, declared.page_size)
 
     @property
     def size(self) -> int:
-        """Pages of 64 KiB."""
+        """Pages, of 64 KiB unless the type says otherwise."""
         return int(_layout(self).pages)
 
     def grow(self, pages: int) -> int:

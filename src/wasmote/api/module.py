@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import os
 import stat
+from collections.abc import Iterable
 
 from wasmote.api.layouts import (
     CustomSectionLayout,
@@ -18,7 +19,7 @@ from wasmote.api.layouts import (
 from wasmote.api.lifetime import make_owner
 from wasmote.core.limits import Limits
 from wasmote.host.cpython.binding import BINDING, Address
-from wasmote.isa.features import DEFAULT_FEATURES
+from wasmote.isa.features import FEATURES, feature_mask
 from wasmote.types import ExportType, ImportType
 
 _load = BINDING.function("module_load", ctypes.c_uint32, Address)
@@ -34,7 +35,8 @@ class Module:
     """A decoded and validated module, from which any number of instances can be made.
 
     `source` is the path of a binary, or the binary itself. A large file is mapped into memory and
-    not read as a whole; it must not be changed as long as the module is in use.
+    not read as a whole; it must not be changed as long as the module is in use. `features` names
+    what the module may use (`wasmote.FEATURES` has all names): it is refused if it needs another.
 
     Raises `DecodeError`, `ValidationError` or `LimitError` for a module that is refused, `OSError`
     for a file that cannot be read.
@@ -51,6 +53,7 @@ class Module:
         *,
         name: str | None = None,
         limits: Limits | None = None,
+        features: Iterable[str] = FEATURES,
     ) -> None:
         if isinstance(source, str | os.PathLike):
             self._binary = _open(source)
@@ -60,14 +63,14 @@ class Module:
             self.name = name or ""
         self._imports: tuple[ImportType, ...] | None = None
         self._exports: tuple[ExportType, ...] | None = None
-        address = self._allocate(limits or Limits())
+        address = self._allocate(limits or Limits(), feature_mask(features))
         self._owner = make_owner(address, "cpython_release_module", None, self._binary)
         if _load(address) != 0:
             raise self._refusal()
         if _add_types(ctypes.addressof(BINDING.store), address):
             raise MemoryError("no memory for the module's types and code")
 
-    def _allocate(self, limits: Limits) -> int:
+    def _allocate(self, limits: Limits, features: int) -> int:
         """The core's structure of the module, its limits behind it, in a block of their own."""
         allowed = limits.native()
         size = ctypes.sizeof(ModuleLayout)
@@ -76,7 +79,7 @@ class Module:
         self._layout = ModuleLayout.from_address(address)
         self._layout.platform = ctypes.addressof(BINDING.platform)
         self._layout.limits = address + size
-        self._layout.features = DEFAULT_FEATURES
+        self._layout.features = features
         self._layout.binary = _address(self._binary)
         self._layout.binary_size = len(self._binary)
         return address

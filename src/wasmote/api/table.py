@@ -44,8 +44,10 @@ class Table:
             raise ValueError(f"a table cannot hold {type.element}")
         if init is None and not getattr(type.element, "nullable", True):
             raise TypeError(f"a table of {type.element} needs an initial value")
-        if not 0 <= type.minimum <= (2**32 - 1 if type.maximum is None else type.maximum) < 2**32:
-            raise ValueError(f"{type}: sizes are 0 to 2**32 - 1, minimum before maximum")
+        bits = 64 if type.is64 else 32
+        most = 2**bits - 1
+        if not 0 <= type.minimum <= (most if type.maximum is None else type.maximum) <= most:
+            raise ValueError(f"{type}: sizes are 0 to 2**{bits} - 1, minimum before maximum")
         layout = table_type_layout(type)
         platform = ctypes.addressof(BINDING.platform)
         address = _create(platform, ctypes.addressof(layout), _MOST_ELEMENTS)
@@ -67,7 +69,7 @@ class Table:
     def type(self) -> TableType:
         """The type; its minimum is the size now."""
         declared = table_type(self._layout().type)
-        return TableType(declared.element, len(self), declared.maximum)
+        return TableType(declared.element, len(self), declared.maximum, declared.is64)
 
     def __len__(self) -> int:
         return int(self._layout().size)

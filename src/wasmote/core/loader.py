@@ -64,6 +64,7 @@ class Loader:
     data_count: u32  # from the data count section, or NONE
     body_count: u32  # functions that the function section declared
     code_count: u32  # bodies that the code section had
+    plain_memory: u32  # there is a memory 0 and its addresses have 32 bits
     # The instruction that is being validated, for errors.
     at: ptr[u8]
     opcode: u32
@@ -139,6 +140,7 @@ def loader_open(loader: ptr[Loader], m: ptr[Module]) -> boolean:
     loader.data_count = NONE
     loader.body_count = 0
     loader.code_count = 0
+    loader.plain_memory = 0
     loader.at = m.binary
     loader.opcode = 0
     loader.height = 0

@@ -8,6 +8,8 @@ from wasmote.isa import INSTRUCTIONS, Feature
 _NO_INSTRUCTION = 0xFFFF_FFFF
 _ARITY = 0xFFFF_FFFF_FFFF_FFFF
 _FEATURES = tuple(Feature)
+#: Pages of 64 KiB that 32-bit addresses can reach.
+_PAGES_32 = 65536
 
 #: `{0}` and `{1}` are the error's details.
 _TEXTS: dict[Status, str] = {
@@ -47,6 +49,7 @@ _TEXTS: dict[Status, str] = {
     Status.END_EXPECTED: "END opcode expected: the body of a function ends without it",
     Status.FUNCTION_SIZE: "section size mismatch: the function's body goes on after its end",
     Status.ELSE_WITHOUT_IF: "END opcode expected: else without if",
+    Status.PAGE_SIZE_RANGE: "invalid custom page size: 2**{0} bytes",
     Status.UNKNOWN_TYPE: "unknown type {0}",
     Status.UNKNOWN_FUNCTION: "unknown function {0}",
     Status.UNKNOWN_TABLE: "unknown table {0}",
@@ -65,6 +68,7 @@ _TEXTS: dict[Status, str] = {
     Status.RESULT_ARITY: "invalid result arity: select takes one type, found {0}",
     Status.MINIMUM_ABOVE_MAXIMUM: "size minimum must not be greater than maximum: {0} > {1}",
     Status.MEMORY_SIZE: "memory size must be at most 65536 pages (4GiB), found {0}",
+    Status.PAGE_SIZE: "invalid custom page size: 2**{0} bytes, only 1 and 65536 are possible",
     Status.TABLE_SIZE: "table size must be at most 2**32 - 1, found {0}",
     Status.UNINITIALIZED_LOCAL: "uninitialized local {0}: its type has no default value",
     Status.UNKNOWN_FIELD: "unknown field {0}",
@@ -146,6 +150,8 @@ def describe(status: int, detail: int = 0, detail2: int = 0) -> str:
         return f"too many custom sections: {detail}, the limit is {detail2}"
     if status is Status.LIMIT_SUBTYPING:
         return f"too many supertypes: a type has {detail}, the limit is {detail2}"
+    if status is Status.MEMORY_SIZE and detail2 != _PAGES_32:
+        return f"memory size must be at most {detail2} pages, found {detail}"
     if status in _LIMITS:
         what, field = _LIMITS[status]
         return f"too many {what}: {detail}, the limit is {detail2} (Limits.{field})"

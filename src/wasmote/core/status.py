@@ -116,6 +116,7 @@ class Status(IntEnum):
     FUNCTION_SIZE = 29
     ELSE_WITHOUT_IF = 30
     CAST_FLAGS = 31
+    PAGE_SIZE_RANGE = 32
     # Invalid: well formed, but breaks a rule of validation.
     TYPE_MISMATCH = 100
     UNKNOWN_TYPE = 101
@@ -147,6 +148,7 @@ class Status(IntEnum):
     NOT_DEFAULTABLE = 127
     IMMUTABLE_ARRAY = 128
     NUMERIC_ARRAY = 129
+    PAGE_SIZE = 130
     # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
     LIMIT_BINARY_SIZE = 200
     LIMIT_TYPES = 201

@@ -141,7 +141,7 @@ class MemoryType:
     minimum: u64  # pages
     maximum: u64
     flags: u32
-    page_shift: u32  # 16
+    page_shift: u32  # log2 of the page size: 16, or 0 for single bytes
 
 
 @struct
@@ -395,6 +395,10 @@ class Entry:
     walk: fn[[ptr["Exec"], ptr[Instance], ptr[u32], ptr[u32], u32], void]
 
 
+#: What an engine returns in place of a trap code when the function it ran ended in a tail call of
+#: another instance's function, or the host's: its arguments are where the arguments of the function
+#: that ran were, and `Exec.successor` names it.
+TAIL_CALL = 0xFFFF_FFFF
 #: Innermost frames that a trap's backtrace keeps.
 TRACE_FRAMES = 32
 
@@ -428,6 +432,7 @@ class Exec:
     platform: ptr[Platform]
     interrupt: u32  # set by another thread: a trap code to stop with
     host: array[u64, 8]  # the embedder's own (thread state, deadline, …)
+    successor: ptr[FuncInst]  # the function to call next, after the pseudo trap code TAIL_CALL
     trap_pending: u32  # a trap is on its way out and its backtrace is taken
     trace_count: u32
     trace: array[TraceFrame, TRACE_FRAMES]  # of the last trap, innermost first

@@ -11,6 +11,8 @@ from wasmote.types import RefType, ValType
 
 _PREFIXES = frozenset(opcode >> 16 for opcode in INSTRUCTIONS) - {0}
 _EMPTY_BLOCK = -0x40
+#: Set in the alignment of a load or store: a memory index follows.
+_MEMORY_INDEX_FLAG = 64
 
 
 @dataclass(slots=True)
@@ -63,6 +65,13 @@ def _labels(reader: Reader) -> tuple[int, ...]:
     return tuple([reader.u32() for _ in range(reader.count() + 1)])
 
 
+def _memarg(reader: Reader) -> tuple[int, int, int]:
+    """log2 of the alignment, offset, memory."""
+    alignment = reader.u32()
+    memory = reader.u32() if alignment & _MEMORY_INDEX_FLAG else 0
+    return alignment & ~_MEMORY_INDEX_FLAG, reader.unsigned(64), memory
+
+
 _INDICES = (
     Immediate.LABEL,
     Immediate.FUNCTION,
@@ -81,7 +90,7 @@ _INDICES = (
 _READERS: dict[Immediate, Callable[[Reader], Any]] = {
     Immediate.BLOCK_TYPE: _block_type,
     Immediate.LABEL_TABLE: _labels,
-    Immediate.MEMARG: lambda reader: (reader.u32(), reader.u32()),
+    Immediate.MEMARG: _memarg,
     Immediate.I32: lambda reader: reader.signed(32),
     Immediate.I64: lambda reader: reader.signed(64),
     Immediate.F32: lambda reader: struct.unpack("<I", reader.bytes(4))[0],

@@ -103,9 +103,11 @@ def _cast(scope: Scope, decoded: Decoded) -> list[str]:
 _SPACES = (Immediate.TABLE, Immediate.MEMORY)
 
 
-def _memarg(value: tuple[int, int], access: int) -> str:
-    alignment, offset = value
-    words = [f"offset={offset}"] if offset else []
+def _memarg(value: tuple[int, int, int], access: int) -> str:
+    alignment, offset, memory = value
+    words = [str(memory)] if memory else []
+    if offset:
+        words.append(f"offset={offset}")
     if 1 << min(alignment, 64) != access:
         words.append(f"align={1 << min(alignment, 64)}")
     return " ".join(words)

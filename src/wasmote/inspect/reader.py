@@ -2,6 +2,7 @@
 
 from wasmote.errors import DecodeError
 from wasmote.types import (
+    PAGE_SIZE,
     FuncType,
     GlobalType,
     MemoryType,
@@ -11,7 +12,10 @@ from wasmote.types import (
     value_type,
 )
 
+# Bits of the limits of tables and memories.
 _HAS_MAXIMUM = 0x01
+_INDEX_64 = 0x04
+_PAGE_SIZE = 0x08
 _FUNC_TYPE = 0x60
 _REF_NULL, _REF = 0x63, 0x64
 
@@ -61,6 +65,10 @@ class Reader:
     def u32(self) -> int:
         """An unsigned LEB128 integer of at most 32 bits."""
         return self._leb(32)
+
+    def unsigned(self, bits: int) -> int:
+        """An unsigned LEB128 integer of at most so many bits."""
+        return self._leb(bits)
 
     def signed(self, bits: int) -> int:
         """A signed LEB128 integer of at most so many bits."""
@@ -132,21 +140,23 @@ class Reader:
         params = self.value_types()
         return FuncType(params, self.value_types())
 
-    def limits(self) -> tuple[int, int | None]:
-        """Minimum and, if there is one, maximum."""
-        flags = self.byte()
-        if flags & ~_HAS_MAXIMUM:
+    def limits(self, flags: int) -> tuple[int, int | None, bool]:
+        """Minimum, maximum if there is one, and whether indices have 64 bits."""
+        if flags & ~(_HAS_MAXIMUM | _INDEX_64):
             raise self.fail(f"malformed limits flags {flags:#04x}")
-        minimum = self.u32()
-        return minimum, self.u32() if flags & _HAS_MAXIMUM else None
+        minimum = self.unsigned(64)
+        maximum = self.unsigned(64) if flags & _HAS_MAXIMUM else None
+        return minimum, maximum, bool(flags & _INDEX_64)
 
     def table_type(self) -> TableType:
         """A table type."""
-        return TableType(self.value_type(), *self.limits())
+        return TableType(self.value_type(), *self.limits(self.byte()))
 
     def memory_type(self) -> MemoryType:
         """A memory type."""
-        return MemoryType(*self.limits())
+        flags = self.byte()
+        limits = self.limits(flags & ~_PAGE_SIZE)
+        return MemoryType(*limits, 1 << min(self.u32(), 64) if flags & _PAGE_SIZE else PAGE_SIZE)
 
     def global_type(self) -> GlobalType:
         """A global type."""

@@ -15,6 +15,7 @@ from wasmote.isa import (
     simd_memory,
     tables,
     variables,
+    wide,
 )
 from wasmote.isa.instruction import Instruction
 
@@ -35,6 +36,7 @@ def _collect() -> dict[int, Instruction]:
         simd_integer,
         simd_floating,
         relaxed_simd,
+        wide,
     )
     found: dict[int, Instruction] = {}
     for instruction in (i for family in families for i in family.INSTRUCTIONS):

@@ -4,6 +4,7 @@ from wasmote.isa.features import Feature
 from wasmote.isa.instruction import Definitions, Immediate
 
 _control = Definitions("control")
+_tail = Definitions("control", Feature.TAIL_CALLS)
 _parametric = Definitions("parametric")
 
 _control.add(0x00, "unreachable")
@@ -19,6 +20,8 @@ _control.add(0x0E, "br_table", immediates=(Immediate.LABEL_TABLE,))
 _control.add(0x0F, "return")
 _control.add(0x10, "call", immediates=(Immediate.FUNCTION,))
 _control.add(0x11, "call_indirect", immediates=(Immediate.TYPE, Immediate.TABLE))
+_tail.add(0x12, "return_call", immediates=(Immediate.FUNCTION,))
+_tail.add(0x13, "return_call_indirect", immediates=(Immediate.TYPE, Immediate.TABLE))
 
 _parametric.add(0x1A, "drop")
 _parametric.add(0x1B, "select")
@@ -30,4 +33,4 @@ _parametric.add(
     feature=Feature.REFERENCE_TYPES,
 )
 
-INSTRUCTIONS = _control.instructions + _parametric.instructions
+INSTRUCTIONS = _control.instructions + _tail.instructions + _parametric.instructions

@@ -1,5 +1,6 @@
 """The features of WebAssembly: what was standardised (or proposed) as one unit."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -53,9 +54,28 @@ _SUPPORTED = (
     Feature.RELAXED_SIMD,
     Feature.FUNCTION_REFERENCES,
     Feature.GC,
+    Feature.TAIL_CALLS,
+    Feature.MULTI_MEMORY,
+    Feature.MEMORY64,
+    Feature.CUSTOM_PAGE_SIZES,
+    Feature.WIDE_ARITHMETIC,
 )
 
 #: Bits of the features that this version implements.
 SUPPORTED_FEATURES: int = sum(feature.mask for feature in _SUPPORTED)
 #: Bits that are on unless the embedder says otherwise.
 DEFAULT_FEATURES: int = SUPPORTED_FEATURES
+#: Their names.
+FEATURES: frozenset[str] = frozenset(feature.value for feature in _SUPPORTED)
+
+
+def feature_mask(names: Iterable[str]) -> int:
+    """The bits of the features named; those of the first version of WebAssembly are always among
+    them. Raises ValueError for a name that is not in `FEATURES`.
+    """
+    mask = Feature.MVP.mask
+    for name in names:
+        if name not in FEATURES:
+            raise ValueError(f"no feature {name!r}; there are {', '.join(sorted(FEATURES))}")
+        mask |= Feature(name).mask
+    return mask

@@ -33,7 +33,7 @@ class Immediate(Enum):
     MEMORY = auto()  # u32
     DATA = auto()  # u32: data segment
     ELEMENT = auto()  # u32: element segment
-    MEMARG = auto()  # u32 log2 of the alignment, u32 offset
+    MEMARG = auto()  # u32 log2 of the alignment (+ 64: u32 memory), u64 offset
     I32 = auto()  # s32
     I64 = auto()  # s64
     F32 = auto()  # 4 bytes, little-endian
@@ -52,7 +52,8 @@ class Instruction:
     `opcode` is the byte, or `prefix << 16 | sub-opcode`. `params` and `results` are None where the
     types depend on the context. `semantics` is an inline nativepy function from operands to result:
     integers arrive as unsigned or signed as its parameters say; a load gets the checked address
-    (`ptr[u8]`), a store the address and the value; it leaves through `trap_if`. It is None where an
+    (`ptr[u8]`), a store the address and the value; one with two results writes them to an array
+    (`ptr[u64]`) that comes first; it leaves through `trap_if`. It is None where an
     engine defines the meaning. `access` is the number of bytes that a load or store touches, which
     is also its natural alignment; 0 for everything else.
     """

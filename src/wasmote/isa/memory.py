@@ -1,6 +1,8 @@
 """Memory instructions: loads, stores and what works on whole memories.
 
-A load or store gets an address whose `access` bytes were checked; it need not be aligned.
+A load or store gets an address whose `access` bytes were checked; it need not be aligned. The types
+here are those for memories of 32-bit addresses; in a 64-bit memory addresses and sizes are i64 (and
+`memory.copy` between memories of both kinds takes an i32 size).
 """
 
 from typing import Any

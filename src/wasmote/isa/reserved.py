@@ -13,8 +13,6 @@ RESERVED_OPCODES: dict[int, Feature] = {
     0x08: Feature.EXCEPTIONS,  # throw
     0x09: Feature.LEGACY_EXCEPTIONS,  # rethrow
     0x0A: Feature.EXCEPTIONS,  # throw_ref
-    0x12: Feature.TAIL_CALLS,  # return_call
-    0x13: Feature.TAIL_CALLS,  # return_call_indirect
     0x18: Feature.LEGACY_EXCEPTIONS,  # delegate
     0x19: Feature.LEGACY_EXCEPTIONS,  # catch_all
     0x1F: Feature.EXCEPTIONS,  # try_table
@@ -26,17 +24,8 @@ RESERVED_OPCODES: dict[int, Feature] = {
     0xE5: Feature.STACK_SWITCHING,  # switch
     0xFE: Feature.THREADS,  # prefix
 }
-#: Sub-opcodes behind the prefix 0xFC.
-RESERVED_MISC_OPCODES: dict[int, Feature] = {
-    19: Feature.WIDE_ARITHMETIC,  # i64.add128
-    20: Feature.WIDE_ARITHMETIC,  # i64.sub128
-    21: Feature.WIDE_ARITHMETIC,  # i64.mul_wide_s
-    22: Feature.WIDE_ARITHMETIC,  # i64.mul_wide_u
-}
 
 
 def feature_of_reserved_opcode(opcode: int) -> Feature | None:
     """The feature that `opcode` (as in `Instruction.opcode`) belongs to, if it is reserved."""
-    if opcode >> 16 == 0xFC:
-        return RESERVED_MISC_OPCODES.get(opcode & 0xFFFF)
     return RESERVED_OPCODES.get(opcode >> 16 or opcode)

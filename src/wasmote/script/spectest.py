@@ -37,6 +37,7 @@ def spectest() -> dict[str, object]:
         "global_f32": Global(GlobalType(_F32), 666.6),
         "global_f64": Global(GlobalType(_F64), 666.6),
         "table": Table(TableType(ValType.FUNCREF, 10, 20)),
+        "table64": Table(TableType(ValType.FUNCREF, 10, 20, is64=True)),
         "memory": Memory(MemoryType(1, 2)),
     }
 

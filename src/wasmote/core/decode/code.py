@@ -1,8 +1,9 @@
 """Decodes the code section and has each body validated."""
 
+from wasmote.core.bounds import index_type
 from wasmote.core.loader import Loader
 from wasmote.core.reader import fail, failed, read_count, read_size
-from wasmote.core.status import Status
+from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import Module
 from wasmote.core.validate.body import validate_function
 from wasmote.nativepy import native, ptr, u32, u64, usize, void
@@ -15,6 +16,7 @@ def decode_code_section(loader: ptr[Loader]) -> void:
     m = loader.module
     m.code_section = u32(usize(loader.reader.pos) - usize(m.binary))
     m.code_section_size = u32(usize(loader.reader.end) - usize(loader.reader.pos))
+    loader.plain_memory = u32(m.memory_count != 0 and index_type(m.memories[0].flags) == ValueType.I32)
     at = loader.reader.pos
     count = read_count(loader.reader, 0, MAXIMUM_BODIES, Status.LIMIT_FUNCTIONS)
     if count > loader.body_count:  # too few are noticed at the module's end

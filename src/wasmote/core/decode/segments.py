@@ -1,5 +1,6 @@
 """Decodes element and data segments."""
 
+from wasmote.core.bounds import index_type
 from wasmote.core.decode.types import read_reference_type
 from wasmote.core.loader import Loader, allocate_array, has_feature, unsupported
 from wasmote.core.reader import (
@@ -73,9 +74,13 @@ def decode_table_and_offset(loader: ptr[Loader], segment: ptr[ElementSegment], f
     at = loader.reader.pos
     if flags & EXPLICIT != 0:
         segment.table = read_u32(loader.reader)
-    if segment.table >= loader.module.table_count and not failed(loader.reader):
+    if failed(loader.reader):
+        return
+    if segment.table < loader.module.table_count:
+        flags = loader.module.tables[segment.table].flags
+        decode_constant(loader, index_type(flags), segment.offset)
+    else:
         fail(loader.reader, at, Status.UNKNOWN_TABLE, u64(segment.table), 0)
-    decode_constant(loader, ValueType.I32, segment.offset)
 
 
 @native
@@ -156,12 +161,21 @@ def decode_data_segment(loader: ptr[Loader], segment: ptr[DataSegment]) -> void:
     segment.mode = SegmentMode.PASSIVE
     if flags != 1:
         segment.mode = SegmentMode.ACTIVE
-        memory_at = loader.reader.pos
-        if flags == 2:
-            segment.memory = read_u32(loader.reader)
-        if segment.memory >= loader.module.memory_count and not failed(loader.reader):
-            fail(loader.reader, memory_at, Status.UNKNOWN_MEMORY, u64(segment.memory), 0)
-        decode_constant(loader, ValueType.I32, segment.offset)
+        decode_memory_and_offset(loader, segment, flags)
     segment.size = read_size(loader.reader)
     segment.data = loader.reader.pos
     loader.reader.pos = loader.reader.pos + segment.size
+
+
+@native
+def decode_memory_and_offset(loader: ptr[Loader], segment: ptr[DataSegment], flags: u32) -> void:
+    at = loader.reader.pos
+    if flags == 2:
+        segment.memory = read_u32(loader.reader)
+    if failed(loader.reader):
+        return
+    if segment.memory < loader.module.memory_count:
+        memory = loader.module.memories + segment.memory
+        decode_constant(loader, index_type(memory.flags), segment.offset)
+    else:
+        fail(loader.reader, at, Status.UNKNOWN_MEMORY, u64(segment.memory), 0)

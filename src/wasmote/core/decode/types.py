@@ -1,24 +1,21 @@
 """Decodes types: value types, and the types of tables, memories and globals."""
 
+from wasmote.core.bounds import LimitsFlag
 from wasmote.core.loader import Loader, has_feature, unsupported
-from wasmote.core.reader import fail, failed, read_byte, read_signed, read_unsigned
+from wasmote.core.reader import fail, failed, read_byte, read_signed, read_u32, read_unsigned
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import NO_MAXIMUM, GlobalType, MemoryType, TableType
 from wasmote.core.value_types import NON_NULL, cells_of, is_reference, reference_to
 from wasmote.isa.features import Feature
-from wasmote.nativepy import native, ptr, u8, u32, u64, void
+from wasmote.nativepy import inline, native, ptr, u8, u32, u64, void
 
 __all__ = ["cells_of", "is_reference"]
 
 REF_NULL = 0x63
 REF = 0x64
 PAGE_SHIFT = 16
-MAXIMUM_PAGES = 65536
-MAXIMUM_ELEMENTS = 0xFFFF_FFFF
-# Bits of the limits byte.
-HAS_MAXIMUM = 1
-SHARED = 2
-IS_64 = 4
+TABLE_FLAGS = LimitsFlag.HAS_MAXIMUM | LimitsFlag.SHARED | LimitsFlag.INDEX_64
+MEMORY_FLAGS = TABLE_FLAGS | LimitsFlag.PAGE_SIZE
 
 
 @native
@@ -120,14 +117,16 @@ def read_reference_type(loader: ptr[Loader]) -> u32:
 
 
 @native
-def read_limits_flags(loader: ptr[Loader]) -> u32:
+def read_limits_flags(loader: ptr[Loader], allowed: u32) -> u32:
     at = loader.reader.pos
     flags = read_byte(loader.reader)
-    if flags > (HAS_MAXIMUM | SHARED | IS_64) and not failed(loader.reader):
+    if flags & ~allowed != 0 and not failed(loader.reader):
         fail(loader.reader, at, Status.LIMITS_FLAGS, u64(flags), 0)
-    elif flags & IS_64 != 0:
+    elif flags & LimitsFlag.INDEX_64 != 0 and not has_feature(loader, Feature.MEMORY64):
         unsupported(loader, at, Feature.MEMORY64.bit)
-    elif flags & SHARED != 0:
+    elif flags & LimitsFlag.PAGE_SIZE != 0 and not has_feature(loader, Feature.CUSTOM_PAGE_SIZES):
+        unsupported(loader, at, Feature.CUSTOM_PAGE_SIZES.bit)
+    elif flags & LimitsFlag.SHARED != 0:
         unsupported(loader, at, Feature.THREADS.bit)
     return flags
 
@@ -135,7 +134,7 @@ def read_limits_flags(loader: ptr[Loader]) -> u32:
 @native
 def read_maximum(loader: ptr[Loader], flags: u32, minimum: u64, at: ptr[u8]) -> u64:
     """The maximum after a minimum that was at `at`."""
-    if flags & HAS_MAXIMUM == 0:
+    if flags & LimitsFlag.HAS_MAXIMUM == 0:
         return NO_MAXIMUM
     maximum = read_unsigned(loader.reader, 64)
     if maximum < minimum and not failed(loader.reader):
@@ -146,28 +145,54 @@ def read_maximum(loader: ptr[Loader], flags: u32, minimum: u64, at: ptr[u8]) -> 
 @native
 def read_table_type(loader: ptr[Loader], t: ptr[TableType]) -> void:
     t.element = read_reference_type(loader)
-    t.flags = read_limits_flags(loader)
+    t.flags = read_limits_flags(loader, TABLE_FLAGS)
     at = loader.reader.pos
     t.minimum = read_unsigned(loader.reader, 64)
     t.maximum = read_maximum(loader, t.flags, t.minimum, at)
-    check_size(loader, at, t.minimum, t.maximum, MAXIMUM_ELEMENTS, Status.TABLE_SIZE)
+    check_size(loader, at, t.minimum, t.maximum, largest_index(t.flags), Status.TABLE_SIZE)
 
 
 @native
 def read_memory_type(loader: ptr[Loader], t: ptr[MemoryType]) -> void:
-    t.flags = read_limits_flags(loader)
-    t.page_shift = PAGE_SHIFT
+    t.flags = read_limits_flags(loader, MEMORY_FLAGS)
     at = loader.reader.pos
     t.minimum = read_unsigned(loader.reader, 64)
     t.maximum = read_maximum(loader, t.flags, t.minimum, at)
-    check_size(loader, at, t.minimum, t.maximum, MAXIMUM_PAGES, Status.MEMORY_SIZE)
+    t.page_shift = PAGE_SHIFT
+    if t.flags & LimitsFlag.PAGE_SIZE != 0:
+        t.page_shift = read_page_shift(loader)
+    # As many pages as there are addresses; of single bytes, as many as memory.size can tell.
+    most = largest_index(t.flags)
+    if t.page_shift != 0:
+        most = (most >> u64(t.page_shift)) + 1
+    check_size(loader, at, t.minimum, t.maximum, most, Status.MEMORY_SIZE)
+
+
+@native
+def read_page_shift(loader: ptr[Loader]) -> u32:
+    """log2 of a page size: that of 1 byte, or of the usual 64 KiB."""
+    at = loader.reader.pos
+    shift = read_u32(loader.reader)
+    if shift >= 64:
+        fail(loader.reader, at, Status.PAGE_SIZE_RANGE, u64(shift), 0)
+    elif shift != 0 and shift != PAGE_SHIFT:
+        fail(loader.reader, at, Status.PAGE_SIZE, u64(shift), 0)
+    return 0 if failed(loader.reader) else shift
+
+
+@inline
+def largest_index(flags: u32) -> u64:
+    """What an index into a table or memory with these limits flags can reach."""
+    if flags & LimitsFlag.INDEX_64 != 0:
+        return 0xFFFF_FFFF_FFFF_FFFF
+    return 0xFFFF_FFFF
 
 
 @native
 def check_size(
     loader: ptr[Loader], at: ptr[u8], minimum: u64, maximum: u64, limit: u64, status: u32
 ) -> void:
-    """What 32-bit indices can reach bounds both sizes."""
+    """What indices can reach bounds both sizes."""
     if failed(loader.reader):
         return
     if minimum > limit:

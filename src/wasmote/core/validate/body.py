@@ -23,7 +23,7 @@ from wasmote.core.validate.instructions import (
     select,
 )
 from wasmote.core.validate.locals import declare_locals, get_local, set_local
-from wasmote.core.validate.misc import memory_argument
+from wasmote.core.validate.misc import memory_access
 from wasmote.core.validate.operands import (
     Cursor,
     apply_signature,
@@ -108,20 +108,25 @@ def read_local(loader: ptr[Loader], c: ptr[Cursor], opcode: u32, access: const) 
 
 
 @inline
-def read_memory_argument(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
-    """Move past alignment and offset."""
+def plain_access(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
+    """Whether memory 0 is accessed, with a small offset; then moves past alignment and offset."""
     p = c.pos
     if likely(
         u64(usize(loader.reader.end) - usize(p)) >= 2
         and p[0] <= ALIGNMENT[opcode]
         and p[1] < 0x80
-        and loader.module.memory_count != 0
+        and loader.plain_memory != 0
     ):
         c.pos = p + 2
         return True
+    return False
+
+
+@inline
+def other_access(loader: ptr[Loader], c: ptr[Cursor], opcode: u32) -> boolean:
     save(loader, c, opcode)
-    fine = memory_argument(loader, opcode)
-    c.pos = loader.reader.pos
+    fine = memory_access(loader, u32(ALIGNMENT[opcode]), SIGNATURE[opcode])
+    resume(loader, c)
     return fine
 
 
@@ -182,12 +187,16 @@ def validate_body(loader: ptr[Loader]) -> boolean:
                 if not binary(loader, c, opcode):
                     return False
             case Kind.LOAD:
-                if not read_memory_argument(loader, c, opcode) or not unary(loader, c, opcode):
+                if likely(plain_access(loader, c, opcode)):
+                    if not unary(loader, c, opcode):
+                        return False
+                elif not other_access(loader, c, opcode):
                     return False
             case Kind.STORE:
-                if not read_memory_argument(loader, c, opcode) or not store_operands(
-                    loader, c, opcode
-                ):
+                if likely(plain_access(loader, c, opcode)):
+                    if not store_operands(loader, c, opcode):
+                        return False
+                elif not other_access(loader, c, opcode):
                     return False
             case Kind.DROP:
                 if likely(c.height > c.base):

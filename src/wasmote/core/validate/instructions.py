@@ -1,5 +1,6 @@
 """The instructions that are not in the loop of `body.py`."""
 
+from wasmote.core.bounds import index_type
 from wasmote.core.decode.types import is_reference, read_heap_type, read_value_type
 from wasmote.core.loader import (
     UNKNOWN,
@@ -9,7 +10,7 @@ from wasmote.core.loader import (
 )
 from wasmote.core.reader import fail, failed, read_u32
 from wasmote.core.status import Status, ValueType
-from wasmote.core.structs import GlobalType
+from wasmote.core.structs import FuncType, GlobalType
 from wasmote.core.validate.constant import function_reference, is_declared
 from wasmote.core.validate.control import (
     begin_block,
@@ -29,7 +30,11 @@ from wasmote.core.validate.operands import (
     pop_reference,
     push,
 )
-from wasmote.core.validate.references import call_type, reference_instruction
+from wasmote.core.validate.references import (
+    call_type,
+    reference_instruction,
+    return_call_type,
+)
 from wasmote.core.validate.tables import (
     FEATURE,
     NO_FEATURE,
@@ -62,6 +67,8 @@ class Opcode:
     BR_TABLE = by_name("br_table").opcode
     RETURN = by_name("return").opcode
     CALL_INDIRECT = by_name("call_indirect").opcode
+    RETURN_CALL = by_name("return_call").opcode
+    RETURN_CALL_INDIRECT = by_name("return_call_indirect").opcode
     SELECT_TYPED = by_name("select t").opcode
     GLOBAL_SET = by_name("global.set").opcode
     TABLE_GET = by_name("table.get").opcode
@@ -106,18 +113,28 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
             return return_(loader)
         case Opcode.CALL_INDIRECT:
             return call_indirect(loader)
+        case Opcode.RETURN_CALL:
+            return return_call(loader, function_type(loader))
+        case Opcode.RETURN_CALL_INDIRECT:
+            return return_call(loader, indirect_type(loader))
         case Opcode.SELECT_TYPED:
             return select_typed(loader)
         case Opcode.GLOBAL_SET:
             return global_set(loader)
         case Opcode.TABLE_GET:
             t = read_table(loader)
-            return t is not None and pop(loader, ValueType.I32) and push(loader, t.element)
+            return t is not None and pop(loader, index_type(t.flags)) and push(loader, t.element)
         case Opcode.TABLE_SET:
             t = read_table(loader)
-            return t is not None and pop(loader, t.element) and pop(loader, ValueType.I32)
-        case Opcode.MEMORY_SIZE | Opcode.MEMORY_GROW:
-            return read_memory(loader) and apply_signature(loader, SIGNATURE[opcode])
+            return t is not None and pop(loader, t.element) and pop(loader, index_type(t.flags))
+        case Opcode.MEMORY_SIZE:
+            m = read_memory(loader)
+            return m is not None and push(loader, index_type(m.flags))
+        case Opcode.MEMORY_GROW:
+            m = read_memory(loader)
+            if m is None or not pop(loader, index_type(m.flags)):
+                return False
+            return push(loader, index_type(m.flags))
         case Opcode.REF_NULL:
             return push(loader, read_heap_type(loader)) and not failed(loader.reader)
         case Opcode.REF_IS_NULL:
@@ -149,30 +166,52 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
 
 
 @native
-def call(loader: ptr[Loader]) -> boolean:
-    index = read_u32(loader.reader)
-    if failed(loader.reader):
-        return False
-    m = loader.module
-    if index >= m.function_count:
-        return fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
-    return call_type(loader, m.types + m.functions[index].type)
+def return_call(loader: ptr[Loader], t: ptr[FuncType]) -> boolean:
+    return t is not None and return_call_type(loader, t)
 
 
 @native
-def call_indirect(loader: ptr[Loader]) -> boolean:
+def function_type(loader: ptr[Loader]) -> ptr[FuncType]:
+    """The type of the function whose index follows; None on failure."""
+    index = read_u32(loader.reader)
+    if failed(loader.reader):
+        return None
+    m = loader.module
+    if index >= m.function_count:
+        fail_here(loader, Status.UNKNOWN_FUNCTION, u64(index), 0)
+        return None
+    return m.types + m.functions[index].type
+
+
+@native
+def call(loader: ptr[Loader]) -> boolean:
+    t = function_type(loader)
+    return t is not None and call_type(loader, t)
+
+
+@native
+def indirect_type(loader: ptr[Loader]) -> ptr[FuncType]:
+    """Read type and table, take the index off; the type, or None on failure."""
     at = loader.reader.pos
     index = read_u32(loader.reader)
     t = read_table(loader)
     if t is None:
-        return False
+        return None
     if index >= loader.module.type_count:
-        return fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
-    if loader.module.types[index].form != Form.FUNCTION:
-        return fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
-    if not matches(loader.module, t.element, ValueType.FUNCREF):
-        return mismatch(loader, ValueType.FUNCREF, t.element)
-    return pop(loader, ValueType.I32) and call_type(loader, loader.module.types + index)
+        fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
+    elif loader.module.types[index].form != Form.FUNCTION:
+        fail(loader.reader, at, Status.UNKNOWN_TYPE, u64(index), 0)
+    elif not matches(loader.module, t.element, ValueType.FUNCREF):
+        mismatch(loader, ValueType.FUNCREF, t.element)
+    elif pop(loader, index_type(t.flags)):
+        return loader.module.types + index
+    return None
+
+
+@native
+def call_indirect(loader: ptr[Loader]) -> boolean:
+    t = indirect_type(loader)
+    return t is not None and call_type(loader, t)
 
 
 @native

@@ -74,7 +74,9 @@ def _types(instruction: Instruction) -> int:
 
 
 def signature(instruction: Instruction | None) -> int:
-    return 0 if instruction is None else _types(instruction)
+    if instruction is None or instruction.family == "wide":
+        return 0
+    return _types(instruction)
 
 
 def natural_alignment(instruction: Instruction | None) -> int:

@@ -5,7 +5,7 @@ from enum import IntEnum
 from wasmote.core.loader import Loader, fail_here, unsupported
 from wasmote.core.reader import fail, failed, read_byte, read_u32, skip_bytes
 from wasmote.core.status import Status
-from wasmote.core.validate.misc import aligned_memory_argument
+from wasmote.core.validate.misc import memory_access, memory_argument, with_address
 from wasmote.core.validate.operands import apply_signature
 from wasmote.core.validate.tables import natural_alignment, signature
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
@@ -22,7 +22,7 @@ class Shape(IntEnum):
 
     UNDEFINED = 0  # no instruction has it
     NOTHING = 1
-    MEMORY = 2  # alignment and offset
+    MEMORY = 2  # alignment, memory and offset
     MEMORY_LANE = 3  # the same, and the number of a lane
     LANE = 4
     LANES = 5  # the numbers of 16 lanes of two vectors
@@ -68,26 +68,31 @@ def vector_instruction(loader: ptr[Loader]) -> boolean:
     feature = FEATURE[code]
     if (loader.module.features >> u64(feature)) & 1 == 0:
         return unsupported(loader, loader.at, u32(feature))
-    return vector_immediates(loader, code) and apply_signature(loader, SIGNATURE[code])
+    return vector_shape(loader, code)
 
 
 @native
-def vector_immediates(loader: ptr[Loader], code: u32) -> boolean:
+def vector_shape(loader: ptr[Loader], code: u32) -> boolean:
+    """The immediates of an instruction and its effect on the operands."""
     match SHAPE[code]:
         case Shape.MEMORY:
-            return aligned_memory_argument(loader, loader.opcode, u32(ALIGNMENT[code]))
+            return memory_access(loader, u32(ALIGNMENT[code]), SIGNATURE[code])
         case Shape.MEMORY_LANE:
-            fine = aligned_memory_argument(loader, loader.opcode, u32(ALIGNMENT[code]))
-            return fine and lane_numbers(loader, 1, u32(LANES[code]))
+            memory = memory_argument(loader, u32(ALIGNMENT[code]))
+            if memory is None or not lane_numbers(loader, 1, u32(LANES[code])):
+                return False
+            return apply_signature(loader, with_address(SIGNATURE[code], memory))
         case Shape.LANE:
-            return lane_numbers(loader, 1, u32(LANES[code]))
+            fine = lane_numbers(loader, 1, u32(LANES[code]))
+            return fine and apply_signature(loader, SIGNATURE[code])
         case Shape.LANES:
-            return lane_numbers(loader, VECTOR_BYTES, 2 * VECTOR_BYTES)
+            fine = lane_numbers(loader, VECTOR_BYTES, 2 * VECTOR_BYTES)
+            return fine and apply_signature(loader, SIGNATURE[code])
         case Shape.VALUE:
             skip_bytes(loader.reader, VECTOR_BYTES)
-            return not failed(loader.reader)
+            return not failed(loader.reader) and apply_signature(loader, SIGNATURE[code])
         case _:
-            return True
+            return apply_signature(loader, SIGNATURE[code])
 
 
 @native

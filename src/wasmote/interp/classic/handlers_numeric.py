@@ -111,5 +111,5 @@ for _instruction in INSTRUCTIONS.values():
     if _instruction.semantics is not None and _instruction.prefix == 0:
         for _cached in (False, True):
             _make(_instruction, _cached)
-    elif _instruction.semantics is not None and _instruction.opcode >> 16 == 0xFC:
+    elif _instruction.family == "convert":  # behind the prefix 0xFC
         unary(_instruction, False)

@@ -5,6 +5,7 @@ Only widths of operands matter here, not their types. What can fail is memory, a
 """
 
 from wasmote.core.arena import arena_allocate
+from wasmote.core.bounds import LimitsFlag
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import FuncType, Function, Module
 from wasmote.interp.common.leb import read_kind, read_u32, skip_leb
@@ -14,6 +15,7 @@ from wasmote.nativepy import (
     addr,
     atomic_exchange,
     atomic_store,
+    boolean,
     constants,
     copy,
     inline,
@@ -109,6 +111,8 @@ def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], i
     begin(p, module, function)
     if p.widths is None:
         return TrapCode.OUT_OF_MEMORY
+    if has_wide_indices(module):
+        return TrapCode.UNTRANSLATABLE
     type = module.types + function.type
     count = count_locals(p, type)
     size = sizeof(SideTable) + usize(count) * sizeof(Local)
@@ -130,6 +134,18 @@ def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], i
         publish(p, function, scratch, size)
     module.platform.release(ptr[u8](scratch))
     return p.failed
+
+
+@native
+def has_wide_indices(module: ptr[Module]) -> boolean:
+    """Whether a memory or table has indices of 64 bits, which no handler here reads."""
+    for i in range(module.memory_count):
+        if module.memories[i].flags & LimitsFlag.INDEX_64 != 0:
+            return True
+    for i in range(module.table_count):
+        if module.tables[i].flags & LimitsFlag.INDEX_64 != 0:
+            return True
+    return False
 
 
 @native

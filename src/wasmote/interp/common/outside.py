@@ -4,7 +4,7 @@ Each instance says which engine runs its functions (`Instance.run`), so engines 
 """
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, FuncInst, Instance
+from wasmote.core.structs import TAIL_CALL, Exec, FuncInst, Instance
 from wasmote.nativepy import inline, native, ptr, u32, usize
 
 from .trace import capture_trace
@@ -22,15 +22,33 @@ def call_from_host(exec: ptr[Exec], f: ptr[FuncInst], args: ptr[u32]) -> u32:
 
 @native(noinline=True)
 def call_function(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
-    """Call any function that has an instance, in that instance's engine: 0 or a trap code."""
+    """Call any function, in its instance's engine, and those it leaves to in tail calls: 0 or a trap code."""
     while target.instance is not None:
         instance = target.instance
-        if instance.module.functions[target.index].body is not None:
-            return instance.run(exec, target, cells)
-        target = instance.imported[target.index]  # an import that is exported again
-    if target.host is None:
-        return TrapCode.UNLINKED_IMPORT
-    return exec.platform.call_host(exec, target, cells)
+        if instance.module.functions[target.index].body is None:
+            target = instance.imported[target.index]  # an import that is exported again
+            continue
+        code = instance.run(exec, target, cells)
+        if code != TAIL_CALL:
+            return code
+        target = exec.successor
+    return call_host(exec, target, cells)
+
+
+@native
+def call_host(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
+    """Call a function of the host: 0 or a trap code."""
+    kind = target.type
+    room = kind.param_cells if kind.param_cells > kind.result_cells else kind.result_cells
+    top = exec.top
+    exec.top = cells + room
+    code = u32(TrapCode.UNLINKED_IMPORT)
+    if usize(cells + room) > usize(exec.stack_end):
+        code = TrapCode.STACK_OVERFLOW
+    elif target.host is not None:
+        code = exec.platform.call_host(exec, target, cells)
+    exec.top = top
+    return code
 
 
 @native(noinline=True)
@@ -43,18 +61,7 @@ def call_outside(
     """
     entry = exec.entry
     leave_for(entry, inst, code, fp)
-    if target.instance is not None:
-        return outcome(exec, call_function(exec, target, cells))
-    kind = target.type
-    room = kind.param_cells if kind.param_cells > kind.result_cells else kind.result_cells
-    top = exec.top
-    exec.top = cells + room
-    trap = u32(TrapCode.UNLINKED_IMPORT)
-    if usize(cells + room) > usize(exec.stack_end):
-        trap = TrapCode.STACK_OVERFLOW
-    elif target.host is not None:
-        trap = exec.platform.call_host(exec, target, cells)
-    exec.top = top
+    trap = call_function(exec, target, cells)
     exec.entry = entry
     return outcome(exec, trap)
 

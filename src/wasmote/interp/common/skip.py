@@ -7,6 +7,10 @@ from .leb import read_kind, read_u32, skip_leb
 
 #: How an immediate is skipped: so many LEB128 numbers, then so many bytes; or one of the special ones.
 BLOCK_TYPE, LABEL_TABLE, VALUE_TYPES, PREFIX = 252, 253, 254, 255
+#: In place of the count of numbers: alignment, perhaps a memory, and offset of a load or store.
+MEMARG = 6
+#: Set in the alignment: a memory index follows.
+MEMORY_INDEX_FLAG = 64
 _LEB = {
     Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TYPE_INDEX, Immediate.TABLE, Immediate.LOCAL,
     Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT, Immediate.I32, Immediate.I64,
@@ -16,14 +20,14 @@ _BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE
 
 
 def _rule(immediates: tuple[Immediate, ...]) -> int:
-    """LEB128 numbers in the upper four bits, bytes in the lower four and a bit."""
+    """LEB128 numbers in the upper three bits, bytes in the lower five."""
     if Immediate.BLOCK_TYPE in immediates:
         return BLOCK_TYPE
     if Immediate.LABEL_TABLE in immediates:
         return LABEL_TABLE
     if Immediate.VALUE_TYPES in immediates:
         return VALUE_TYPES
-    numbers = sum(i in _LEB for i in immediates) + 2 * immediates.count(Immediate.MEMARG)
+    numbers = MEMARG if Immediate.MEMARG in immediates else sum(i in _LEB for i in immediates)
     return numbers << 5 | sum(_BYTES.get(i, 0) for i in immediates)
 
 
@@ -63,6 +67,9 @@ def skip_immediates(at: ptr[ptr[u8]], opcode: u32):
         else:
             skip_leb(at)
     else:
-        for i in range(u32(0), rule >> 5):
+        numbers = rule >> 5
+        if numbers == MEMARG:
+            numbers = u32(2) if read_u32(at) & MEMORY_INDEX_FLAG != 0 else 1
+        for i in range(u32(0), numbers):
             skip_leb(at)
         at[0] = at[0] + (rule & 31)

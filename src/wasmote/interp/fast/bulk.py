@@ -1,19 +1,28 @@
 """The shape of instructions that work on whole ranges of memories and tables."""
 
 from wasmote.core.structs import Exec, Instance
-from wasmote.nativepy import NativeFunction, ptr, trap_if, u8, u16, u32, u64, usize
+from wasmote.nativepy import NativeFunction, const, inline, load, ptr, trap_if, u16, u64, u8, u32, usize
 
 from .registers import FLOATS, go, handler
 
 
+@inline
+def range_operand(pc, fp, i: const):
+    """Operand `i`, an index or a size: its slot is unit 2 + i; bit i of unit 1 says that it has 64 bits."""
+    p = fp + pc[2 + i]
+    if u32(pc[1]) & (1 << i) != 0:
+        return load(u64, p, align=4)
+    return u64(p[0])
+
+
 def bulk(name: str, units: int, perform: NativeFunction) -> None:
-    """[op, first operand's slot, index…]: an instruction that may only trap."""
+    """[op, wide operands, three slots, indices…]: an instruction that may only trap."""
 
     @handler(name)
     def run(
         pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
         table: ptr[usize], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
-        code = perform(pc, fp + pc[1], inst)
+        code = perform(pc, fp, inst)
         trap_if(code != 0, code)
         return go(pc + units, fp, mem, size, exec, inst, table, r, f)

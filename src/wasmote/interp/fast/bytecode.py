@@ -101,6 +101,8 @@ BRANCH = _table(u16, lambda i: OPCODES.get(f"br_if {i.name} SS forward", 0))
 BRANCH_NOT = _table(u16, lambda i: OPCODES.get(f"br_unless {i.name} SS forward", 0))
 #: Add to a local, compare, branch back.
 STEP = _table(u16, lambda i: OPCODES.get(f"step {i.name} S", 0))
+#: Loads and stores of other memories than memory 0, by 32-bit addresses; then those by 64-bit ones.
+FAR = _table(u16, lambda i: OPCODES.get(f"{i.name} far i32{' A' * i.family.startswith('load')}", 0))
 NEGATED = _table(u8, _negated)
 #: Value type of the first operand and of the result (0: none).
 PARAM = _table(u8, lambda i: i.params[0] if i.params else 0)

@@ -6,11 +6,12 @@ instances leave the interpreter through `call_outside`.
 
 from wasmote.core.function import instance_function
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, FuncInst, Function, Instance
+from wasmote.core.structs import TAIL_CALL, Exec, FuncInst, Function, Instance
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init
 from wasmote.core.type_store import store_defined_matches
 from wasmote.interp.common.outside import call_outside
 from wasmote.nativepy import (
+    Type,
     inline,
     load,
     native,
@@ -26,7 +27,7 @@ from wasmote.nativepy import (
     usize,
 )
 
-from .bulk import bulk
+from .bulk import bulk, range_operand
 from .frames import translated
 from .registers import (
     FLOATS,
@@ -38,16 +39,29 @@ from .registers import (
     operand_units,
     pc_offset,
     poll_then_go_on,
+    read_slot,
     trap,
     write_if,
+    write_slot,
 )
 
 
 @inline
 def enter_function(start, back, delta, pc, fp, mem, size, exec, inst, table, r, f):
     """Go on in the function whose code starts at `start`, to return to the code offset `back`."""
-    callee = fp + delta
-    trap_if(usize(callee) + usize(start[2]) * 4 > usize(exec.stack_end), TrapCode.STACK_OVERFLOW)
+    trap_if(not fits(start, fp + delta, exec), TrapCode.STACK_OVERFLOW)
+    return begin_function(start, back, delta, fp + delta, mem, size, exec, inst, table, r, f)
+
+
+@inline
+def fits(start, fp, exec):
+    """Whether the stack has room for the frame, at `fp`, of the function whose code starts at `start`."""
+    return usize(fp) + usize(start[2]) * 4 <= usize(exec.stack_end)
+
+
+@inline
+def begin_function(start, back, delta, callee, mem, size, exec, inst, table, r, f):
+    """Set up the frame at `callee`, whose arguments are in place, and go on in the function."""
     header = callee + start[0]
     header[0] = back
     header[1] = delta
@@ -60,6 +74,27 @@ def enter_function(start, back, delta, pc, fp, mem, size, exec, inst, table, r, 
     if budget < 0:
         return tail(poll_then_go_on, start + PROLOGUE_UNITS, callee, mem, size, exec, inst, table, r, f)
     return go(start + PROLOGUE_UNITS, callee, mem, size, exec, inst, table, r, f)
+
+
+@inline
+def replace_function(start, pc, fp, mem, size, exec, inst, table, r, f):
+    """Tail call: go on in the function whose code starts at `start`, in this frame's place.
+
+    The instruction at `pc` is [op, own parameter cells, first argument, …].
+    """
+    trap_if(not fits(start, fp, exec), TrapCode.STACK_OVERFLOW)
+    header = fp + pc[1]
+    back = header[0]
+    delta = header[1]
+    move_arguments(fp, fp + pc[2], u32(start[0]))
+    return begin_function(start, back, delta, fp, mem, size, exec, inst, table, r, f)
+
+
+@inline
+def move_arguments(to, source, cells):
+    """Bring the arguments of a tail call down to where this frame's own were."""
+    for i in range(u32(0), cells):
+        to[i] = source[i]
 
 
 @inline
@@ -109,6 +144,73 @@ def outside(
     return go(pc, fp, ptr[u8](cells), u64(0), exec, inst, table, r, f)
 
 
+@handler("return_call")
+def return_call(
+    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+    table: ptr[usize], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """[op, own parameter cells, first argument, function (2)]"""
+    function = inst.module.functions + load(u32, pc + 3, align=2)
+    if function.code == 0:
+        return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
+    start = exec.code + function.code
+    return replace_function(start, pc, fp, mem, size, exec, inst, table, r, f)
+
+
+@inline
+def replace_by(target, pc, fp, mem, size, exec, inst, table, r, f):
+    """Tail call of a function that is not this instance's; `pc` as in `replace_function`.
+
+    As in a loop, this is where a program can be interrupted whose functions call each other forever.
+    """
+    budget = exec.budget - 1
+    exec.budget = budget
+    if budget < 0:
+        return tail(poll_then_go_on, pc, fp, mem, size, exec, inst, table, r, f)
+    return tail(replace_outside, pc, fp, mem, size, exec, inst, table, u64(usize(target)), f)
+
+
+@handler("return_call import")
+def return_call_import(
+    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+    table: ptr[usize], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """[op, own parameter cells, first argument, function (2)]"""
+    target = inst.imported[load(u32, pc + 3, align=2)]
+    return replace_by(target, pc, fp, mem, size, exec, inst, table, r, f)
+
+
+@native(convention="handler", noinline=True)
+def replace_outside(
+    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+    table: ptr[usize], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Tail call of the function instance in `r`, which is not this instance's; `pc` as in `replace_function`.
+
+    Once its arguments are in this frame's place, it is as if the caller had called it. Where the
+    caller is not of this instance either, control goes back to `call_function`, so that instances which
+    tail call each other forever need no stack for it.
+    """
+    target = ptr[FuncInst](usize(r))
+    header = fp + pc[1]
+    back = header[0]
+    delta = header[1]
+    move_arguments(fp, fp + pc[2], target.type.param_cells)
+    if delta == 0:
+        exec.successor = target
+        return u32(TAIL_CALL)
+    code = call_outside(exec, inst, target, back - 1, fp - delta, fp)
+    if code != 0:
+        return code
+    # A caller in this instance expects a single result in the accumulator.
+    integer = load(u64, fp, align=4)
+    real = load(FLOATS, fp, align=4)
+    if inst.module.memory_count != 0:
+        memory = inst.memories[0]
+        return go(exec.code + back, fp - delta, memory.data, memory.size, exec, inst, table, integer, real)
+    return go(exec.code + back, fp - delta, ptr[u8](fp), u64(0), exec, inst, table, integer, real)
+
+
 @handler("call import")
 def call_import(
     pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
@@ -143,6 +245,18 @@ def check_type(inst, target, wanted):
         trap_if(not fine, TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
 
 
+@inline
+def looked_up(index, p, inst):
+    """The function at `index` of a table; `p` has [table, type (2)]."""
+    functions = inst.tables[p[0]]
+    trap_if(index >= functions.size, TrapCode.UNDEFINED_ELEMENT)
+    handle = functions.elements[index]
+    trap_if(handle == 0, TrapCode.UNINITIALIZED_ELEMENT)
+    target = inst.store.functions[handle]
+    check_type(inst, target, inst.module.types[load(u32, p + 1, align=2)].id)
+    return target
+
+
 def call_indirect(form: str) -> None:
     """[op, frame distance, table, type (2), index?]"""
     units = 5 + operand_units(form, u32)
@@ -153,17 +267,11 @@ def call_indirect(form: str) -> None:
         table: ptr[usize], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
         index = operand(form, u32, pc + 5, fp, r, f)
-        functions = inst.tables[pc[2]]
-        trap_if(index >= functions.size, TrapCode.UNDEFINED_ELEMENT)
-        handle = functions.elements[index]
-        trap_if(handle == 0, TrapCode.UNINITIALIZED_ELEMENT)
-        target = inst.store.functions[handle]
-        module = inst.module
-        check_type(inst, target, module.types[load(u32, pc + 3, align=2)].id)
+        target = looked_up(index, pc + 2, inst)
         if target.instance != inst:
             cells = ptr[u8](fp + pc[1])
             return tail(outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f)
-        function = module.functions + target.index
+        function = inst.module.functions + target.index
         if function.code == 0:
             return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
         start = exec.code + function.code
@@ -173,6 +281,29 @@ def call_indirect(form: str) -> None:
 
 call_indirect("S")
 call_indirect("A")
+
+
+def return_call_indirect(form: str) -> None:
+    """[op, own parameter cells, first argument, table, type (2), index?]"""
+
+    @handler(f"return_call_indirect {form}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        index = operand(form, u32, pc + 6, fp, r, f)
+        target = looked_up(index, pc + 3, inst)
+        if target.instance != inst:
+            return replace_by(target, pc, fp, mem, size, exec, inst, table, r, f)
+        function = inst.module.functions + target.index
+        if function.code == 0:
+            return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
+        start = exec.code + function.code
+        return replace_function(start, pc, fp, mem, size, exec, inst, table, r, f)
+
+
+return_call_indirect("S")
+return_call_indirect("A")
 
 
 def call_ref(form: str) -> None:
@@ -261,52 +392,77 @@ def table_set(
     return go(pc + 4, fp, mem, size, exec, inst, table, r, f)
 
 
-@handler("table.size")
-def table_size(
-    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
-    table: ptr[usize], r: u64, f: FLOATS,
-) -> u32:  # fmt: skip
+def table_size(name: str, kind: Type) -> None:
     """[op, dst, table]"""
-    count = inst.tables[pc[2]].size
-    fp[pc[1]] = count
-    return go(pc + 3, fp, mem, size, exec, inst, table, u64(count), f)
+
+    @handler(f"table.size {name}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        count = kind(inst.tables[pc[2]].size)
+        write_slot(fp, pc[1], count)
+        return go(pc + 3, fp, mem, size, exec, inst, table, u64(count), f)
 
 
-@handler("table.grow")
-def table_grow_(
+def table_grow_(name: str, kind: Type) -> None:
+    """[op, dst, table, first of (value, count)]"""
+
+    @handler(f"table.grow {name}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        count = read_slot(kind, fp, pc[3] + 1)
+        old = kind(table_grow(inst.tables[pc[2]], u64(count), fp[pc[3]]))
+        write_slot(fp, pc[1], old)
+        return go(pc + 4, fp, mem, size, exec, inst, table, u64(old), f)
+
+
+for _name, _kind in (("i32", u32), ("i64", u64)):
+    table_size(_name, _kind)
+    table_grow_(_name, _kind)
+
+
+@handler("narrow index")
+def narrow_index(
     pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
     table: ptr[usize], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    """[op, dst, table, first of (value, count)]"""
-    o = fp + pc[3]
-    old = u32(table_grow(inst.tables[pc[2]], u64(o[1]), o[0]))
-    fp[pc[1]] = old
-    return go(pc + 4, fp, mem, size, exec, inst, table, u64(old), f)
+    """[op, dst, index]: an index into a table of 64-bit indices; what 32 bits cannot hold stays too large."""
+    index = read_slot(u64, fp, pc[2])
+    fp[pc[1]] = u32(index) if index < 0xFFFF_FFFF else u32(0xFFFF_FFFF)
+    return go(pc + 3, fp, mem, size, exec, inst, table, r, f)
 
 
 @inline
-def fill_(pc, o, inst):
-    return table_fill(inst.tables[pc[2]], u64(o[0]), o[1], u64(o[2]))
+def fill_(pc, fp, inst):
+    start = range_operand(pc, fp, 0)
+    return table_fill(inst.tables[pc[5]], start, fp[pc[3]], range_operand(pc, fp, 2))
 
 
 @inline
-def copy_(pc, o, inst):
-    return table_copy(inst.tables[pc[2]], inst.tables[pc[3]], u64(o[0]), u64(o[1]), u64(o[2]))
+def copy_(pc, fp, inst):
+    to = range_operand(pc, fp, 0)
+    source = range_operand(pc, fp, 1)
+    count = range_operand(pc, fp, 2)
+    return table_copy(inst.tables[pc[5]], inst.tables[pc[6]], to, source, count)
 
 
 @inline
-def init_(pc, o, inst):
-    segment = load(u32, pc + 2, align=2)
-    return table_init(inst, segment, inst.tables[pc[4]], u64(o[0]), u64(o[1]), u64(o[2]))
+def init_(pc, fp, inst):
+    segment = load(u32, pc + 6, align=2)
+    to = range_operand(pc, fp, 0)
+    return table_init(inst, segment, inst.tables[pc[5]], to, u64(fp[pc[3]]), u64(fp[pc[4]]))
 
 
 @inline
-def drop_(pc, o, inst):
-    elem_drop(inst, load(u32, pc + 2, align=2))
+def drop_(pc, fp, inst):
+    elem_drop(inst, load(u32, pc + 1, align=2))
     return u32(0)
 
 
-bulk("table.fill", 3, fill_)
-bulk("table.copy", 4, copy_)
-bulk("table.init", 5, init_)
-bulk("elem.drop", 4, drop_)
+bulk("table.fill", 6, fill_)
+bulk("table.copy", 7, copy_)
+bulk("table.init", 8, init_)
+bulk("elem.drop", 3, drop_)

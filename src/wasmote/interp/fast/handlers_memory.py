@@ -1,6 +1,7 @@
 """Handlers of loads and stores, and of what works on whole memories.
 
-An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-bit offset.
+An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-bit offset. That is
+for memory 0 with 32-bit addresses; the `far` forms serve all other memories.
 """
 
 from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
@@ -11,8 +12,19 @@ from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import Type, const, inline, load, ptr, trap_if, u8, u16, u32, u64, usize
 from wasmote.nativepy.types import Int
 
-from .bulk import bulk
-from .registers import FLOATS, go, handler, new_f, new_r, operand, operand_units, write_if
+from .bulk import bulk, range_operand
+from .registers import (
+    FLOATS,
+    go,
+    handler,
+    new_f,
+    new_r,
+    operand,
+    operand_units,
+    read_slot,
+    write_if,
+    write_slot,
+)
 
 #: Addresses: a slot or the accumulator, alone or plus a slot or an immediate (the sum wraps at 32 bits).
 ADDRESS_FORMS = ("S", "A", "SS", "AS", "SI", "AI")
@@ -68,7 +80,55 @@ def store_handler(i: Instruction, form: str, value_form: str) -> None:
         return go(pc + at + 2, fp, mem, size, exec, inst, table, r, f)
 
 
+@inline
+def far_address(kind: const, access: const, p, fp, memory):
+    """The checked address for [address, memory, offset (4)] at `p`, which may be any 64-bit numbers."""
+    address = u64(read_slot(kind, fp, p[0]))
+    offset = load(u64, p + 2, align=2)
+    size = memory.size
+    trap_if(size < access, TrapCode.MEMORY_OUT_OF_BOUNDS)
+    room = size - access
+    trap_if(offset > room or address > room - offset, TrapCode.MEMORY_OUT_OF_BOUNDS)
+    return memory.data + (address + offset)
+
+
+def far_load(i: Instruction, name: str, kind: Type, saved: bool) -> None:
+    """[op, dst, address, memory, offset (4)]"""
+    meaning, access = i.semantics, i.access
+
+    @handler(f"{i.name} far {name} {'S' if saved else 'A'}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        value = meaning(far_address(kind, access, pc + 2, fp, inst.memories[pc[3]]))
+        write_if(saved, fp, pc[1], value)
+        return go(pc + 8, fp, mem, size, exec, inst, table, new_r(value, r), new_f(value, f))
+
+
+def far_store(i: Instruction, name: str, kind: Type) -> None:
+    """[op, value, address, memory, offset (4)]"""
+    meaning, access = i.semantics, i.access
+    value: Type = native_params(i)[1]
+
+    @handler(f"{i.name} far {name}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        p = far_address(kind, access, pc + 2, fp, inst.memories[pc[3]])
+        meaning(p, read_slot(value, fp, pc[1]))
+        return go(pc + 8, fp, mem, size, exec, inst, table, r, f)
+
+
 for _instruction in INSTRUCTIONS.values():
+    if _instruction.family in ("load", "store"):
+        for _name, _kind in (("i32", u32), ("i64", u64)):
+            if _instruction.family == "store":
+                far_store(_instruction, _name, _kind)
+            else:
+                far_load(_instruction, _name, _kind, False)
+                far_load(_instruction, _name, _kind, True)
     if _instruction.family == "load":
         for _form in ADDRESS_FORMS:
             for _saved in (False, True):
@@ -80,52 +140,67 @@ for _instruction in INSTRUCTIONS.values():
                 store_handler(_instruction, _form, _value)
 
 
-@handler("memory.size")
-def memory_size(
-    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
-    table: ptr[usize], r: u64, f: FLOATS,
-) -> u32:  # fmt: skip
+def memory_size(name: str, kind: Type) -> None:
     """[op, dst, memory]"""
-    pages = u32(inst.memories[pc[2]].pages)
-    fp[pc[1]] = pages
-    return go(pc + 3, fp, mem, size, exec, inst, table, u64(pages), f)
+
+    @handler(f"memory.size {name}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        pages = kind(inst.memories[pc[2]].pages)
+        write_slot(fp, pc[1], pages)
+        return go(pc + 3, fp, mem, size, exec, inst, table, u64(pages), f)
 
 
-@handler("memory.grow")
-def memory_grow_(
-    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
-    table: ptr[usize], r: u64, f: FLOATS,
-) -> u32:  # fmt: skip
+def memory_grow_(name: str, kind: Type) -> None:
     """[op, dst, memory, pages]"""
-    old = u32(memory_grow(inst.memories[pc[2]], u64(fp[pc[3]])))
-    fp[pc[1]] = old
-    now = inst.memories[0]
-    return go(pc + 4, fp, now.data, now.size, exec, inst, table, u64(old), f)
+
+    @handler(f"memory.grow {name}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        pages = read_slot(kind, fp, pc[3])
+        old = kind(memory_grow(inst.memories[pc[2]], u64(pages)))
+        write_slot(fp, pc[1], old)
+        now = inst.memories[0]
+        return go(pc + 4, fp, now.data, now.size, exec, inst, table, u64(old), f)
+
+
+for _name, _kind in (("i32", u32), ("i64", u64)):
+    memory_size(_name, _kind)
+    memory_grow_(_name, _kind)
 
 
 @inline
-def fill_(pc, o, inst):
-    return memory_fill(inst.memories[pc[2]], u64(o[0]), u8(o[1]), u64(o[2]))
+def fill_(pc, fp, inst):
+    start = range_operand(pc, fp, 0)
+    return memory_fill(inst.memories[pc[5]], start, u8(fp[pc[3]]), range_operand(pc, fp, 2))
 
 
 @inline
-def copy_(pc, o, inst):
-    return memory_copy(inst.memories[pc[2]], inst.memories[pc[3]], u64(o[0]), u64(o[1]), u64(o[2]))
+def copy_(pc, fp, inst):
+    to = range_operand(pc, fp, 0)
+    source = range_operand(pc, fp, 1)
+    count = range_operand(pc, fp, 2)
+    return memory_copy(inst.memories[pc[5]], inst.memories[pc[6]], to, source, count)
 
 
 @inline
-def init_(pc, o, inst):
-    segment = load(u32, pc + 2, align=2)
-    return memory_init(inst, segment, inst.memories[pc[4]], u64(o[0]), u64(o[1]), u64(o[2]))
+def init_(pc, fp, inst):
+    segment = load(u32, pc + 6, align=2)
+    to = range_operand(pc, fp, 0)
+    return memory_init(inst, segment, inst.memories[pc[5]], to, u64(fp[pc[3]]), u64(fp[pc[4]]))
 
 
 @inline
-def drop_(pc, o, inst):
-    data_drop(inst, load(u32, pc + 2, align=2))
+def drop_(pc, fp, inst):
+    data_drop(inst, load(u32, pc + 1, align=2))
     return u32(0)
 
 
-bulk("memory.fill", 3, fill_)
-bulk("memory.copy", 4, copy_)
-bulk("memory.init", 5, init_)
-bulk("data.drop", 4, drop_)
+bulk("memory.fill", 6, fill_)
+bulk("memory.copy", 7, copy_)
+bulk("memory.init", 8, init_)
+bulk("data.drop", 3, drop_)

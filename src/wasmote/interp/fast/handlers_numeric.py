@@ -6,10 +6,22 @@ Forms are named by their operands: S slot, A accumulator, I immediate; then A or
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import native_params
 from wasmote.isa import INSTRUCTIONS, Instruction
-from wasmote.nativepy import Type, i16, i32, ptr, u8, u16, u32, u64, usize
+from wasmote.nativepy import Type, i16, i32, ptr, stack, u8, u16, u32, u64, usize
 from wasmote.nativepy.types import Int
 
-from .registers import FLOATS, go, handler, jump, new_f, new_r, operand, operand_units, write_if
+from .registers import (
+    FLOATS,
+    go,
+    handler,
+    jump,
+    new_f,
+    new_r,
+    operand,
+    operand_units,
+    read_slot,
+    write_if,
+    write_slot,
+)
 
 UNARY_FORMS = ("S", "A")
 BINARY_FORMS = ("SS", "SI", "AS", "AI", "SA")
@@ -84,6 +96,27 @@ def step(i: Instruction, form: str) -> None:
         return go(pc + units, fp, mem, size, exec, inst, table, u64(count), f)
 
 
+def wide(i: Instruction) -> None:
+    """[op, dst, operands…]: two results, in slots that follow each other."""
+    meaning, count = i.semantics, len(i.params or ())
+
+    @handler(i.name)
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        results = stack(u64, 2)
+        a = read_slot(u64, fp, pc[2])
+        b = read_slot(u64, fp, pc[3])
+        if count == 2:
+            meaning(results, a, b)
+        else:
+            meaning(results, a, b, read_slot(u64, fp, pc[4]), read_slot(u64, fp, pc[5]))
+        write_slot(fp, pc[1], results[0])
+        write_slot(fp, pc[1] + 2, results[1])
+        return go(pc + (2 + count), fp, mem, size, exec, inst, table, r, f)
+
+
 def branch_on_zero(kind: Type, name: str, form: str, when_zero: bool, back: bool) -> None:
     """[op, distance (2), a?]: branch on an integer being zero or not."""
     units = 3 + operand_units(form, kind)
@@ -119,7 +152,9 @@ def _make(i: Instruction) -> None:
 
 
 for _instruction in INSTRUCTIONS.values():
-    if _instruction.semantics is not None and not _instruction.access and _instruction.prefix != 0xFD:
+    if _instruction.family == "wide":
+        wide(_instruction)
+    elif _instruction.semantics is not None and not _instruction.access and _instruction.prefix != 0xFD:
         _make(_instruction)
 for _kind, _name, _when_zero in (
     (u32, "br_if", False),

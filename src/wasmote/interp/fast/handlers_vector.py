@@ -7,8 +7,9 @@ in the order of their operands, share the handlers of one of them: its *model*.
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import Exec, Instance
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction, by_name
-from wasmote.nativepy import inline, load, ptr, trap_if, u8, u16, u32, u64, usize
+from wasmote.nativepy import Type, inline, load, ptr, trap_if, u8, u16, u32, u64, usize
 
+from .handlers_memory import far_address
 from .handlers_numeric import UNARY_FORMS, binary, native_params, unary
 from .handlers_variables import VECTOR
 from .registers import (
@@ -181,6 +182,35 @@ def store_lane(i: Instruction, form: str) -> None:
         return go(pc + units, fp, mem, size, exec, inst, table, r, f)
 
 
+def far_load_lane(i: Instruction, name: str, index: Type, saved: bool) -> None:
+    """[op, dst, address, memory, offset (4), lane, a]"""
+    meaning, access, kind = i.semantics, i.access, native_params(i)[1]
+
+    @handler(f"{i.name} far {name} {'S' if saved else 'A'}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        p = far_address(index, access, pc + 2, fp, inst.memories[pc[3]])
+        value = meaning(p, read_slot(kind, fp, pc[9]), u32(pc[8]))
+        write_if(saved, fp, pc[1], value)
+        return go(pc + 10, fp, mem, size, exec, inst, table, r, new_f(value, f))
+
+
+def far_store_lane(i: Instruction, name: str, index: Type) -> None:
+    """[op, unused, address, memory, offset (4), lane, a]"""
+    meaning, access, kind = i.semantics, i.access, native_params(i)[1]
+
+    @handler(f"{i.name} far {name}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        p = far_address(index, access, pc + 2, fp, inst.memories[pc[3]])
+        meaning(p, read_slot(kind, fp, pc[9]), u32(pc[8]))
+        return go(pc + 10, fp, mem, size, exec, inst, table, r, f)
+
+
 def constant(saved: bool) -> None:
     """[op, dst, value (8)]"""
 
@@ -238,5 +268,12 @@ for _instruction in INSTRUCTIONS.values():
     if _instruction.prefix == 0xFD and _instruction.semantics is not None and not _plain_access:
         if model(_instruction) is _instruction:
             _make(_instruction)
+for _instruction in INSTRUCTIONS.values():
+    for _name, _kind in (("i32", u32), ("i64", u64)):
+        if _instruction.family == "store lane":
+            far_store_lane(_instruction, _name, _kind)
+        elif _instruction.family == "load lane":
+            for _saved in (False, True):
+                far_load_lane(_instruction, _name, _kind, _saved)
 constant(False)
 constant(True)

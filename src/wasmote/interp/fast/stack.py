@@ -81,6 +81,8 @@ class Translator:
     slots: ptr[u32]  # slot of each local
     types: ptr[u8]  # type of each local
     references: ptr[u32]  # how many operands are this local
+    plain_memory: u32  # memory 0 has 32-bit addresses
+    memory: u32  # of the load or store being translated
     settled: u32  # operands below are certainly not locals
     param_cells: u32
     base: u32  # first temporary's slot

@@ -4,6 +4,7 @@ Nothing here checks the module: validation did. What can fail is memory, and a f
 than 65535 cells.
 """
 
+from wasmote.core.bounds import index_type
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Function, FuncType, Module
 from wasmote.interp.common.leb import read_kind, read_s32, read_s64, read_u32, skip_leb
@@ -25,7 +26,9 @@ from wasmote.nativepy import (
     usize,
 )
 
+from .accesses import load_value, store_value
 from .bytecode import FAMILY, OPCODES, Family
+from .calls import as_non_null, call, call_indirect, call_ref, return_call, return_call_indirect
 from .labels import (
     branch_if,
     branch_on_non_null,
@@ -42,24 +45,13 @@ from .labels import (
     target,
 )
 from .operations import (
-    as_non_null,
     binary,
-    call,
-    call_indirect,
-    call_ref,
     drop,
     global_get,
     global_set,
-    load_value,
     local_set,
     local_tee,
-    misc,
-    ref_func,
-    saved_result,
     select,
-    store_value,
-    table_get,
-    table_set,
     unary,
 )
 from .operations_gc import gc
@@ -75,6 +67,7 @@ from .stack import (
     push_constant,
     push_local,
 )
+from .tables import memory_size, misc, ref_func, table_get, table_set
 from .vectors import vector
 
 
@@ -129,6 +122,9 @@ def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) 
     t.module = module
     t.function = function
     t.failed = TrapCode.NONE
+    t.plain_memory = u32(
+        module.memory_count != 0 and index_type(module.memories[0].flags) == ValueType.I32
+    )
     t.pc = function.body
     t.instruction = function.body
     type = module.types + module.functions[(usize(function) - usize(module.functions)) // sizeof(Function)].type
@@ -328,6 +324,12 @@ def rarer(t: ptr[Translator], opcode: u32):
             leave(t, t.depth - 1)
         case 0x11:
             call_indirect(t)
+        case 0x12:
+            return_call(t, read_u32(addr(t.pc)))
+            t.dead = 1
+        case 0x13:
+            return_call_indirect(t)
+            t.dead = 1
         case 0x1A:
             drop(t)
         case 0x1B | 0x1C:
@@ -356,9 +358,9 @@ def references(t: ptr[Translator], opcode: u32):
         case 0x26:
             table_set(t)
         case 0x3F:
-            saved_result(t, OPCODES["memory.size"], read_u32(addr(t.pc)), 0)
+            memory_size(t, OPCODES["memory.size i32"], 0)
         case 0x40:
-            saved_result(t, OPCODES["memory.grow"], read_u32(addr(t.pc)), 1)
+            memory_size(t, OPCODES["memory.grow i32"], 1)
         case 0xD0:
             skip_leb(addr(t.pc))
             push_constant(t, ValueType.FUNCREF, 0)  # of any heap type: all are alike

@@ -1,12 +1,23 @@
 """Translation of vector instructions; those with one operand, loads and stores go the usual way."""
 
 from wasmote.core.status import TrapCode, ValueType
+from wasmote.interp.common.leb import read_u32
 from wasmote.nativepy import addr, boolean, load, native, ptr, store, u8, u16, u32, u64
 
-from .bytecode import BASE, COMMUTATIVE, FAMILY, MIRRORED, OPCODES, RESULT, VECTOR_ROWS, Family
+from .accesses import is_far, load_value, read_offset, store_value, write_far
+from .bytecode import (
+    BASE,
+    COMMUTATIVE,
+    FAMILY,
+    FAR,
+    MIRRORED,
+    OPCODES,
+    RESULT,
+    VECTOR_ROWS,
+    Family,
+)
 from .handlers_vector import Vector
-from wasmote.interp.common.leb import read_u32
-from .operations import load_value, read_offset, store_value, unary
+from .operations import unary
 from .stack import (
     ACC,
     CONSTANT,
@@ -226,40 +237,53 @@ def shuffle(t: ptr[Translator], row: u32):
 
 
 @native
-def lane_operands(t: ptr[Translator]) -> boolean:
+def lane_operands(t: ptr[Translator], far: boolean) -> boolean:
     """Bring the address to a slot; says whether the vector is in the accumulator."""
     in_slot(t, operand_at(t, 1))
-    return form_of(t, operand_at(t, 0)) == ACC
+    if far:
+        in_slot(t, operand_at(t, 0))
+    return not far and form_of(t, operand_at(t, 0)) == ACC
 
 
 @native
 def write_lane(
-    t: ptr[Translator], p: ptr[u16], address: ptr[Operand], a: ptr[Operand], left: boolean
+    t: ptr[Translator], p: ptr[u16], address: ptr[Operand], a: ptr[Operand], offset: u64, left: boolean
 ):
-    """[…, address, offset (2), lane, a?]"""
-    p[2] = u16(address.slot)
-    store(ptr[u32](p + 3), read_offset(t), align=2)
-    p[5] = read_lane(t)
-    p[6] = u16(a.slot)
-    finish(t, u32(6) if left else 7)
+    """[…, address, offset (2), lane, a?], or [address, memory, offset (4), lane, a] in the far forms."""
+    at: u32 = 5
+    if is_far(t):
+        write_far(t, p, address.slot, offset)
+        at = 8
+    else:
+        p[2] = u16(address.slot)
+        store(ptr[u32](p + 3), u32(offset), align=2)
+    p[at] = read_lane(t)
+    p[at + 1] = u16(a.slot)
+    finish(t, at + 1 if left else at + 2)
 
 
 @native
 def load_lane(t: ptr[Translator], row: u32):
-    left = lane_operands(t)
+    offset = read_offset(t)
+    left = lane_operands(t, is_far(t))
     a = pop(t)
     address = pop(t)
     release(t, ValueType.V128)
     at = t.at
-    p = begin(t, u32(BASE[row]) + u32(left) * 2)
-    write_lane(t, p, address, a, left)
+    form = u32(BASE[row]) + u32(left) * 2
+    if is_far(t):
+        form = u32(FAR[row]) + u32(address.type == ValueType.I64) * 2
+    write_lane(t, begin(t, form), address, a, offset, left)
     push_result(t, ValueType.V128, at)
 
 
 @native
 def store_lane(t: ptr[Translator], row: u32):
-    left = lane_operands(t)
+    offset = read_offset(t)
+    left = lane_operands(t, is_far(t))
     a = pop(t)
     address = pop(t)
-    p = begin(t, u32(BASE[row]) + u32(left))
-    write_lane(t, p, address, a, left)
+    form = u32(BASE[row]) + u32(left)
+    if is_far(t):
+        form = u32(FAR[row]) + u32(address.type == ValueType.I64)
+    write_lane(t, begin(t, form), address, a, offset, left)
