@@ -14,9 +14,6 @@ NOT_RUN = {
 #: Scripts about a feature, which may fail in any number of commands. One that needs several
 #: features is listed under the last of them.
 LATER = {
-    "function-references": """
-        return_call_ref.wast
-    """,
     "gc": """
         tag.wast
     """,
@@ -60,7 +57,7 @@ UNASSEMBLED = {
 NOT_IN_ENGINE = {
     "classic": {
         "tail-calls": """
-            return_call.wast return_call_indirect.wast
+            return_call.wast return_call_indirect.wast return_call_ref.wast
         """,
         "multi-memory": """
             address0.wast address1.wast align0.wast float_exprs0.wast float_exprs1.wast

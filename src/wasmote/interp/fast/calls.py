@@ -181,6 +181,28 @@ def call_ref(t: ptr[Translator]):
 
 
 @native
+def return_call_ref(t: ptr[Translator]):
+    index = read_u32(addr(t.pc))
+    type = t.module.types + index
+    o = operand_at(t, 0)
+    if o.where == CONSTANT:
+        settle(t, o)
+    form = form_of(t, o)
+    slot = o.slot
+    pop(t)
+    settle_arguments(t, type.param_count)
+    p = begin(t, u32(OPCODES["return_call_ref S"]) + form)
+    p[1] = u16(t.param_cells)
+    p[2] = u16(distance(t, type.param_count))
+    store(ptr[u32](p + 3), index, align=2)
+    if form == ACC:
+        finish(t, 5)
+    else:
+        p[5] = u16(slot)
+        finish(t, 6)
+
+
+@native
 def as_non_null(t: ptr[Translator]):
     """The reference stays where it is."""
     o = operand_at(t, 0)

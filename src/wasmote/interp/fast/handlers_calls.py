@@ -72,7 +72,9 @@ def begin_function(start, back, delta, callee, mem, size, exec, inst, table, r, 
     budget = exec.budget - 1
     exec.budget = budget
     if budget < 0:
-        return tail(poll_then_go_on, start + PROLOGUE_UNITS, callee, mem, size, exec, inst, table, r, f)
+        return tail(
+            poll_then_go_on, start + PROLOGUE_UNITS, callee, mem, size, exec, inst, table, r, f
+        )
     return go(start + PROLOGUE_UNITS, callee, mem, size, exec, inst, table, r, f)
 
 
@@ -207,7 +209,9 @@ def replace_outside(
     real = load(FLOATS, fp, align=4)
     if inst.module.memory_count != 0:
         memory = inst.memories[0]
-        return go(exec.code + back, fp - delta, memory.data, memory.size, exec, inst, table, integer, real)
+        return go(
+            exec.code + back, fp - delta, memory.data, memory.size, exec, inst, table, integer, real
+        )
     return go(exec.code + back, fp - delta, ptr[u8](fp), u64(0), exec, inst, table, integer, real)
 
 
@@ -270,7 +274,9 @@ def call_indirect(form: str) -> None:
         target = looked_up(index, pc + 2, inst)
         if target.instance != inst:
             cells = ptr[u8](fp + pc[1])
-            return tail(outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f)
+            return tail(
+                outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f
+            )
         function = inst.module.functions + target.index
         if function.code == 0:
             return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
@@ -322,7 +328,9 @@ def call_ref(form: str) -> None:
         check_type(inst, target, module.types[load(u32, pc + 2, align=2)].id)
         if target.instance != inst:
             cells = ptr[u8](fp + pc[1])
-            return tail(outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f)
+            return tail(
+                outside, pc + units, fp, cells, size, exec, inst, table, u64(usize(target)), f
+            )
         function = module.functions + target.index
         if function.code == 0:
             return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
@@ -333,6 +341,34 @@ def call_ref(form: str) -> None:
 
 call_ref("S")
 call_ref("A")
+
+
+def return_call_ref(form: str) -> None:
+    """[op, own parameter cells, first argument, type (2), reference?]"""
+
+    @handler(f"return_call_ref {form}")
+    def run(
+        pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+        table: ptr[usize], r: u64, f: FLOATS,
+    ) -> u32:  # fmt: skip
+        handle = operand(form, u32, pc + 5, fp, r, f)
+        trap_if(handle == 0, TrapCode.NULL_FUNCTION_REFERENCE)
+        target = inst.store.functions[handle]
+        module = inst.module
+        check_type(inst, target, module.types[load(u32, pc + 3, align=2)].id)
+        if target.instance != inst:
+            return tail(
+                replace_outside, pc, fp, mem, size, exec, inst, table, u64(usize(target)), f
+            )
+        function = module.functions + target.index
+        if function.code == 0:
+            return tail(translate_first, pc, fp, ptr[u8](function), size, exec, inst, table, r, f)
+        start = exec.code + function.code
+        return replace_function(start, pc, fp, mem, size, exec, inst, table, r, f)
+
+
+return_call_ref("S")
+return_call_ref("A")
 
 
 @handler("ref.as_non_null")

@@ -28,7 +28,15 @@ from wasmote.nativepy import (
 
 from .accesses import load_value, store_value
 from .bytecode import FAMILY, OPCODES, Family
-from .calls import as_non_null, call, call_indirect, call_ref, return_call, return_call_indirect
+from .calls import (
+    as_non_null,
+    call,
+    call_indirect,
+    call_ref,
+    return_call,
+    return_call_indirect,
+    return_call_ref,
+)
 from .labels import (
     branch_if,
     branch_on_non_null,
@@ -127,7 +135,10 @@ def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) 
     )
     t.pc = function.body
     t.instruction = function.body
-    type = module.types + module.functions[(usize(function) - usize(module.functions)) // sizeof(Function)].type
+    type = (
+        module.types
+        + module.functions[(usize(function) - usize(module.functions)) // sizeof(Function)].type
+    )
     locals = count_locals(t, type)
     operands = usize(function.max_operands) + 8
     nesting = usize(function.max_nesting) + 8
@@ -370,6 +381,9 @@ def references(t: ptr[Translator], opcode: u32):
             ref_func(t, read_u32(addr(t.pc)))
         case 0x14:
             call_ref(t)
+        case 0x15:
+            return_call_ref(t)
+            t.dead = 1
         case 0xD4:
             as_non_null(t)
         case 0xD5:
@@ -386,4 +400,3 @@ def references(t: ptr[Translator], opcode: u32):
             vector(t)
         case _:
             t.failed = TrapCode.UNTRANSLATABLE
-
