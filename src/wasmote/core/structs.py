@@ -110,7 +110,9 @@ class FuncType:
 class Function:
     """A function of a module, imports first."""
 
-    body: ptr[u8]  # its code entry after the size: local declarations, then instructions; None: imported
+    body: ptr[
+        u8
+    ]  # its code entry after the size: local declarations, then instructions; None: imported
     body_size: u32
     type: u32  # index into Module.types
     code: u32  # fast interpreter: where its code starts, in 2-byte units from Module.code; 0: not translated
@@ -288,7 +290,9 @@ class Table:
     size: u32
     capacity: u32
     limit: u32  # elements that this runtime allows
-    reserved: usize  # bytes of address space that `elements` never leaves; 0: it moves when it grows
+    reserved: (
+        usize  # bytes of address space that `elements` never leaves; 0: it moves when it grows
+    )
     type: TableType
     platform: ptr[Platform]
 
@@ -313,7 +317,9 @@ class Instance:
     tables: ptr[ptr[Table]]
     globals: ptr[ptr[Global]]
     imported: ptr[ptr[FuncInst]]  # imported functions
-    functions: ptr[ptr[FuncInst]]  # own function instances, made when first referenced (all index space)
+    functions: ptr[
+        ptr[FuncInst]
+    ]  # own function instances, made when first referenced (all index space)
     dropped_elements: ptr[u8]  # a byte a segment
     element_values: ptr[ptr[u32]]  # of segments whose items may be objects; see core.gc.elements
     next: ptr["Instance"]  # in Store.instances
@@ -423,7 +429,9 @@ class Exec:
     code: ptr[u16]  # Module.code of the running instance: frames hold offsets from it
     handlers: ptr[usize]  # the fast interpreter's table of handlers
     classic_handlers: ptr[usize]  # the classic interpreter's
-    translate: fn[[ptr[Module], ptr[Function]], u32]  # the fast interpreter's translator: 0 or a trap code
+    translate: fn[
+        [ptr[Module], ptr[Function]], u32
+    ]  # the fast interpreter's translator: 0 or a trap code
     budget: i32  # counts down at calls and loop back-edges; below zero: Platform.poll
     depth: u32  # nested entries
     depth_limit: u32

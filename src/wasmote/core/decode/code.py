@@ -16,7 +16,9 @@ def decode_code_section(loader: ptr[Loader]) -> void:
     m = loader.module
     m.code_section = u32(usize(loader.reader.pos) - usize(m.binary))
     m.code_section_size = u32(usize(loader.reader.end) - usize(loader.reader.pos))
-    loader.plain_memory = u32(m.memory_count != 0 and index_type(m.memories[0].flags) == ValueType.I32)
+    loader.plain_memory = u32(
+        m.memory_count != 0 and index_type(m.memories[0].flags) == ValueType.I32
+    )
     at = loader.reader.pos
     count = read_count(loader.reader, 0, MAXIMUM_BODIES, Status.LIMIT_FUNCTIONS)
     if count > loader.body_count:  # too few are noticed at the module's end

@@ -47,9 +47,7 @@ def call(
     function = inst.module.functions + index
     callee = ptr[SideTable](function.side_table)
     if unlikely(callee is None):
-        return tail(
-            call_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, u64(index), f
-        )
+        return tail(call_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, u64(index), f)
     return enter_function(
         function, callee, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f
     )

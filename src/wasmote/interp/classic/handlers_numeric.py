@@ -32,10 +32,14 @@ def unary(i: Instruction, cached: bool) -> None:
         value = meaning(top(cached, kind, sp, r, f))
         rest = sp - cells(kind)
         if behind_prefix:
-            return push(value, ptr[u8](usize(r)), rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return push(
+                value, ptr[u8](usize(r)), rest, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         if fuses:
             if likely(pc[1] == BR_IF):
-                return branch_if(value != 0, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+                return branch_if(
+                    value != 0, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f
+                )
         return push(value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
@@ -54,9 +58,13 @@ def binary(i: Instruction, cached: bool) -> None:
         rest = second - cells(left)
         if fuses:
             if likely(pc[1] == BR_IF):
-                return branch_if(value != 0, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+                return branch_if(
+                    value != 0, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f
+                )
         if sets:
-            return push_or_set(value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return push_or_set(
+                value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         return push(value, pc + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
@@ -75,7 +83,9 @@ def load_handler(i: Instruction, cached: bool) -> None:
         trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
         value = meaning(mem + start)
         if sets:
-            return push_or_set(value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return push_or_set(
+                value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         return push(value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 

@@ -180,15 +180,21 @@ def local_write(cached: bool, tee: bool, long: NativeFunction | None) -> Callabl
         if likely(local.kind == LocalKind.I32):
             slot[0] = top(cached, u32, sp, r, f)
             rest = sp if tee else sp - 1
-            return go(tee and cached, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return go(
+                tee and cached, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         if local.kind == LocalKind.F32:
             store(slot, top(cached, f32, sp, r, f), align=4)
             rest = sp if tee else sp - 1
-            return go(tee and cached, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return go(
+                tee and cached, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         if local.kind == LocalKind.V128:
             store(slot, top(cached, FLOATS, sp, r, f), align=4)
             rest = sp if tee else sp - 4
-            return go(tee and cached, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return go(
+                tee and cached, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         if local.kind == LocalKind.F64:
             store(slot, top(cached, f64, sp, r, f), align=4)
         else:

@@ -78,11 +78,15 @@ def _effect(i: Instruction | None) -> int:
 
 MISC_COUNT = 18
 EFFECTS = constants(u8, [_effect(INSTRUCTIONS.get(code)) for code in range(256)])
-MISC_EFFECTS = constants(u8, [_effect(INSTRUCTIONS.get(Prefix.MISC << 16 | c)) for c in range(MISC_COUNT)])
+MISC_EFFECTS = constants(
+    u8, [_effect(INSTRUCTIONS.get(Prefix.MISC << 16 | c)) for c in range(MISC_COUNT)]
+)
 _VECTOR = [INSTRUCTIONS.get(Prefix.VECTOR << 16 | code) for code in range(512)]
 VECTOR_EFFECTS = constants(u8, [_effect(i) for i in _VECTOR])
 VECTOR_ACCESS = constants(u8, [int(i is not None and i.access > 0) for i in _VECTOR])
-IS_ACCESS = constants(u8, [int(o in INSTRUCTIONS and INSTRUCTIONS[o].access > 0) for o in range(256)])
+IS_ACCESS = constants(
+    u8, [int(o in INSTRUCTIONS and INSTRUCTIONS[o].access > 0) for o in range(256)]
+)
 #: In the alignment of a memory argument: an index of a memory follows.
 MEMORY_INDEX = 0x40
 

@@ -69,7 +69,12 @@ def handler(name: str, cached: bool | None = None):
     instruction = by_name(name)
 
     def register(function):
-        made = NativeFunction(function, convention="handler", on_trap=on_trap, name=f"{name}{' cached' * bool(cached)}")
+        made = NativeFunction(
+            function,
+            convention="handler",
+            on_trap=on_trap,
+            name=f"{name}{' cached' * bool(cached)}",
+        )
         if instruction.prefix:
             PLACES[BEHIND[instruction.prefix] + instruction.code] = made
             return made
@@ -113,9 +118,24 @@ def go(cached: const, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     """Continue at `pc`; `cached`: the topmost operand is in its accumulator too."""
     if cached:
         return dispatch(
-            HANDLERS, usize(pc[0]) + CACHED, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+            HANDLERS,
+            usize(pc[0]) + CACHED,
+            pc,
+            sp,
+            fp,
+            mem,
+            size,
+            exec,
+            inst,
+            table,
+            stp,
+            side,
+            r,
+            f,
         )
-    return dispatch(HANDLERS, usize(pc[0]), pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return dispatch(
+        HANDLERS, usize(pc[0]), pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+    )
 
 
 @inline

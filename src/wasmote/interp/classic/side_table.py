@@ -50,8 +50,6 @@ class FarBranch:
     entry: u32  # the number of its entry
 
 
-
-
 @inline
 def local_at(side, index):
     return ptr[Local](side + 1) + index

@@ -3,7 +3,20 @@ vectors.
 """
 
 from wasmote.isa import Instruction
-from wasmote.nativepy import Type, bitcast, const, f32, f64, in_lane0, inline, lane, type_of, u32, u64, vec
+from wasmote.nativepy import (
+    Type,
+    bitcast,
+    const,
+    f32,
+    f64,
+    in_lane0,
+    inline,
+    lane,
+    type_of,
+    u32,
+    u64,
+    vec,
+)
 from wasmote.nativepy.types import Float, Int, Vector
 
 #: The accumulator of floats and vectors: one vector register, so that no value has to cross over.

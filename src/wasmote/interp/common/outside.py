@@ -53,7 +53,12 @@ def call_host(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
 
 @native(noinline=True)
 def call_outside(
-    exec: ptr[Exec], inst: ptr[Instance], target: ptr[FuncInst], code: u32, fp: ptr[u32], cells: ptr[u32]
+    exec: ptr[Exec],
+    inst: ptr[Instance],
+    target: ptr[FuncInst],
+    code: u32,
+    fp: ptr[u32],
+    cells: ptr[u32],
 ) -> u32:
     """Call a function that is not this instance's: arguments in and results out at `cells`. 0 or a trap code.
 

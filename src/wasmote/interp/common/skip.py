@@ -16,7 +16,13 @@ _LEB = {
     Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT, Immediate.I32, Immediate.I64,
     Immediate.REF_TYPE, Immediate.FIELD, Immediate.COUNT, Immediate.CAST,
 }  # fmt: skip
-_BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE: 1, Immediate.LANES: 16}
+_BYTES = {
+    Immediate.F32: 4,
+    Immediate.F64: 8,
+    Immediate.V128: 16,
+    Immediate.LANE: 1,
+    Immediate.LANES: 16,
+}
 
 
 def _rule(immediates: tuple[Immediate, ...]) -> int:

@@ -1,7 +1,19 @@
 """The shape of instructions that work on whole ranges of memories and tables."""
 
 from wasmote.core.structs import Exec, Instance
-from wasmote.nativepy import NativeFunction, const, inline, load, ptr, trap_if, u16, u64, u8, u32, usize
+from wasmote.nativepy import (
+    NativeFunction,
+    const,
+    inline,
+    load,
+    ptr,
+    trap_if,
+    u16,
+    u64,
+    u8,
+    u32,
+    usize,
+)
 
 from .registers import FLOATS, go, handler
 

@@ -53,7 +53,12 @@ class Family:
     OTHER, UNARY, BINARY, COMPARE, LOAD, STORE = range(6)
 
 
-FAMILIES = {"test": Family.UNARY, "convert": Family.UNARY, "load": Family.LOAD, "store": Family.STORE}
+FAMILIES = {
+    "test": Family.UNARY,
+    "convert": Family.UNARY,
+    "load": Family.LOAD,
+    "store": Family.STORE,
+}
 
 
 def family(i: Instruction) -> int:
@@ -78,7 +83,9 @@ def _table(kind, value, default=0):  # noqa: ANN001, ANN202 - a table per kind o
 def _base(i: Instruction) -> int:
     if i.prefix == 0xFD and not (i.family == "load" or i.family == "store"):
         return OPCODES[vectors.first_form(i)]
-    return OPCODES.get(f"{i.name} {handlers_numeric.FIRST_FORM[family(i)]}", 0) if i.semantics else 0
+    return (
+        OPCODES.get(f"{i.name} {handlers_numeric.FIRST_FORM[family(i)]}", 0) if i.semantics else 0
+    )
 
 
 def _negated(i: Instruction) -> int:

@@ -8,6 +8,7 @@ from .frames import fast_run
 from .stack import Translator
 from .translate import translate, translate_function
 
+
 @native(export="fast_translate_module")
 def fast_translate_module(module: ptr[Module]) -> u32:
     """Translate every function now instead of at its first call: 0 or a trap code."""
@@ -41,4 +42,3 @@ def fast_byte_offset(module: ptr[Module], index: u32, code: u32) -> u32:
 
 
 EXPORTS = (fast_run, fast_translate_module, fast_byte_offset)
-

@@ -59,7 +59,9 @@ def load_handler(i: Instruction, form: str, saved: bool) -> None:
         trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
         value = meaning(mem + start)
         write_if(saved, fp, pc[1], value)
-        return go(pc + 4 + units, fp, mem, size, exec, inst, table, new_r(value, r), new_f(value, f))
+        return go(
+            pc + 4 + units, fp, mem, size, exec, inst, table, new_r(value, r), new_f(value, f)
+        )
 
 
 def store_handler(i: Instruction, form: str, value_form: str) -> None:

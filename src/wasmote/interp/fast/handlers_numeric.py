@@ -154,7 +154,11 @@ def _make(i: Instruction) -> None:
 for _instruction in INSTRUCTIONS.values():
     if _instruction.family == "wide":
         wide(_instruction)
-    elif _instruction.semantics is not None and not _instruction.access and _instruction.prefix != 0xFD:
+    elif (
+        _instruction.semantics is not None
+        and not _instruction.access
+        and _instruction.prefix != 0xFD
+    ):
         _make(_instruction)
 for _kind, _name, _when_zero in (
     (u32, "br_if", False),
@@ -165,5 +169,3 @@ for _kind, _name, _when_zero in (
     for _form in UNARY_FORMS:
         for _back in (False, True):
             branch_on_zero(_kind, _name, _form, _when_zero, _back)
-
-

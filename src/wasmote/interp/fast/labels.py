@@ -53,7 +53,9 @@ BLOCK, LOOP, IF, ELSE = 2, 3, 4, 5
 #: First bytes of (ref null …) and (ref …), as signed numbers.
 REF_NULL, REF = -29, -28
 I32_EQZ, I32_NE, I64_EQZ = 0x45, 0x47, 0x50
-RETURN = constants(u16, [OPCODES[f"return {name} {form}"] for name, _ in KINDS for form in ("S", "A")])
+RETURN = constants(
+    u16, [OPCODES[f"return {name} {form}"] for name, _ in KINDS for form in ("S", "A")]
+)
 
 
 @native
@@ -529,4 +531,3 @@ def take_detour(t: ptr[Translator], c: ptr[Control]):
     c.detour = 0
     mark_label(t)
     branch_to(t, c)
-

@@ -66,7 +66,9 @@ def handler(name: str):
     """Decorator: register a handler under a name; see `bytecode` for its number."""
 
     def register(function):
-        made = NativeFunction(function, convention="handler", on_trap=on_trap, name=name, no_builtins=True)
+        made = NativeFunction(
+            function, convention="handler", on_trap=on_trap, name=name, no_builtins=True
+        )
         OPCODES[name] = HANDLERS.add(made)
         return made
 
@@ -142,7 +144,9 @@ def poll_then_go_on(
         return code
     memory = inst.memories
     if inst.module.memory_count != 0:
-        return dispatch(HANDLERS, pc[0], pc, fp, memory[0].data, memory[0].size, exec, inst, table, r, f)
+        return dispatch(
+            HANDLERS, pc[0], pc, fp, memory[0].data, memory[0].size, exec, inst, table, r, f
+        )
     return dispatch(HANDLERS, pc[0], pc, fp, mem, size, exec, inst, table, r, f)
 
 
@@ -169,4 +173,3 @@ def jump(back: const, pc, fp, mem, size, exec, inst, table, r, f):
     if back:
         return go_back(target, fp, mem, size, exec, inst, table, r, f)
     return go(target, fp, mem, size, exec, inst, table, r, f)
-

@@ -107,9 +107,13 @@ class Translator:
     held: array[u16, 8]
 
 
-CELLS = constants(u8, [{ValueType.I64: 2, ValueType.F64: 2, ValueType.V128: 4}.get(t, 1) for t in range(256)])
+CELLS = constants(
+    u8, [{ValueType.I64: 2, ValueType.F64: 2, ValueType.V128: 4}.get(t, 1) for t in range(256)]
+)
 #: Whether a value's accumulator is `f`: floats and vectors.
-IS_FLOAT = constants(u8, [int(t in (ValueType.F32, ValueType.F64, ValueType.V128)) for t in range(256)])
+IS_FLOAT = constants(
+    u8, [int(t in (ValueType.F32, ValueType.F64, ValueType.V128)) for t in range(256)]
+)
 _KINDS = {ValueType.I64: 1, ValueType.F32: 2, ValueType.F64: 3, ValueType.V128: 4}
 #: What kind of value it is in `KINDS` of the handlers: i32 and references, i64, f32, f64, v128.
 KIND = constants(u8, [_KINDS.get(t, 0) for t in range(256)])

@@ -6,7 +6,9 @@ from wasmote.nativepy import native, ptr, u32, void
 
 
 @native(convention="c", cold=True, noinline=True)
-def walk_frames(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32) -> void:
+def walk_frames(
+    exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32
+) -> void:
     """Add the frames of one entry, from the innermost out; `code` is an offset in the extended code."""
     module = inst.module
     while exec.trace_count < TRACE_FRAMES:

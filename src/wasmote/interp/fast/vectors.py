@@ -247,7 +247,12 @@ def lane_operands(t: ptr[Translator], far: boolean) -> boolean:
 
 @native
 def write_lane(
-    t: ptr[Translator], p: ptr[u16], address: ptr[Operand], a: ptr[Operand], offset: u64, left: boolean
+    t: ptr[Translator],
+    p: ptr[u16],
+    address: ptr[Operand],
+    a: ptr[Operand],
+    offset: u64,
+    left: boolean,
 ):
     """[…, address, offset (2), lane, a?], or [address, memory, offset (4), lane, a] in the far forms."""
     at: u32 = 5
