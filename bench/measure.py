@@ -25,7 +25,10 @@ class Run:
 def environment() -> dict[str, str]:
     """The environment for children: Wasmote is found in this source tree, installed or not."""
     paths = [str(SOURCE_TREE), os.environ.get("PYTHONPATH", "")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    # A Python that may not keep compiled modules starts more slowly than users see.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 def run(command: list[str], timeout: float) -> Run:

@@ -29,7 +29,6 @@ BINARYEN_FLAGS = {
     Feature.BULK_MEMORY: "bulk-memory",
     Feature.REFERENCE_TYPES: "reference-types",
     Feature.TAIL_CALLS: "tail-call",
-    Feature.MULTI_MEMORY: "multi-memories",
 }
 _PASSES = ("-O1", "-O2", "-O3", "-O4", "-Os", "--flatten --rereloop", "--local-cse", "--precompute")
 
