@@ -20,4 +20,4 @@ def test_no_complaints(command):
 def test_files_stay_short():
     sources = [p for folder in ("src", "tests", "bench") for p in (ROOT / folder).rglob("*.py")]
     sizes = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in sources}
-    assert {name: size for name, size in sizes.items() if size > 650} == {}
+    assert {name: size for name, size in sizes.items() if size > 620} == {}

@@ -30,12 +30,14 @@ class Platform:
     unreserve: fn[[ptr["Platform"], ptr[u8], usize], void]
     context: ptr[u8]  # the embedder's own, for these functions
     memory_reservation: usize  # bytes to reserve for a memory (0: just its maximum)
-    # Control returns to the host now and then (see Exec.budget): non-zero stops the program with that trap.
+    # Control returns to the host now and then (see Exec.budget): non-zero stops the program with
+    # that trap.
     poll: fn[[ptr["Exec"]], u32]
     # Call a host function: arguments are read from and results written to cells at `args`;
     # returns 0 or a trap code.
     call_host: fn[[ptr["Exec"], ptr["FuncInst"], ptr[u32]], u32]
-    # Collect garbage: mark what the stacks hold, between `gc_begin` and `gc_finish` of core.gc.collect.
+    # Collect garbage: mark what the stacks hold, between `gc_begin` and `gc_finish` of
+    # core.gc.collect.
     collect: fn[[ptr["Exec"]], void]
 
 
@@ -115,7 +117,8 @@ class Function:
     ]  # its code entry after the size: local declarations, then instructions; None: imported
     body_size: u32
     type: u32  # index into Module.types
-    code: u32  # fast interpreter: where its code starts, in 2-byte units from Module.code; 0: not translated
+    # fast interpreter: where its code starts, in 2-byte units from Module.code; 0: not translated
+    code: u32
     max_operands: u16  # from validation; saturates at 65535 values
     max_nesting: u16
     side_table: ptr[u8]  # classic interpreter: its SideTable; None: not made yet
@@ -123,7 +126,9 @@ class Function:
 
 @struct
 class ConstExpr:
-    """A constant expression, kept as its bytes in the binary (validated, up to and including `end`)."""
+    """A constant expression, kept as its bytes in the binary (validated, up to and including
+    `end`).
+    """
 
     code: ptr[u8]
     size: u32
@@ -175,7 +180,8 @@ class ElementSegment:
     table: u32
     offset: ConstExpr
     count: u32
-    # Either `count` LEB128 function indices (functions != 0) or `count` constant expressions, as in the binary.
+    # Either `count` LEB128 function indices (functions != 0) or `count` constant expressions, as in
+    # the binary.
     functions: u32
     items: ptr[u8]
     items_size: u32
@@ -325,7 +331,8 @@ class Instance:
     next: ptr["Instance"]  # in Store.instances
     previous: ptr["Instance"]
     dropped_data: ptr[u8]
-    # The engine's: run one of the instance's functions, its arguments and results at the cells given;
+    # The engine's: run one of the instance's functions, its arguments and results at the cells
+    # given;
     # 0 or a trap code. Set by the embedder.
     run: fn[[ptr["Exec"], ptr[FuncInst], ptr[u32]], u32]
     host: ptr[u8]  # the embedder's object
@@ -397,7 +404,8 @@ class Entry:
     fp: ptr[u32]
     instance: ptr[Instance]
     code: u32  # within the call instruction, as `walk` takes it
-    # The engine's: adds the frames from `fp` out to `base` to the backtrace (exec, instance, base, fp, code).
+    # The engine's: adds the frames from `fp` out to `base` to the backtrace (exec, instance, base,
+    # fp, code).
     walk: fn[[ptr["Exec"], ptr[Instance], ptr[u32], ptr[u32], u32], void]
 
 

@@ -1,7 +1,8 @@
 """Tables (spec: Table Instances and the table instructions).
 
 An element is a 32-bit handle, 0 is null. A table that can grow lies in address space reserved for
-its greatest size and never moves, so that threads may use it while one of them grows it. Where there is
+its greatest size and never moves, so that threads may use it while one of them grows it. Where
+there is
 no such space (a target without virtual memory) it grows by doubling and moves.
 """
 

@@ -1,4 +1,6 @@
-"""How a host makes the interpreters ready: one table of handlers, which each thread of execution gets."""
+"""How a host makes the interpreters ready: one table of handlers, which each thread of execution
+gets.
+"""
 
 from wasmote.core.structs import Exec
 from wasmote.interp.classic.opcodes import HANDLERS as CLASSIC

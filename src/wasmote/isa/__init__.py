@@ -36,7 +36,9 @@ _HOME = {
 
 
 def __getattr__(name: str) -> object:
-    """Definitions are made when first asked for: running a module needs only the names of features."""
+    """Definitions are made when first asked for: running a module needs only the names of
+    features.
+    """
     if name not in _HOME:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     import importlib

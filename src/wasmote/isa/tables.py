@@ -1,6 +1,7 @@
 """Table instructions.
 
-The types here are those for tables with 32-bit indices; in a 64-bit table indices and sizes are i64.
+The types here are those for tables with 32-bit indices; in a 64-bit table indices and sizes are
+i64.
 """
 
 from wasmote.core.status import ValueType

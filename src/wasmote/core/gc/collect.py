@@ -1,8 +1,9 @@
 """The garbage collector: marks what can be reached, frees the rest.
 
-Roots are the globals and tables of all instances, objects that the host holds, and every cell on the
-stacks of running code. Whether a cell of a stack is a reference is not known: whatever is the handle
-of an object keeps it, which never does harm as objects do not move. The fields of objects are known
+Roots are the globals and tables of all instances, objects that the host holds, and every cell on
+the stacks of running code. Whether a cell of a stack is a reference is not known: whatever is the
+handle of an object keeps it, which never does harm as objects do not move. The fields of objects
+are known
 exactly. A collection runs when the objects take twice what the last one left; it stops the thread
 that allocates, and is put off while another thread runs code, as its stack is in motion.
 """

@@ -27,9 +27,11 @@ from wasmote.nativepy import (
 BUDGET = 20_000
 #: Nanoseconds between two looks at the signals: Ctrl-C has to stop a program within 100 ms.
 SIGNAL_INTERVAL = 20_000_000
-#: How deep calls between instances may nest on one thread: each takes half a kilobyte of its C stack.
+#: How deep calls between instances may nest on one thread: each takes half a kilobyte of its C
+#: stack.
 DEPTH_LIMIT = 2_000
-#: A call through Python takes a kilobyte or two, and what Python itself needs: it counts for several.
+#: A call through Python takes a kilobyte or two, and what Python itself needs: it counts for
+#: several.
 PYTHON_DEPTH = 10
 #: Idle activations that a pool keeps.
 IDLE_LIMIT = 16

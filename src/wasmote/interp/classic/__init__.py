@@ -13,8 +13,10 @@ nothing.
 Every value is on the operand stack in memory. After an instruction that pushed an integer or a
 reference it is also in the accumulator `r`, a float in `f`, and control goes on with the *cached*
 handler of the next opcode, which reads its topmost operand there instead of in memory. Any other
-instruction goes on with the *plain* handler. So each opcode has two places in the table of handlers.
+instruction goes on with the *plain* handler. So each opcode has two places in the table of
+handlers.
 
 Why the side table is not a by-product of validation: a function that is never called needs none
-(of CPython's functions, one in five is called in a short program), and plain validation stays as fast.
+(of CPython's functions, one in five is called in a short program), and plain validation stays as
+fast.
 """

@@ -1,4 +1,6 @@
-"""The state of a pass over a body: operands' widths, open blocks, and branches that wait for a target."""
+"""The state of a pass over a body: operands' widths, open blocks, and branches that wait for a
+target.
+"""
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Module
@@ -20,7 +22,6 @@ from wasmote.nativepy import (
 )
 
 from .side_table import FarBranch, Local
-
 
 #: Cells of a value by its type.
 CELLS = constants(

@@ -1,6 +1,7 @@
 """Handlers of what works on memories and tables as a whole, and of prefixes.
 
-Handlers behind a prefix get the address of their first immediate in `r`, so their operands come from memory.
+Handlers behind a prefix get the address of their first immediate in `r`, so their operands come
+from memory.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,8 @@ def prefix(opcode: int, first: int) -> None:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
         code = usize(read_index(at)) + first
@@ -41,7 +43,9 @@ for _opcode, _first in BEHIND.items():
 
 
 def bulk(name: str, operands: int) -> Callable[[NativeFunction], None]:
-    """Decorator: (cursor at the immediates, operands, instance) -> trap code; there is no result."""
+    """Decorator: (cursor at the immediates, operands, instance) -> trap code; there is no
+    result.
+    """
 
     def register(perform: NativeFunction) -> None:
         @handler(name)

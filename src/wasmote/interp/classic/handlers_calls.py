@@ -118,7 +118,8 @@ def call_reference(cached: bool) -> None:
     @handler("call_indirect", cached)
     def call_indirect(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         index = top(cached, u32, sp, r, f)
         at = cursor(pc + 1)
@@ -135,7 +136,8 @@ def call_reference(cached: bool) -> None:
     @handler("call_ref", cached)
     def call_ref(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         handle = top(cached, u32, sp, r, f)
         trap_if(handle == 0, TrapCode.NULL_FUNCTION_REFERENCE)

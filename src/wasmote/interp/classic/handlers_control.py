@@ -9,7 +9,6 @@ from .immediates import cursor, read_index, skip
 from .registers import branch, go, handler, top
 from .side_table import SideTable
 
-
 #: The first byte of the type (ref null …); that of (ref …) follows it.
 REF_NULL = 0x63
 
@@ -41,7 +40,8 @@ def block(name: str) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         start = past_block_type(pc)
         return go(False, start, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -76,7 +76,8 @@ def branch_always(name: str) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
@@ -97,7 +98,8 @@ def conditional(cached: bool) -> None:
     @handler("br_if", cached)
     def br_if(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         holds = top(cached, u32, sp, r, f) != 0
         return branch_if(holds, pc, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -105,7 +107,8 @@ def conditional(cached: bool) -> None:
     @handler("if", cached)
     def if_(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         """Its branch goes to `else`, or to the end."""
         if top(cached, u32, sp, r, f) == 0:
@@ -116,7 +119,8 @@ def conditional(cached: bool) -> None:
     @handler("br_table", cached)
     def br_table(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         """One entry for each label, the default last."""
         index = top(cached, u32, sp, r, f)

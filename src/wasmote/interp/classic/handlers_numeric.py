@@ -27,7 +27,8 @@ def unary(i: Instruction, cached: bool) -> None:
     @handler(i.name, cached)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         value = meaning(top(cached, kind, sp, r, f))
         rest = sp - cells(kind)
@@ -51,7 +52,8 @@ def binary(i: Instruction, cached: bool) -> None:
     @handler(i.name, cached)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         second = sp - cells(right)
         value = meaning(below(left, second), top(cached, right, sp, r, f))
@@ -76,7 +78,8 @@ def load_handler(i: Instruction, cached: bool) -> None:
     @handler(i.name, cached)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
         start = u64(top(cached, u32, sp, r, f)) + u64(read_offset(at))
@@ -96,7 +99,8 @@ def store_handler(i: Instruction, cached: bool) -> None:
     @handler(i.name, cached)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
         rest = sp - cells(kind) - 1

@@ -41,7 +41,8 @@ def i32_const(cached: bool) -> None:
     @handler("i32.const", cached)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
         value = read_i32(at)
@@ -63,7 +64,8 @@ def i64_const_form(long: NativeFunction | None) -> Callable[..., int]:
 
     def i64_const(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         if long is not None:
             if unlikely(pc[1] >= 0x80):
@@ -113,7 +115,8 @@ def local_get_form(long: NativeFunction | None) -> Callable[..., int]:
 
     def local_get(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         """Mostly another local or a constant follows, which is pushed at once."""
         if long is not None:
@@ -129,8 +132,8 @@ def local_get_form(long: NativeFunction | None) -> Callable[..., int]:
                 if following[1] < 0x80 and second.kind == LocalKind.I32:
                     sp[0] = value[0]
                     return push(
-                        fp[second.slot], following + 2, sp + 1, fp, mem, size, exec, inst, table, stp,
-                        side, r, f,
+                        fp[second.slot], following + 2, sp + 1, fp, mem, size, exec, inst, table,
+                        stp, side, r, f,
                     )  # fmt: skip
             if following[0] == I32_CONST and following[1] < 0x80:
                 number = short_i32(u32(following[1]))
@@ -169,7 +172,8 @@ def local_write(cached: bool, tee: bool, long: NativeFunction | None) -> Callabl
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         if long is not None:
             if unlikely(pc[1] >= 0x80):
@@ -266,7 +270,8 @@ def select(name: str, cached: bool) -> None:
     @handler(name, cached)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         condition = top(cached, u32, sp, r, f)
         pc = pc + (stp[0] >> 16)

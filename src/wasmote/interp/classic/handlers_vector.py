@@ -1,7 +1,7 @@
 """Handlers of vector instructions, made from their definitions.
 
-They are behind the prefix 0xFD and get the address of their first immediate in `r`, so their operands
-come from memory. A result is left in the accumulator `f`, as floats are.
+They are behind the prefix 0xFD and get the address of their first immediate in `r`, so their
+operands come from memory. A result is left in the accumulator `f`, as floats are.
 """
 
 from wasmote.core.status import TrapCode
@@ -21,7 +21,8 @@ def constant(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = ptr[u8](usize(r))
         value = load(VECTOR, at)
@@ -36,7 +37,8 @@ def unary(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = ptr[u8](usize(r))
         rest = sp - cells(kind)
@@ -56,7 +58,8 @@ def binary(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = ptr[u8](usize(r))
         second = sp - cells(right)
@@ -80,7 +83,8 @@ def ternary(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         c = sp - cells(third)
         b = c - cells(second)
@@ -106,7 +110,8 @@ def load_handler(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
         if lane:
@@ -128,7 +133,8 @@ def store_handler(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
         rest = sp - 5

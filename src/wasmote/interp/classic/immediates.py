@@ -16,7 +16,8 @@ def cursor(p):
 
 @inline
 def read_index(at):
-    """An unsigned 32-bit number. Shifts by constants keep a register free that shifts by variables take.
+    """An unsigned 32-bit number. Shifts by constants keep a register free that shifts by variables
+    take.
 
     A byte with its top bit set stands for 0x80 less and a further byte: hence `byte - 1`.
     """

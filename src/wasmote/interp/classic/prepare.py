@@ -7,7 +7,7 @@ Only widths of operands matter here, not their types. What can fail is memory, a
 from wasmote.core.arena import arena_allocate
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.status import TrapCode, ValueType
-from wasmote.core.structs import FuncType, Function, Module
+from wasmote.core.structs import Function, FuncType, Module
 from wasmote.interp.common.leb import read_kind, read_u32, skip_leb
 from wasmote.interp.common.skip import skip_immediates
 from wasmote.isa import INSTRUCTIONS, Instruction, by_name
@@ -93,7 +93,9 @@ MEMORY_INDEX = 0x40
 
 @native(noinline=True)
 def prepare_function(module: ptr[Module], index: u32) -> u32:
-    """Make a function's side table if nobody has yet: 0 or a trap code. For any number of threads."""
+    """Make a function's side table if nobody has yet: 0 or a trap code. For any number of
+    threads.
+    """
     while atomic_exchange(addr(module.code_lock), u32(1)) != 0:
         pass
     function = module.functions + index

@@ -65,7 +65,9 @@ def offset_of(inst, pc):
 
 
 def handler(name: str, cached: bool | None = None):
-    """Decorator: the handler of an instruction; `cached` None: of both kinds, operands from memory."""
+    """Decorator: the handler of an instruction; `cached` None: of both kinds, operands from
+    memory.
+    """
     instruction = by_name(name)
 
     def register(function):
@@ -150,7 +152,9 @@ def push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
 
 @inline
 def push_or_set(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
-    """Continue with an integer pushed; if `local.set` or `local.tee` follows, that is done at once."""
+    """Continue with an integer pushed; if `local.set` or `local.tee` follows, that is done at
+    once.
+    """
     if u32(pc[0]) - LOCAL_SET < 2 and pc[1] < 0x80:
         slot = fp + u32(local_at(side, u32(pc[1])).slot)
         if type_of(value).bits == 64:

@@ -1,14 +1,16 @@
 """What the classic interpreter keeps of a function besides its bytes.
 
-One block of memory: a `SideTable`, a `Local` for each parameter and local, then the entries, 32 bits
-each, in the order of the instructions that use one: `br`, `br_if`, `if`, `else`, each label of
-`br_table`, `drop` and `select`. An interpreter that has come to an instruction is also at its entry.
+One block of memory: a `SideTable`, a `Local` for each parameter and local, then the entries, 32
+bits each, in the order of the instructions that use one: `br`, `br_if`, `if`, `else`, each label of
+`br_table`, `drop` and `select`. An interpreter that has come to an instruction is also at its
+entry.
 
 The entry of a branch holds, from the top, the distance to its target from its opcode in bytes
-(16 bits, signed), the distance to the target's entry (15 bits, signed), and whether it is far (1 bit).
+(16 bits, signed), the distance to the target's entry (15 bits, signed), and whether it is far (1
+bit).
 A far one, which drops operands or does not fit these bits, has the distance to a `FarBranch` behind
-the entries instead, in 32-bit units (31 bits). The entry of `drop` and `select` is the number of cells of their
-operands, plus the length of the instruction in the upper 16 bits.
+the entries instead, in 32-bit units (31 bits). The entry of `drop` and `select` is the number of
+cells of their operands, plus the length of the instruction in the upper 16 bits.
 """
 
 from wasmote.nativepy import i32, inline, ptr, struct, u16, u32

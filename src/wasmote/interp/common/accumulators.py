@@ -1,5 +1,5 @@
-"""The two registers that hold a value between handlers: `r` for integers and references, `f` for floats and
-vectors.
+"""The two registers that hold a value between handlers: `r` for integers and references, `f` for
+floats and vectors.
 """
 
 from wasmote.isa import Instruction

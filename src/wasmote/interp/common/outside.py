@@ -12,9 +12,11 @@ from .trace import capture_trace
 
 @native(export="call_from_host")
 def call_from_host(exec: ptr[Exec], f: ptr[FuncInst], args: ptr[u32]) -> u32:
-    """Call a WebAssembly function: arguments at `args`, on the value stack, are replaced by the results.
+    """Call a WebAssembly function: arguments at `args`, on the value stack, are replaced by the
+    results.
 
-    Returns a TrapCode; `exec.trace` then tells where. `args` must leave room for the larger of both.
+    Returns a TrapCode; `exec.trace` then tells where. `args` must leave room for the larger of
+    both.
     """
     exec.trap_pending = 0
     return call_function(exec, f, args)
@@ -22,7 +24,9 @@ def call_from_host(exec: ptr[Exec], f: ptr[FuncInst], args: ptr[u32]) -> u32:
 
 @native(noinline=True)
 def call_function(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
-    """Call any function, in its instance's engine, and those it leaves to in tail calls: 0 or a trap code."""
+    """Call any function, in its instance's engine, and those it leaves to in tail calls: 0 or a
+    trap code.
+    """
     while target.instance is not None:
         instance = target.instance
         if instance.module.functions[target.index].body is None:
@@ -60,9 +64,11 @@ def call_outside(
     fp: ptr[u32],
     cells: ptr[u32],
 ) -> u32:
-    """Call a function that is not this instance's: arguments in and results out at `cells`. 0 or a trap code.
+    """Call a function that is not this instance's: arguments in and results out at `cells`. 0 or a
+    trap code.
 
-    `code` and `fp` tell a backtrace where the interpreter was: a position within the call instruction.
+    `code` and `fp` tell a backtrace where the interpreter was: a position within the call
+    instruction.
     """
     entry = exec.entry
     leave_for(entry, inst, code, fp)

@@ -5,16 +5,18 @@ from wasmote.nativepy import constants, native, ptr, u8, u32
 
 from .leb import read_kind, read_u32, skip_leb
 
-#: How an immediate is skipped: so many LEB128 numbers, then so many bytes; or one of the special ones.
+#: How an immediate is skipped: so many LEB128 numbers, then so many bytes; or one of the special
+#: ones.
 BLOCK_TYPE, LABEL_TABLE, VALUE_TYPES, PREFIX = 252, 253, 254, 255
 #: In place of the count of numbers: alignment, perhaps a memory, and offset of a load or store.
 MEMARG = 6
 #: Set in the alignment: a memory index follows.
 MEMORY_INDEX_FLAG = 64
 _LEB = {
-    Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TYPE_INDEX, Immediate.TABLE, Immediate.LOCAL,
-    Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT, Immediate.I32, Immediate.I64,
-    Immediate.REF_TYPE, Immediate.FIELD, Immediate.COUNT, Immediate.CAST,
+    Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TYPE_INDEX, Immediate.TABLE,
+    Immediate.LOCAL, Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT,
+    Immediate.I32,
+    Immediate.I64, Immediate.REF_TYPE, Immediate.FIELD, Immediate.COUNT, Immediate.CAST,
 }  # fmt: skip
 _BYTES = {
     Immediate.F32: 4,

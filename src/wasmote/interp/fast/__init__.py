@@ -1,4 +1,5 @@
-"""The fast interpreter: translates each function to register-based extended bytecode, then runs that.
+"""The fast interpreter: translates each function to register-based extended bytecode, then runs
+that.
 
 `bytecode` is the inventory of extended instructions and their numbers; `registers` what a handler
 is and how it reads its operands; `handlers_*` make the handlers from `isa`; `stack`, `emit`,

@@ -100,8 +100,8 @@ def write_far(t, p, slot, offset):
 
 @native
 def take_address(t: ptr[Translator], o: ptr[Operand]) -> u32:
-    """How a load or store reads its address, an index into ADDRESS_FORMS. An addition that just computed it
-    is taken back, for the load or store does it; its operands are then in `held`."""
+    """How a load or store reads its address, an index into ADDRESS_FORMS. An addition that just
+    computed it is taken back, for the load or store does it; its operands are then in `held`."""
     if o.where == ACCUMULATOR and t.r_at == t.last_at and t.last_row == I32_ADD:
         p = t.code + t.r_at + 2
         for i in range(u32(0), 3):

@@ -8,10 +8,10 @@ from wasmote.nativepy import (
     load,
     ptr,
     trap_if,
-    u16,
-    u64,
     u8,
+    u16,
     u32,
+    u64,
     usize,
 )
 
@@ -20,7 +20,9 @@ from .registers import FLOATS, go, handler
 
 @inline
 def range_operand(pc, fp, i: const):
-    """Operand `i`, an index or a size: its slot is unit 2 + i; bit i of unit 1 says that it has 64 bits."""
+    """Operand `i`, an index or a size: its slot is unit 2 + i; bit i of unit 1 says that it has 64
+    bits.
+    """
     p = fp + pc[2 + i]
     if u32(pc[1]) & (1 << i) != 0:
         return load(u64, p, align=4)

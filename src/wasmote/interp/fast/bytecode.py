@@ -71,7 +71,7 @@ def family(i: Instruction) -> int:
     return FAMILIES.get(i.family) or (Family.BINARY if len(i.params) == 2 else Family.UNARY)
 
 
-def _table(kind, value, default=0):  # noqa: ANN001, ANN202 - a table per kind of number
+def _table(kind, value, default=0):
     rows = [default] * ROWS
     for instruction in INSTRUCTIONS.values():
         index = row(instruction)

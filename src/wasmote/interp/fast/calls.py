@@ -78,8 +78,8 @@ def distance(t: ptr[Translator], count: u32) -> u32:
 
 @native
 def push_results(t: ptr[Translator], type: ptr[FuncType], shares: boolean):
-    """Replace a call's arguments by its results, which are in their homes; a single one of a call within
-    the module is in an accumulator as well."""
+    """Replace a call's arguments by its results, which are in their homes; a single one of a call
+    within the module is in an accumulator as well."""
     for i in range(u32(0), type.param_count):
         pop(t)
     forget_accumulators(t)
@@ -167,7 +167,8 @@ def call_ref(t: ptr[Translator]):
     form = form_of(t, o)
     slot = o.slot
     pop(t)
-    # The arguments below may still be anywhere, but not in the accumulator that holds the reference.
+    # The arguments below may still be anywhere, but not in the accumulator that holds the
+    # reference.
     settle_arguments(t, type.param_count)
     p = begin(t, u32(OPCODES["call_ref S"]) + form)
     p[1] = u16(distance(t, type.param_count))

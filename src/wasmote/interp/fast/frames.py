@@ -1,4 +1,6 @@
-"""How a function comes to run: translation at its first call, and the outermost frame of an entry."""
+"""How a function comes to run: translation at its first call, and the outermost frame of an
+entry.
+"""
 
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Entry, Exec, FuncInst, Function, Instance

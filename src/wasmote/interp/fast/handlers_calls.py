@@ -1,7 +1,7 @@
 """Handlers of calls, references and tables.
 
-A call between functions of one instance only moves the frame pointer. Calls of the host and of other
-instances leave the interpreter through `call_outside`.
+A call between functions of one instance only moves the frame pointer. Calls of the host and of
+other instances leave the interpreter through `call_outside`.
 """
 
 from wasmote.core.function import instance_function
@@ -55,7 +55,9 @@ def enter_function(start, back, delta, pc, fp, mem, size, exec, inst, table, r, 
 
 @inline
 def fits(start, fp, exec):
-    """Whether the stack has room for the frame, at `fp`, of the function whose code starts at `start`."""
+    """Whether the stack has room for the frame, at `fp`, of the function whose code starts at
+    `start`.
+    """
     return usize(fp) + usize(start[2]) * 4 <= usize(exec.stack_end)
 
 
@@ -134,7 +136,9 @@ def outside(
     pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
     table: ptr[usize], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    """Call the function instance in `r`; `mem` is the frame's first cell, `pc` the next instruction."""
+    """Call the function instance in `r`; `mem` is the frame's first cell, `pc` the next
+    instruction.
+    """
     target = ptr[FuncInst](usize(r))
     cells = ptr[u32](mem)
     code = call_outside(exec, inst, target, code_offset(exec, pc) - 1, fp, cells)
@@ -163,7 +167,8 @@ def return_call(
 def replace_by(target, pc, fp, mem, size, exec, inst, table, r, f):
     """Tail call of a function that is not this instance's; `pc` as in `replace_function`.
 
-    As in a loop, this is where a program can be interrupted whose functions call each other forever.
+    As in a loop, this is where a program can be interrupted whose functions call each other
+    forever.
     """
     budget = exec.budget - 1
     exec.budget = budget
@@ -187,11 +192,12 @@ def replace_outside(
     pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
     table: ptr[usize], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    """Tail call of the function instance in `r`, which is not this instance's; `pc` as in `replace_function`.
+    """Tail call of the function instance in `r`, which is not this instance's; `pc` as in
+    `replace_function`.
 
     Once its arguments are in this frame's place, it is as if the caller had called it. Where the
-    caller is not of this instance either, control goes back to `call_function`, so that instances which
-    tail call each other forever need no stack for it.
+    caller is not of this instance either, control goes back to `call_function`, so that instances
+    which tail call each other forever need no stack for it.
     """
     target = ptr[FuncInst](usize(r))
     header = fp + pc[1]
@@ -465,7 +471,9 @@ def narrow_index(
     pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
     table: ptr[usize], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    """[op, dst, index]: an index into a table of 64-bit indices; what 32 bits cannot hold stays too large."""
+    """[op, dst, index]: an index into a table of 64-bit indices; what 32 bits cannot hold stays
+    too large.
+    """
     index = read_slot(u64, fp, pc[2])
     fp[pc[1]] = u32(index) if index < 0xFFFF_FFFF else u32(0xFFFF_FFFF)
     return go(pc + 3, fp, mem, size, exec, inst, table, r, f)

@@ -20,7 +20,9 @@ def br(back: bool) -> None:
 
 
 def br_table(form: str) -> None:
-    """[op, count (2), index?, distances (2 each, from the unit before their own)]; the last is the default."""
+    """[op, count (2), index?, distances (2 each, from the unit before their own)]; the last is the
+    default.
+    """
     first = 3 + operand_units(form, u32)
 
     @handler(f"br_table {form}")

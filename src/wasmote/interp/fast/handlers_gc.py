@@ -67,7 +67,9 @@ def type_at(inst, pc, at: const):
 
 
 def allocating(name: str, units: int, perform: NativeFunction) -> None:
-    """[op, base, first free slot, immediates (2 each)…]: an instruction that may collect garbage."""
+    """[op, base, first free slot, immediates (2 each)…]: an instruction that may collect
+    garbage.
+    """
 
     @handler(name)
     def run(

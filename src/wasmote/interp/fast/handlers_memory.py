@@ -26,7 +26,8 @@ from .registers import (
     write_slot,
 )
 
-#: Addresses: a slot or the accumulator, alone or plus a slot or an immediate (the sum wraps at 32 bits).
+#: Addresses: a slot or the accumulator, alone or plus a slot or an immediate (the sum wraps at 32
+#: bits).
 ADDRESS_FORMS = ("S", "A", "SS", "AS", "SI", "AI")
 #: Values of a store: a slot, the accumulator; integers also an immediate.
 VALUE_FORMS = ("S", "A", "I")
@@ -84,7 +85,9 @@ def store_handler(i: Instruction, form: str, value_form: str) -> None:
 
 @inline
 def far_address(kind: const, access: const, p, fp, memory):
-    """The checked address for [address, memory, offset (4)] at `p`, which may be any 64-bit numbers."""
+    """The checked address for [address, memory, offset (4)] at `p`, which may be any 64-bit
+    numbers.
+    """
     address = u64(read_slot(kind, fp, p[0]))
     offset = load(u64, p + 2, align=2)
     size = memory.size

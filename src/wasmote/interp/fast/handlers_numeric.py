@@ -80,7 +80,9 @@ def branch(i: Instruction, form: str, when: bool, back: bool) -> None:
 
 
 def step(i: Instruction, form: str) -> None:
-    """[op, distance (2), slot, step, b…]: the end of a counting loop. Add to a local, compare, branch back."""
+    """[op, distance (2), slot, step, b…]: the end of a counting loop. Add to a local, compare,
+    branch back.
+    """
     (left, right), meaning = native_params(i), i.semantics
     units = 5 + operand_units(form, right)
 

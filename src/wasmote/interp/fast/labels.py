@@ -147,7 +147,9 @@ def in_place(t: ptr[Translator], c: ptr[Control]) -> boolean:
 
 @native
 def move_values(t: ptr[Translator], c: ptr[Control]):
-    """Bring the top values where a block expects them; what follows is unreachable or returns to the old state."""
+    """Bring the top values where a block expects them; what follows is unreachable or returns to
+    the old state.
+    """
     count = arity(c)
     if count == 0:
         return
@@ -236,13 +238,15 @@ def branch_to(t: ptr[Translator], c: ptr[Control]):
 
 # -- conditions ------------------------------------------------------------------------------------
 
-#: A condition that was taken off the stack, waiting for its branch: `last_row` of a fused comparison.
+#: A condition that was taken off the stack, waiting for its branch: `last_row` of a fused
+#: comparison.
 PLAIN = 0
 
 
 @native
 def take_condition(t: ptr[Translator]) -> u32:
-    """Pop a condition. If a comparison just made it, take the comparison back: its row + 1 is returned,
+    """Pop a condition. If a comparison just made it, take the comparison back: its row + 1 is
+    returned,
     with its form in `last_form` and its operands in `held`. Else 0: it is in a slot (`held[0]`) or,
     with `last_form` ACC, in the accumulator."""
     o = operand_at(t, 0)
@@ -269,7 +273,9 @@ def take_condition(t: ptr[Translator]) -> u32:
 
 @native
 def emit_condition(t: ptr[Translator], row: u32, form: u32, when: boolean, back: boolean) -> u32:
-    """Branch if a taken condition is `when`. Returns where the instruction is; its distance is unset."""
+    """Branch if a taken condition is `when`. Returns where the instruction is; its distance is
+    unset.
+    """
     if back and when and emit_step(t, row, form):
         return t.last_at
     at = t.at
@@ -296,7 +302,9 @@ def emit_condition(t: ptr[Translator], row: u32, form: u32, when: boolean, back:
 
 @native
 def emit_step(t: ptr[Translator], row: u32, form: u32) -> boolean:
-    """Join a backward branch with the addition to a local that it tests, if that is what came before."""
+    """Join a backward branch with the addition to a local that it tests, if that is what came
+    before.
+    """
     at = t.last_at
     compared = row - 1
     immediate = form == 3
@@ -524,7 +532,9 @@ def table_entry(t: ptr[Translator], c: ptr[Control], at: u32):
 
 @native
 def take_detour(t: ptr[Translator], c: ptr[Control]):
-    """Code that carries the values of a br_table to a block, or back to a loop where it can be interrupted."""
+    """Code that carries the values of a br_table to a block, or back to a loop where it can be
+    interrupted.
+    """
     if c.detour == 0 or t.failed != 0:
         return
     patch(t, c.detour)

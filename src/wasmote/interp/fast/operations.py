@@ -1,4 +1,6 @@
-"""Translation of the operations on values: which form of an instruction reads them where they are."""
+"""Translation of the operations on values: which form of an instruction reads them where they
+are.
+"""
 
 from wasmote.core.status import ValueType
 from wasmote.core.structs import NONE

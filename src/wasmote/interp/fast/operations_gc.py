@@ -1,13 +1,13 @@
 """Translation of the instructions behind the prefix 0xFB."""
 
 from wasmote.core.status import TrapCode, ValueType
-from wasmote.core.value_types import KIND, NON_NULL, cells_of, index_of, unpacked
 from wasmote.core.validate.gc import Gc
+from wasmote.core.value_types import KIND, NON_NULL, cells_of, unpacked
+from wasmote.interp.common.leb import read_s33, read_u32
 from wasmote.nativepy import addr, boolean, constants, native, ptr, store, u16, u32
 
 from .bytecode import OPCODES
 from .labels import PLAIN, arity, branch_when, target
-from wasmote.interp.common.leb import read_s33, read_u32
 from .stack import (
     SLOT,
     TEMPORARY,

@@ -2,7 +2,12 @@
 
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
-from wasmote.interp.common.accumulators import FLOATS, from_accumulator, new_f, new_r
+from wasmote.interp.common.accumulators import (
+    FLOATS,
+    from_accumulator,
+    new_f,  # noqa: F401 - for the handlers
+    new_r,  # noqa: F401 - for the handlers
+)
 from wasmote.interp.common.outside import leave_for
 from wasmote.interp.common.trace import capture_trace
 from wasmote.nativepy import (
@@ -36,7 +41,9 @@ PROLOGUE_UNITS = 3
 
 @inline
 def on_trap(code, pc, fp, mem, size, exec, inst, table, r, f):
-    """Leave the interpreter with a trap code; on entry to a handler `pc` is the instruction's own."""
+    """Leave the interpreter with a trap code; on entry to a handler `pc` is the instruction's
+    own.
+    """
     return tail(trap, pc, fp, mem, size, exec, inst, table, u64(u32(code)), f)
 
 
@@ -81,7 +88,9 @@ OPCODES: dict[str, int] = {}
 
 @inline
 def read_immediate(kind: const, p):
-    """An immediate of a value's type at an instruction's unit; integers are 32 bits, sign-extended."""
+    """An immediate of a value's type at an instruction's unit; integers are 32 bits, sign-
+    extended.
+    """
     if isinstance(kind, Float):
         return load(kind, p, align=2)
     if kind.bits == 64:

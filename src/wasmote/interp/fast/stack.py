@@ -219,7 +219,9 @@ def push_constant(t: ptr[Translator], type: u32, value: u64):
 
 @native
 def push_result(t: ptr[Translator], type: u32, at: u32):
-    """The result of the instruction at `at`, which left it in its accumulator (its units[1] is set here)."""
+    """The result of the instruction at `at`, which left it in its accumulator (its units[1] is set
+    here).
+    """
     type = type & 0xFF
     o = push(t, ACCUMULATOR, type)
     t.code[at + 1] = u16(o.home)
@@ -259,7 +261,9 @@ def pop(t: ptr[Translator]) -> ptr[Operand]:
 
 @native
 def release_r(t: ptr[Translator]):
-    """The integer accumulator is about to be overwritten: let its instruction save the value too."""
+    """The integer accumulator is about to be overwritten: let its instruction save the value
+    too.
+    """
     if t.r_operand != 0:
         o = t.operands + (t.r_operand - 1)
         t.code[t.r_at] += 1
@@ -364,7 +368,9 @@ def settle_top(t: ptr[Translator], count: u32):
 
 @native
 def settle_for_block(t: ptr[Translator], params: u32):
-    """Before a block: its parameters go home, and below them nothing may depend on a local or an accumulator."""
+    """Before a block: its parameters go home, and below them nothing may depend on a local or an
+    accumulator.
+    """
     release_r(t)
     release_f(t)
     for i in range(t.settled, t.height - params):
@@ -377,7 +383,9 @@ def settle_for_block(t: ptr[Translator], params: u32):
 
 @native
 def keep_local(t: ptr[Translator], local: u32) -> boolean:
-    """Before a local changes: operands that still are that local go home. Says whether there were any."""
+    """Before a local changes: operands that still are that local go home. Says whether there were
+    any.
+    """
     if t.references[local] == 0:
         return False
     i = t.height

@@ -66,7 +66,9 @@ def narrow_index(t: ptr[Translator], o: ptr[Operand]):
 
 @native
 def saved_result(t: ptr[Translator], opcode: u32, type: u32, index: u32, operands: u32):
-    """An instruction [op, dst, index, first operand?] that writes its integer to a slot and the accumulator."""
+    """An instruction [op, dst, index, first operand?] that writes its integer to a slot and the
+    accumulator.
+    """
     settle_top(t, operands)
     release_r(t)
     first = u32(0)
@@ -144,7 +146,9 @@ def table_size(t: ptr[Translator], opcode: u32, operands: u32):
 
 @native
 def bulk(t: ptr[Translator], opcode: u32, segment: u32, indices: u32):
-    """[op, wide operands, three slots, index…, segment (2)?]; the segment is NONE or was read before."""
+    """[op, wide operands, three slots, index…, segment (2)?]; the segment is NONE or was read
+    before.
+    """
     wide: u32 = 0
     for i in range(u32(0), 3):
         o = t.operands + (t.height - 3 + i)

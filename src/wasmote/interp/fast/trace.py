@@ -9,7 +9,9 @@ from wasmote.nativepy import native, ptr, u32, void
 def walk_frames(
     exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32
 ) -> void:
-    """Add the frames of one entry, from the innermost out; `code` is an offset in the extended code."""
+    """Add the frames of one entry, from the innermost out; `code` is an offset in the extended
+    code.
+    """
     module = inst.module
     while exec.trace_count < TRACE_FRAMES:
         function = function_at(inst, code)

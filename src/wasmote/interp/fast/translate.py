@@ -81,7 +81,9 @@ from .vectors import vector
 
 @native(convention="c", noinline=True)
 def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
-    """Translate a function if nobody has yet: 0 or a trap code. Safe to call from several threads."""
+    """Translate a function if nobody has yet: 0 or a trap code. Safe to call from several
+    threads.
+    """
     while atomic_exchange(addr(module.code_lock), u32(1)) != 0:
         pass
     code: u32 = TrapCode.NONE
@@ -195,7 +197,8 @@ def place_locals(t: ptr[Translator], type: ptr[FuncType]) -> u32:
             t.slots[n] = slot
             slot += u32(CELLS[kind])
             n += 1
-    # Results are written over the parameters, where the caller expects them: they must not reach the header.
+    # Results are written over the parameters, where the caller expects them: they must not reach
+    # the header.
     t.base = slot
     return slot - t.param_cells - HEADER_CELLS
 

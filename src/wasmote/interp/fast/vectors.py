@@ -254,7 +254,9 @@ def write_lane(
     offset: u64,
     left: boolean,
 ):
-    """[…, address, offset (2), lane, a?], or [address, memory, offset (4), lane, a] in the far forms."""
+    """[…, address, offset (2), lane, a?], or [address, memory, offset (4), lane, a] in the far
+    forms.
+    """
     at: u32 = 5
     if is_far(t):
         write_far(t, p, address.slot, offset)
