@@ -106,13 +106,14 @@ class Oracle:
         import wasmtime
 
         config = wasmtime.Config()
-        off = (
-            *("threads", "function_references", "gc", "exceptions", "stack_switching"),
-            "component_model",
+        off = ("threads", "exceptions", "stack_switching", "component_model")
+        on = (
+            *("function_references", "gc", "memory64", "multi_memory", "tail_call"),
+            *("custom_page_sizes", "wide_arithmetic"),
         )
-        for feature in off:
+        for feature in (*off, *on):
             if hasattr(wasmtime.Config, f"wasm_{feature}"):
-                setattr(config, f"wasm_{feature}", False)
+                setattr(config, f"wasm_{feature}", feature in on)
         self.engine = wasmtime.Engine(config)
         self.error = wasmtime.WasmtimeError
         self.validate = wasmtime.Module.validate
