@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import wasmote
 from tests.core.binaries import (
     CODE,
     CUSTOM,
@@ -39,6 +40,7 @@ from wasmote.core import structs
 from wasmote.core.limits import Limits
 from wasmote.core.status import ExternKind, SegmentMode, Status
 from wasmote.core.value_types import NON_NULL
+from wasmote.errors import ModuleError
 from wasmote.isa import DEFAULT_FEATURES, Feature
 from wasmote.wat import wat2wasm
 
@@ -568,3 +570,11 @@ def test_last_of_many_bodies_must_end_with_its_section() -> None:
         (TYPE, vector(func_type())), (FUNCTION, vector(b"\0", b"\0", b"\0")), (CODE, code + b"\0")
     )
     assert status_of(binary) is Status.SECTION_SIZE
+
+
+def test_the_largest_number_is_a_maximum_too() -> None:
+    """It once passed for no maximum at all."""
+    largest = b"\xff" * 9 + b"\x01"
+    binary = b"\0asm\1\0\0\0" + bytes([4, 14, 1, 0x70, 1, 0]) + largest
+    with pytest.raises(ModuleError, match="table size"):
+        wasmote.Module(binary)

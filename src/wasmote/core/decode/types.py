@@ -149,7 +149,7 @@ def read_table_type(loader: ptr[Loader], t: ptr[TableType]) -> void:
     at = loader.reader.pos
     t.minimum = read_unsigned(loader.reader, 64)
     t.maximum = read_maximum(loader, t.flags, t.minimum, at)
-    check_size(loader, at, t.minimum, t.maximum, largest_index(t.flags), Status.TABLE_SIZE)
+    check_size(loader, at, t, largest_index(t.flags), Status.TABLE_SIZE)
 
 
 @native
@@ -165,7 +165,7 @@ def read_memory_type(loader: ptr[Loader], t: ptr[MemoryType]) -> void:
     most = largest_index(t.flags)
     if t.page_shift != 0:
         most = (most >> u64(t.page_shift)) + 1
-    check_size(loader, at, t.minimum, t.maximum, most, Status.MEMORY_SIZE)
+    check_size(loader, at, t, most, Status.MEMORY_SIZE)
 
 
 @native
@@ -188,17 +188,14 @@ def largest_index(flags: u32) -> u64:
     return 0xFFFF_FFFF
 
 
-@native
-def check_size(
-    loader: ptr[Loader], at: ptr[u8], minimum: u64, maximum: u64, limit: u64, status: u32
-) -> void:
-    """What indices can reach bounds both sizes."""
-    if failed(loader.reader):
-        return
-    if minimum > limit:
-        fail(loader.reader, at, status, minimum, limit)
-    elif maximum != NO_MAXIMUM and maximum > limit:
-        fail(loader.reader, at, status, maximum, limit)
+@inline
+def check_size(loader, at, t, limit, status):
+    """What indices can reach bounds both sizes; a stated maximum may be any 64-bit number."""
+    if not failed(loader.reader):
+        if t.minimum > limit:
+            fail(loader.reader, at, status, t.minimum, limit)
+        elif t.flags & LimitsFlag.HAS_MAXIMUM != 0 and t.maximum > limit:
+            fail(loader.reader, at, status, t.maximum, limit)
 
 
 @native
