@@ -13,6 +13,7 @@ running core (the compiler, the command line's help) do not load it.
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.aggregates import I31, Aggregate, heap
+    from wasmote.api.exceptions import Tag, WasmException
     from wasmote.api.func import Func, func
     from wasmote.api.globals import Global
     from wasmote.api.instance import Exports, Instance
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         MemoryType,
         RefType,
         TableType,
+        TagType,
         ValType,
     )
 
@@ -69,10 +71,13 @@ __all__ = [
     "RefType",
     "Table",
     "TableType",
+    "Tag",
+    "TagType",
     "Trap",
     "TrapKind",
     "ValType",
     "ValidationError",
+    "WasmException",
     "WasmoteError",
     "func",
     "heap",
@@ -80,6 +85,7 @@ __all__ = [
 
 _HOMES = {
     "api.aggregates": ("I31", "Aggregate", "heap"),
+    "api.exceptions": ("Tag", "WasmException"),
     "api.func": ("Func", "func"),
     "api.globals": ("Global",),
     "api.instance": ("Exports", "Instance"),
@@ -108,6 +114,7 @@ _HOMES = {
         "MemoryType",
         "RefType",
         "TableType",
+        "TagType",
         "ValType",
     ),
 }

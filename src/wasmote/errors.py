@@ -65,6 +65,7 @@ class TrapKind(StrEnum):
     NULL_I31_REFERENCE = "null i31 reference"
     CAST_FAILURE = "cast failure"
     ARRAY_OUT_OF_BOUNDS = "out of bounds array access"
+    NULL_EXCEPTION_REFERENCE = "null exception reference"
 
 
 class Frame(Record):
@@ -88,6 +89,11 @@ class Frame(Record):
         return f"{self.offset:#06x} - {self.function_name or f'$f{self.function_index}'}"
 
 
+def backtrace(frames: tuple[Frame, ...]) -> str:
+    """Frames in `iwasm`'s form, a line a frame."""
+    return "\n".join(f"#{i:02}: {frame}" for i, frame in enumerate(frames))
+
+
 class Trap(WasmoteError):
     """WebAssembly code trapped. `frames` is the backtrace, innermost frame first."""
 
@@ -99,4 +105,4 @@ class Trap(WasmoteError):
 
     def backtrace(self) -> str:
         """The backtrace in `iwasm`'s form, a line a frame."""
-        return "\n".join(f"#{i:02}: {frame}" for i, frame in enumerate(self.frames))
+        return backtrace(self.frames)

@@ -240,7 +240,20 @@ class GlobalType(Record):
         return f"global mut {self.content}" if self.mutable else f"global {self.content}"
 
 
-ExternType = FuncType | TableType | MemoryType | GlobalType
+class TagType(Record):
+    """A tag: the types of the values that its exceptions carry."""
+
+    __slots__ = __match_args__ = ("params",)
+    params: tuple[ValType | RefType, ...]
+
+    def __init__(self, params: tuple[ValType | RefType, ...] = ()) -> None:
+        self._set(tuple(params))
+
+    def __str__(self) -> str:
+        return f"tag ({', '.join(map(str, self.params))})"
+
+
+ExternType = FuncType | TableType | MemoryType | GlobalType | TagType
 
 
 class ImportType(Record):

@@ -51,6 +51,7 @@ SURROUNDINGS = """
   (memory 1)
   (table 2 funcref) (table 2 externref)
   (global (mut i32) (i32.const 0)) (global f64 (f64.const 0))
+  (tag $t (param i32)) (tag)
   (elem func $f0) (elem func $f0)
   (data "a") (data "b")
   (func $f1 (param i32 i64) (local f32 f64)
@@ -67,6 +68,7 @@ LINES = {
     Immediate.GLOBAL: ["1"],
     Immediate.DATA: ["1"],
     Immediate.ELEMENT: ["0"],
+    Immediate.TAG: ["$t", "1"],
     Immediate.I32: ["0", "-2147483648", "2147483647"],
     Immediate.I64: ["-1", "-9223372036854775808", "9223372036854775807", "64"],
     Immediate.F32: ["0.1", "-0", "inf", "-nan:0x1", "nan", "1e-45", "3.4028235e+38"],
@@ -152,7 +154,7 @@ def test_the_disassembly(shell: Shell, file: str) -> None:
 def _lines_of_every_instruction() -> list[str]:
     lines = ["block", "block", "block"]
     for instruction in INSTRUCTIONS.values():
-        if instruction.name in ("else", "end"):
+        if instruction.name in ("else", "end", "catch", "catch_all", "delegate"):
             continue
         name = instruction.name.partition(" ")[0]
         choices = LINES.get(instruction.immediates[0], [""]) if instruction.immediates else [""]
@@ -167,10 +169,17 @@ def _lines_of_every_instruction() -> list[str]:
             choices = ["(param i32 i64) (result f32)"]
         if name in ("table.get", "table.size", "table.init"):
             choices = ["", "1"] if name != "table.init" else ["0", "1 1"]
+        if name == "try_table":
+            choices = [
+                "",
+                "(result i32) (catch $t 0) (catch_ref 1 2) (catch_all 0) (catch_all_ref 1)",
+            ]
         if name == "table.copy":
             choices = ["", "0 1", "1 0"]
         lines += [f"{name} {choice}".strip() for choice in choices]
-        if name in ("block", "loop", "if"):
+        if name == "try":
+            lines += ["catch $t", "catch 1", "catch_all", "end", "delegate 0", "end"]
+        if name in ("block", "loop", "if", "try_table"):
             lines += ["else"] * (name == "if") + ["end"] * len(choices)
     return [*lines, "end", "end", "end"]
 
@@ -192,6 +201,16 @@ def test_every_instruction_survives_assembling_its_disassembly() -> None:
     assert used == {each.name.partition(" ")[0] for each in INSTRUCTIONS.values()}
     again = wat2wasm(SURROUNDINGS.format(body="\n".join(line.text for line in shown)))
     assert again == binary
+
+
+def test_tags_are_shown(shell: Shell) -> None:
+    text = '(module (import "m" "t" (tag)) (tag $e (export "e") (param i32)) (func (throw $e)))'
+    file = shell.module("tags.wasm", text.replace("(throw $e)", "(throw $e (i32.const 1))"))
+    lines = [line.strip() for line in shell.wasmote("inspect", file).out.splitlines()]
+    assert {"tag m.t ()", "tag e (i32)"} <= set(lines)
+    assert any(line.startswith("tag  ") and line.split()[-1] == "1" for line in lines)
+    assert "throw $e" in shell.wasmote("inspect", file, "0").out
+    assert "  tag 1 e\n" in shell.wasmote("inspect", "--names", file).out
 
 
 def test_functions_are_found_by_index_name_and_export(shell: Shell, file: str) -> None:

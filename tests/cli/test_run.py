@@ -201,6 +201,38 @@ def test_a_trap_as_json(shell: Shell) -> None:
     assert outcome.status == 1
 
 
+THROWS = """
+(module
+  (tag $oops (param i32))
+  (func $inner (throw $oops (i32.const 5)))
+  (func (export "_start") (call $inner)))
+"""
+
+
+def test_an_uncaught_exception_has_a_name_and_a_backtrace(shell: Shell) -> None:
+    file = shell.module("throw.wasm", THROWS)
+    outcome = shell.wasmote("run", file)
+    lines = outcome.err.splitlines()
+    assert lines[0] == "Exception: uncaught exception oops(5)"
+    assert [line.partition(" - ")[2] for line in lines[1:]] == ["inner", "_start"]
+    assert (outcome.status, outcome.out) == (1, "")
+    error = json.loads(shell.wasmote("run", "--json", "-f", "_start", file).out)["error"]
+    assert error["trap"] == "uncaught exception"
+    assert error["message"] == "uncaught exception oops(5)"
+    assert [frame["name"] for frame in error["frames"]] == ["inner", "_start"]
+    outcome = shell.iwasm(file)
+    assert outcome.status == 1
+    assert outcome.out.endswith("Exception: uncaught exception oops(5)\n")
+
+
+def test_a_start_function_may_throw(shell: Shell) -> None:
+    file = shell.module("start.wasm", "(module (tag $e) (func $f (throw $e)) (start $f))")
+    outcome = shell.wasmote("run", file)
+    assert outcome.err.startswith("Exception: uncaught exception e()\n#00: 0x")
+    assert outcome.status == 1
+    assert shell.iwasm(file).status == 255
+
+
 def test_a_start_function_may_trap(shell: Shell) -> None:
     file = shell.module("start.wasm", "(module (func $f unreachable) (start $f))")
     outcome = shell.wasmote("run", file)

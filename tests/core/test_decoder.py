@@ -416,18 +416,38 @@ def test_limits_reject_nonsense() -> None:
         (module((MEMORY, vector(b"\4\0"))), Feature.MEMORY64),
         (module((MEMORY, vector(b"\3\0\1"))), Feature.THREADS),
         (module((TABLE, vector(b"\x70\4\0"))), Feature.MEMORY64),
-        (module((TAG, vector(b"\0\0"))), Feature.EXCEPTIONS),
-        (module((IMPORT, vector(b"\0\0\4\0\0"))), Feature.EXCEPTIONS),
         (functions(b"\x12\0"), Feature.TAIL_CALLS),
         (functions(b"\xfe\3\0"), Feature.THREADS),
         (functions(b"\xfc\x13"), Feature.WIDE_ARITHMETIC),
         (functions(b"\x1f\x40\0"), Feature.EXCEPTIONS),
+        (functions(b"\x0a"), Feature.EXCEPTIONS),
+        (functions(b"\6\x40\x0b"), Feature.LEGACY_EXCEPTIONS),
     ],
 )
 def test_missing_features_are_named(binary: bytes, feature: Feature) -> None:
     loaded = load(binary, features=DEFAULT_FEATURES & ~feature.mask)
     loaded.free()
     assert (loaded.status, loaded.error.detail) == (Status.UNSUPPORTED_FEATURE, feature.bit)
+
+
+@pytest.mark.parametrize(
+    "binary",
+    [
+        module((TAG, vector(b"\0\0"))),
+        module((IMPORT, vector(b"\0\0\4\0\0"))),
+        functions(b"\x08\0"),
+    ],
+)
+def test_what_both_forms_of_exception_handling_have(binary: bytes) -> None:
+    off = DEFAULT_FEATURES & ~Feature.EXCEPTIONS.mask & ~Feature.LEGACY_EXCEPTIONS.mask
+    loaded = load(binary, features=off)
+    loaded.free()
+    named = Status.UNSUPPORTED_FEATURE, Feature.EXCEPTIONS.bit
+    assert (loaded.status, loaded.error.detail) == named
+    for form in (Feature.EXCEPTIONS, Feature.LEGACY_EXCEPTIONS):
+        loaded = load(binary, features=off | form.mask)
+        loaded.free()
+        assert loaded.status in (Status.UNKNOWN_TYPE, Status.UNKNOWN_TAG)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def test_all_of_webassembly_2_without_vectors() -> None:
         Feature.FUNCTION_REFERENCES,
         Feature.GC,
         Feature.WIDE_ARITHMETIC,
+        Feature.EXCEPTIONS,
+        Feature.LEGACY_EXCEPTIONS,
     )
     scalar = [i for i in SCALAR if i.feature not in later]
     assert len([i for i in scalar if not i.prefix]) == 183

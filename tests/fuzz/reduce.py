@@ -11,6 +11,7 @@ from tests.fuzz.mutate import (
     unsigned,
 )
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
+from wasmote.isa.exceptions import CatchKind
 
 _CODE = 10
 _BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE: 1}
@@ -40,7 +41,17 @@ def _skip(code: bytes, pos: int, immediate: Immediate) -> int:
         numbers += 1
     elif immediate is Immediate.VALUE_TYPES:
         numbers, pos = read_unsigned(code, pos)
-    for _ in range(numbers):
+    elif immediate is Immediate.CATCHES:
+        clauses, pos = read_unsigned(code, pos)
+        for _ in range(clauses):
+            numbers = 1 + (code[pos] < CatchKind.CATCH_ALL)
+            pos = _skip_numbers(code, pos + 1, numbers)
+        return pos
+    return _skip_numbers(code, pos, numbers)
+
+
+def _skip_numbers(code: bytes, pos: int, count: int) -> int:
+    for _ in range(count):
         _, pos = read_unsigned(code, pos)
     return pos
 

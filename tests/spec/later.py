@@ -14,16 +14,6 @@ NOT_RUN = {
 #: Scripts about a feature, which may fail in any number of commands. One that needs several
 #: features is listed under the last of them.
 LATER = {
-    "gc": """
-        tag.wast
-    """,
-    "exceptions": """
-        ref_null.wast
-        instance.wast throw.wast throw_ref.wast try_table.wast
-    """,
-    "legacy-exceptions": """
-        legacy/rethrow.wast legacy/throw.wast legacy/try_catch.wast legacy/try_delegate.wast
-    """,
     # Of these, imports and memory are older than 2.0 and expect several tables to be refused: with
     # threads done they belong in PARTLY.
     "threads": """
@@ -34,37 +24,24 @@ LATER = {
 
 #: Scripts with single modules that need a feature: how many of their commands fail, no more.
 PARTLY = {
-    "exceptions": {
-        "custom/name_annot.wast": 1,
-        "imports.wast": 20,
-    },
     "branch hints": {
         "custom/branch_hint.wast": 1,
     },
 }
 
-#: Scripts with modules in text that the assembler does not know: how many modules. It has dropped
-#: the nested form of the first exception handling proposal, `(try (do …) (catch …))`.
-UNASSEMBLED = {
-    "legacy/rethrow.wast": 2,
-    "legacy/throw.wast": 1,
-    "legacy/try_catch.wast": 7,
-    "legacy/try_delegate.wast": 2,
-}
-
-
 #: Scripts about features that an engine does not have yet, though others do.
 NOT_IN_ENGINE = {
     "classic": {
         "tail-calls": """
-            return_call.wast return_call_indirect.wast return_call_ref.wast
+            return_call.wast return_call_indirect.wast return_call_ref.wast try_table.wast
+            legacy/try_catch.wast legacy/try_delegate.wast
         """,
         "multi-memory": """
             address0.wast address1.wast align0.wast float_exprs0.wast float_exprs1.wast
             float_memory0.wast imports1.wast imports2.wast linking1.wast linking3.wast
             load0.wast load1.wast load2.wast memory-multi.wast memory_copy0.wast
             memory_fill0.wast memory_init0.wast memory_trap0.wast memory_trap1.wast
-            proposals/custom-page-sizes/custom-page-sizes.wast start0.wast store0.wast
+            proposals/custom-page-sizes/custom-page-sizes.wast start0.wast store0.wast instance.wast
             store1.wast store2.wast traps0.wast
         """,
         "memory64": """

@@ -2,11 +2,12 @@
 
 import ctypes
 
+from wasmote.api.exceptions import WasmException, exception_at, throw
 from wasmote.api.func import wrong_count, wrong_value
 from wasmote.api.layouts import ActivationLayout, InstanceLayout
 from wasmote.api.lifetime import from_reference, owner_at, to_reference
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import TRACE_FRAMES
+from wasmote.core.structs import EXCEPTION, TRACE_FRAMES
 from wasmote.errors import Frame, Trap, TrapKind
 from wasmote.host.cpython.binding import BINDING, Address
 
@@ -19,13 +20,31 @@ _byte_offset = BINDING.python_function(
 )
 
 
-def trap_of(code: int, address: int, callee: "Func | None") -> Trap:
+def trap_of(code: int, address: int, callee: "Func | None") -> Trap | WasmException:
     """The Trap for a trap code; `address` is that of the call's Activation, 0 before it has one."""
+    if code == EXCEPTION:
+        return _uncaught(address)
     kind = TrapKind[TrapCode(code).name]
     message = None
     if callee is not None and isinstance(callee._label, tuple):
         message = f"{kind.value} ({', '.join(callee._label)})"
     return Trap(kind, message, _frames(address) if address else ())
+
+
+def _uncaught(address: int) -> WasmException:
+    """The exception that has left WebAssembly."""
+    activation = ActivationLayout.from_address(address)
+    execution = activation.exec
+    if activation.raised and activation.raised_handle == execution.exception:
+        raised: WasmException = ctypes.cast(activation.raised, ctypes.py_object).value
+        raised.frames = raised.frames or _frames(address)
+        return raised
+    thrower = activation.owner
+    if execution.trace_count:
+        thrower = InstanceLayout.from_address(execution.trace[0].instance).host
+    exception = exception_at(owner_at(thrower), execution.exception)
+    exception.frames = _frames(address)
+    return exception
 
 
 def _frames(address: int) -> tuple[Frame, ...]:
@@ -50,4 +69,5 @@ BINDING.set_callbacks(
     on_wrong_value=wrong_value,
     to_reference=to_reference,
     from_reference=from_reference,
+    throw=throw,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from wasmote.api.exceptions import Tag
 from wasmote.api.func import Func, make_host_func
 from wasmote.api.globals import Global
 from wasmote.api.memory import Memory
@@ -14,6 +15,7 @@ from wasmote.types import (
     ImportType,
     MemoryType,
     TableType,
+    TagType,
 )
 
 #: Names that a message lists at most.
@@ -24,9 +26,10 @@ _KINDS: dict[type, type] = {
     TableType: Table,
     MemoryType: Memory,
     GlobalType: Global,
+    TagType: Tag,
 }
 
-Extern = Func | Memory | Table | Global
+Extern = Func | Memory | Table | Global | Tag
 
 
 def resolve(

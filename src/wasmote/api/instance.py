@@ -4,6 +4,7 @@ import ctypes
 import gc
 from collections.abc import Iterator, Mapping
 
+from wasmote.api.exceptions import Tag, wrap_tag
 from wasmote.api.func import Func
 from wasmote.api.globals import wrap_global
 from wasmote.api.imports import Extern, incompatible, resolve
@@ -12,6 +13,7 @@ from wasmote.api.layouts import (
     ExportLayout,
     InstanceLayout,
     addresses,
+    extern_type,
     items,
     text,
 )
@@ -23,7 +25,7 @@ from wasmote.core.status import ExternKind, TrapCode
 from wasmote.core.structs import NONE
 from wasmote.errors import Trap, TrapKind
 from wasmote.host.cpython.binding import BINDING, DEFAULT_STACK_SIZE, Address
-from wasmote.types import ExternType, FuncType, GlobalType, TableType
+from wasmote.types import ExternType, FuncType, GlobalType, TableType, TagType
 
 _create = BINDING.python_function("instance_create", ctypes.c_uint32, *[Address] * 5)
 _function = BINDING.python_function("instance_function", Address, Address, ctypes.c_uint32)
@@ -32,7 +34,12 @@ _interrupt = BINDING.python_function(
 )
 #: The native function by which each engine runs a function (`Instance.run` in `core.structs`).
 _ENGINES = {"auto": "fast_run", "fast": "fast_run", "classic": "classic_run"}
-_KINDS = {Func: ExternKind.FUNCTION, Table: ExternKind.TABLE, Memory: ExternKind.MEMORY}
+_KINDS = {
+    Func: ExternKind.FUNCTION,
+    Table: ExternKind.TABLE,
+    Memory: ExternKind.MEMORY,
+    Tag: ExternKind.TAG,
+}
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
 #: Bounds of `stack_size`.
 _SMALLEST_STACK, _LARGEST_STACK = 1 << 16, 1 << 30
@@ -42,13 +49,14 @@ class Instance:
     """A module ready to run, with memories, tables and globals of its own.
 
     `imports` maps module names to namespaces: mappings from names to Python callables, `Func`,
-    `Memory`, `Table`, `Global`, plain numbers (for immutable globals), or another instance's
+    `Memory`, `Table`, `Global`, `Tag`, plain numbers (for immutable globals), or another instance's
     `exports`. With `missing="trap"` functions that are not there trap when they are called.
     `engine` is "auto", "fast" or "classic". `stack_size` is in bytes, 64 KiB to 1 GiB: the space
     for the values of all active functions of one call.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
-    wrong type, `Trap` if a segment does not fit or the start function traps, MemoryError.
+    wrong type, `Trap` if a segment does not fit or the start function traps, what else that raises,
+    MemoryError.
     """
 
     __slots__ = ("__weakref__", "_owner", "exports", "module")
@@ -144,8 +152,15 @@ def _link(owner: Owner, module: Module, given: list[Extern]) -> None:
         wrap_global(each, owner) for each in addresses(layout.globals, counts.global_count)
     ]
     links.globals += [each._address for each in variables if each.type.content.is_reference]
+    links.group.throws_references = any(
+        _carries_references(extern_type(counts, ExternKind.TAG, index))
+        for index in range(counts.tag_count)
+    )
     for wanted, value in zip(module.imports, given, strict=True):
-        if value._owner is not None and _carries_references(wanted.type):
+        if value._owner is not None and (
+            _carries_references(wanted.type)
+            or (isinstance(value, Func) and value._owner.links.group.throws_references)
+        ):
             join(value._owner, owner)
 
 
@@ -153,6 +168,8 @@ def _carries_references(type: ExternType) -> bool:
     """Whether references can travel through such an import."""
     if isinstance(type, FuncType):
         return any(each.is_reference for each in (*type.params, *type.results))
+    if isinstance(type, TagType):
+        return any(each.is_reference for each in type.params)
     if isinstance(type, GlobalType):
         return type.content.is_reference
     return isinstance(type, TableType)
@@ -172,7 +189,7 @@ class Exports:
         self._owner = owner
         self._index = {text(each.name): (each.kind, each.index) for each in exports}
         self._externs: dict[tuple[int, int], Extern] = {}
-        positions = [0, 0, 0, 0]
+        positions = [0] * len(ExternKind)
         for value in given:  # the same objects come out that went in
             kind = _KINDS.get(type(value), ExternKind.GLOBAL)
             self._externs[kind, positions[kind]] = value
@@ -224,6 +241,8 @@ def _wrap(owner: Owner, kind: int, index: int) -> Extern:
         return wrap_table(_pointer(layout.tables, index), owner)
     if kind == ExternKind.MEMORY:
         return wrap_memory(_pointer(layout.memories, index), owner)
+    if kind == ExternKind.TAG:
+        return wrap_tag(_pointer(layout.tags, index), owner)
     return wrap_global(_pointer(layout.globals, index), owner)
 
 

@@ -17,6 +17,7 @@ from wasmote.types import (
     GlobalType,
     MemoryType,
     TableType,
+    TagType,
     value_type,
 )
 
@@ -34,6 +35,8 @@ ModuleLayout = mirror(core.Module)
 FuncInstLayout = mirror(core.FuncInst)
 MemoryLayout = mirror(core.Memory)
 TableLayout = mirror(core.Table)
+TagTypeLayout = mirror(core.TagType)
+TagLayout = mirror(core.Tag)
 GlobalLayout = mirror(core.Global)
 InstanceLayout = mirror(core.Instance)
 OwnerLayout = mirror(host.OwnerObject)
@@ -122,6 +125,10 @@ def extern_type(module: ctypes.Structure, kind: int, index: int) -> ExternType:
             return table_type(_element(TableTypeLayout, module.tables, index))
         case ExternKind.MEMORY:
             return memory_type(_element(MemoryTypeLayout, module.memories, index))
+        case ExternKind.TAG:
+            tag = _element(TagTypeLayout, module.tags, index)
+            type = func_type(module.types + tag.type * ctypes.sizeof(FuncTypeLayout))
+            return TagType(type.params)
     return global_type(_element(GlobalTypeLayout, module.globals, index))
 
 

@@ -6,10 +6,10 @@ and `Global` holds its owner, so native memory lives as long as anybody can reac
 needs in turn is in its `Links`:
 
 - `holds`: what an instance imports. The importer keeps the exporter alive, not the reverse.
-- `group`: the owners among which references can travel unseen, because they share a table or a
-  global of references, or call functions that take or return references. Only then can a
-  function of the importer end up where the exporter finds it; so the members of a group live and
-  die together. Nearly always an instance is alone in its group.
+- `group`: the owners among which references can travel unseen, because they share a table, a
+  global or a tag of references, or call functions that take, return or throw references. Only then
+  can a function of the importer end up where the exporter finds it; so the members of a group live
+  and die together. Nearly always an instance is alone in its group.
 
 A group also holds the Python objects that went into WebAssembly as references: objects passed as
 externref, and functions from outside the group. When there are many, `Group.sweep` looks through
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 else:
     Owner = BINDING.owner_type
 
+_EXCEPTION_KINDS = (ValueType.EXNREF, ValueType.NULLEXNREF)
 _FUNCTION_KINDS = (ValueType.FUNCREF, ValueType.NULLFUNCREF, Typed.FUNCTION)
 #: Objects that a group holds before the first sweep.
 _FIRST_LIMIT = 1024
@@ -66,7 +67,7 @@ _mark_references = BINDING.python_function(
 class Group:
     """Owners among which references travel, and the Python objects that they refer to."""
 
-    __slots__ = ("externs", "functions", "handles", "limit", "owners")
+    __slots__ = ("externs", "functions", "handles", "limit", "owners", "throws_references")
 
     def __init__(self) -> None:
         self.owners: list[Owner] = []  # empty while there is just one, which would be a cycle
@@ -74,6 +75,7 @@ class Group:
         self.externs: dict[int, object] = {}  # by handle
         self.handles: dict[int, int] = {}  # handles of `externs` by the id of the object
         self.limit = _FIRST_LIMIT
+        self.throws_references = False  # exceptions carry references out of any function
 
     def __del__(self, give_back: "Callable[[Iterable[int]], None]" = _free_handles.extend) -> None:
         give_back(self.externs)  # at the process's end the module's names are gone already
@@ -164,6 +166,7 @@ def join(a: Owner, b: Owner) -> None:
         mine.functions.update(other.functions)
         mine.externs.update(other.externs)
         mine.handles.update(other.handles)
+        mine.throws_references |= other.throws_references
         other.externs = {}
         for owner in owners:
             owner.links.group = mine
@@ -239,7 +242,9 @@ def to_reference(owner: "Owner | None", type: int, value: object, cell: int) -> 
 
 def _data_handle(group: Group, owner: "Owner | None", type: int, value: object) -> int:
     """The handle for a reference of the any or extern hierarchy."""
-    if isinstance(value, I31):
+    if type & KIND in _EXCEPTION_KINDS:
+        handle = _exception_handle(owner, value)
+    elif isinstance(value, I31):
         handle = value.value << 1 & 0xFFFF_FFFF | I31_TAG
     elif isinstance(value, Aggregate):
         handle = value._handle
@@ -252,6 +257,16 @@ def _data_handle(group: Group, owner: "Owner | None", type: int, value: object) 
     if not matches(handle, type):
         raise TypeError("a reference of another type")
     return handle
+
+
+def _exception_handle(owner: "Owner | None", value: object) -> int:
+    from wasmote.api.exceptions import WasmException  # which needs this module
+
+    if not isinstance(value, WasmException) or not value._handle:
+        raise TypeError("not an exception of WebAssembly")
+    if owner is not None and owner.links.module is None:
+        pin(value._handle)  # as above
+    return value._handle
 
 
 def _function_fits(address: int, type: int) -> bool:
@@ -278,6 +293,10 @@ def from_reference(owner: "Owner | None", type: int, handle: int) -> object:
     if handle == 0:
         return None
     if type & KIND not in _FUNCTION_KINDS:
+        if type & KIND in _EXCEPTION_KINDS:
+            from wasmote.api.exceptions import exception_at
+
+            return exception_at(owner, handle)
         if handle & I31_TAG:
             return I31(((handle >> 1) ^ 0x4000_0000) - 0x4000_0000)
         return _group(owner).externs[handle] if handle & HOST_TAG else Aggregate(handle)

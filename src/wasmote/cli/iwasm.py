@@ -15,7 +15,7 @@ from wasmote.cli.run import OPTIONS, check, run
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from wasmote.errors import Trap
+    from wasmote import Trap, WasmException
 
 COMMAND = Command(
     "iwasm",
@@ -45,7 +45,7 @@ class IwasmReporter(Reporter):
         self.say(error.iwasm)
         return error.iwasm_status
 
-    def trap(self, trap: "Trap") -> int:
+    def trap(self, trap: "Trap | WasmException") -> int:
         if trap.frames:
             self.say("")
             self.say_backtrace(trap)
@@ -53,7 +53,7 @@ class IwasmReporter(Reporter):
         self.say(f"Exception: {trap.message}")
         return TRAPPED
 
-    def start_trap(self, trap: "Trap") -> int:
+    def start_trap(self, trap: "Trap | WasmException") -> int:
         self.say(f"WASM module instantiate failed: {trap.message}")
         return 255
 

@@ -72,6 +72,7 @@ def exports(info: ModuleInfo, colours: Palette) -> Lines:
         "table": [*info.tables],
         "memory": [*info.memories],
         "global": [each.type for each in info.globals],
+        "tag": [*info.tags],
     }
     for each in info.exports:
         space = spaces[each.kind]
@@ -94,6 +95,11 @@ def _definitions(info: ModuleInfo) -> Lines:
     for table in info.tables:
         most = "" if table.maximum is None else f", at most {table.maximum}"
         yield f"  table of {table.minimum} {table.element}{most}"
+    for index, tag in enumerate(info.tags[:_SHOWN]):
+        name = info.names.tags.get(index, "")
+        yield f"  tag {printable(name)} {str(tag).removeprefix('tag ')}".replace("  (", " (")
+    if len(info.tags) > _SHOWN:
+        yield f"  and {len(info.tags) - _SHOWN} more tags"
     if info.globals:
         yield f"  {len(info.globals)} globals"
     if info.data:
@@ -158,6 +164,7 @@ def names(info: ModuleInfo, colours: Palette) -> Lines:
         ("func", info.names.functions),
         ("global", info.names.globals),
         ("data", info.names.data),
+        ("tag", info.names.tags),
     )
     for word, found in spaces:
         for index, name in sorted(found.items()):

@@ -7,8 +7,8 @@ newline, words separated by spaces, `\\` in a function's name for a space, `__ex
 import sys
 from collections.abc import Callable
 
+from wasmote import Trap, WasmException
 from wasmote.cli.report import CommandError, Reporter
-from wasmote.errors import Trap
 
 PROMPT = "webassembly> "
 
@@ -31,6 +31,6 @@ def _run(call: Callable[[str, list[str]], None], words: list[str], reporter: Rep
         call(words[0].replace("\\", " "), words[1:])
     except CommandError as error:
         reporter.refusal(error)
-    except Trap as trap:
+    except (Trap, WasmException) as trap:
         reporter.trap(trap)
     sys.stdout.flush()

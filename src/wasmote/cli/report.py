@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from wasmote.errors import Trap
+    from wasmote import Trap, WasmException
 
 TRAPPED = 1
 USAGE = 2
@@ -85,14 +85,14 @@ class Reporter:
         self.say(f"{self.name}: {error}")
         return error.status
 
-    def trap(self, trap: "Trap") -> int:
-        """WebAssembly code that trapped."""
+    def trap(self, trap: "Trap | WasmException") -> int:
+        """WebAssembly code that trapped, or threw an exception that nobody caught."""
         self.say(f"Exception: {trap.message}")
         self.say_backtrace(trap)
         return TRAPPED
 
-    def start_trap(self, trap: "Trap") -> int:
-        """A module that trapped when it was instantiated."""
+    def start_trap(self, trap: "Trap | WasmException") -> int:
+        """A module that trapped or threw when it was instantiated."""
         return self.trap(trap)
 
     def log(self, level: int, message: str) -> None:
@@ -104,8 +104,8 @@ class Reporter:
         """Print a line."""
         print(printable(line), file=sys.stderr)
 
-    def say_backtrace(self, trap: "Trap") -> None:
-        """Print where a trap was, innermost frame first."""
+    def say_backtrace(self, trap: "Trap | WasmException") -> None:
+        """Print where it was, innermost frame first."""
         for index, frame in enumerate(trap.frames):
             self.say(f"#{index:02}: {frame}")
 
@@ -117,12 +117,15 @@ class JsonReporter(Reporter):
         self._print({"message": str(error)})
         return error.status
 
-    def trap(self, trap: "Trap") -> int:
+    def trap(self, trap: "Trap | WasmException") -> int:
+        from wasmote.errors import Trap
+
         frames = [
             {"index": each.function_index, "name": each.function_name, "offset": each.offset}
             for each in trap.frames
         ]
-        self._print({"trap": trap.kind.value, "message": trap.message, "frames": frames})
+        kind = trap.kind.value if isinstance(trap, Trap) else "uncaught exception"
+        self._print({"trap": kind, "message": trap.message, "frames": frames})
         return TRAPPED
 
     def _print(self, error: dict[str, object]) -> None:

@@ -192,9 +192,9 @@ def check(options: SimpleNamespace) -> None:
 
 def run(options: SimpleNamespace, reporter: Reporter) -> int:
     """Load, link and run; returns the exit code."""
+    from wasmote import Trap, WasmException
     from wasmote.cli.deadline import Deadline
     from wasmote.cli.program import Program, exit_status
-    from wasmote.errors import Trap
 
     started = False
     try:
@@ -205,7 +205,7 @@ def run(options: SimpleNamespace, reporter: Reporter) -> int:
             return _start(program, reporter)
     except CommandError as error:
         return reporter.refusal(error)
-    except Trap as trap:
+    except (Trap, WasmException) as trap:
         return reporter.trap(trap) if started else reporter.start_trap(trap)
     except Exception as error:
         status = exit_status(error)

@@ -29,8 +29,10 @@ from wasmote.core.structs import (
     Module,
     Store,
     Table,
+    Tag,
 )
 from wasmote.core.table import elem_drop, table_create, table_fill, table_init, table_release
+from wasmote.core.tags import tag_create, tag_release
 from wasmote.core.value_types import is_function_reference
 from wasmote.nativepy import (
     const,
@@ -58,8 +60,8 @@ def instance_create(
 ) -> u32:
     """Instantiate a module whose types have ids (`store_add_types`). The start function is not run.
 
-    `imports` has one entry for each of the module's imports, in order: FuncInst, Table, Memory or
-    Global, as its kind says; None for a function makes one that traps with UNLINKED_IMPORT.
+    `imports` has one entry for each of the module's imports, in order: FuncInst, Table, Memory,
+    Global or Tag, as its kind says; None for a function makes one that traps with UNLINKED_IMPORT.
 
     Returns 0, or a trap code that is in `error.status` too:
     - UNLINKED_IMPORT: import number `error.detail` does not match; `detail2` says why (`Mismatch`);
@@ -104,12 +106,16 @@ def instance_destroy(instance: ptr[Instance]) -> void:
     for i in range(module.imported_memories, module.memory_count):
         if instance.memories[i] is not None:
             memory_release(instance.memories[i])
+    for i in range(module.imported_tags, module.tag_count):
+        if instance.tags[i] is not None:
+            tag_release(instance.tags[i])
     instance.platform.release(ptr[u8](instance))
 
 
 @native(export="instance_export")
 def instance_export(instance: ptr[Instance], index: u32) -> ptr[u8]:
-    """What the module's export number `index` stands for: FuncInst, Table, Memory or Global.
+    """What the module's export number `index` stands for: FuncInst, Table, Memory, Global
+    or Tag.
 
     None: out of memory.
     """
@@ -121,8 +127,10 @@ def instance_export(instance: ptr[Instance], index: u32) -> ptr[u8]:
             return ptr[u8](instance.tables[export.index])
         case ExternKind.MEMORY:
             return ptr[u8](instance.memories[export.index])
-        case _:
+        case ExternKind.GLOBAL:
             return ptr[u8](instance.globals[export.index])
+        case _:
+            return ptr[u8](instance.tags[export.index])
 
 
 @native(cold=True)
@@ -152,7 +160,7 @@ def instance_size(module: ptr[Module]) -> u64:
     """Bytes of an instance's own block: what it takes without memories, tables and references."""
     pointers = u64(module.memory_count) + u64(module.table_count) + u64(module.global_count)
     pointers += u64(module.imported_functions) + u64(module.function_count)
-    pointers += u64(module.element_count)
+    pointers += u64(module.element_count) + u64(module.tag_count)
     own_globals = u64(module.global_count - module.imported_globals)
     segments = u64(module.element_count) + u64(module.data_count)
     size = pointers * sizeof(ptr[u8]) + own_globals * sizeof(Global) + segments
@@ -186,6 +194,7 @@ def allocate_instance(store: ptr[Store], module: ptr[Module]) -> ptr[Instance]:
     instance.memories = carve(at, ptr[Memory], module.memory_count)
     instance.tables = carve(at, ptr[Table], module.table_count)
     instance.globals = carve(at, ptr[Global], module.global_count)
+    instance.tags = carve(at, ptr[Tag], module.tag_count)
     instance.imported = carve(at, ptr[FuncInst], module.imported_functions)
     instance.functions = carve(at, ptr[FuncInst], module.function_count)
     instance.element_values = carve(at, ptr[u32], module.element_count)
@@ -259,14 +268,16 @@ def bind_imports(instance: ptr[Instance], imports: ptr[ptr[u8]], error: ptr[Erro
                 instance.tables[index] = ptr[Table](imports[i])
             case ExternKind.MEMORY:
                 instance.memories[index] = ptr[Memory](imports[i])
-            case _:
+            case ExternKind.GLOBAL:
                 instance.globals[index] = ptr[Global](imports[i])
+            case _:
+                instance.tags[index] = ptr[Tag](imports[i])
     return 0
 
 
 @native
 def create_storage(instance: ptr[Instance], error: ptr[Error]) -> u32:
-    """Make the instance's own tables and memories."""
+    """Make the instance's own tables, memories and tags."""
     module = instance.module
     platform, limits = instance.platform, module.limits
     for i in range(module.imported_tables, module.table_count):
@@ -279,6 +290,10 @@ def create_storage(instance: ptr[Instance], error: ptr[Error]) -> u32:
         if memory is None:
             return failed(error, TrapCode.OUT_OF_MEMORY, ExternKind.MEMORY, i)
         instance.memories[i] = memory
+    for i in range(module.imported_tags, module.tag_count):
+        instance.tags[i] = tag_create(instance.store, module.types + module.tags[i].type)
+        if instance.tags[i] is None:
+            return failed(error, TrapCode.OUT_OF_MEMORY, ExternKind.TAG, i)
     return 0
 
 

@@ -21,6 +21,7 @@ class Limits:
     globals: int = 1_000_000
     tables: int = 100_000
     memories: int = 100
+    tags: int = 1_000_000
     #: Element segments, and as many data segments.
     segments: int = 100_000
     #: Bytes of one function body.

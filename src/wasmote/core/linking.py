@@ -15,6 +15,7 @@ from wasmote.core.structs import (
     Store,
     Table,
     TableType,
+    Tag,
 )
 from wasmote.core.type_store import store_defined_matches, store_matches
 from wasmote.nativepy import inline, native, ptr, u8, u32, u64
@@ -41,6 +42,7 @@ class Mismatch(IntEnum):
     #: The type of a global's value.
     CONTENT_TYPE = 9
     MUTABILITY = 10
+    TAG_TYPE = 11
 
 
 @inline
@@ -104,5 +106,10 @@ def match_import(
             return match_table(ptr[Table](given), module.tables + index)
         case ExternKind.MEMORY:
             return match_memory(ptr[Memory](given), module.memories + index)
-        case _:
+        case ExternKind.GLOBAL:
             return match_global(store, ptr[Global](given), module.globals + index)
+        case _:
+            type = module.types + module.tags[index].type
+            if ptr[Tag](given).type.id != type.id:
+                return Mismatch.TAG_TYPE
+            return Mismatch.NONE

@@ -109,6 +109,12 @@ def has_feature(loader: ptr[Loader], feature: const) -> boolean:
     return loader.module.features & Feature(feature).mask != 0
 
 
+@inline
+def has_exceptions(loader: ptr[Loader]) -> boolean:
+    """Whether either form of exception handling is on: both have tags and `throw`."""
+    return has_feature(loader, Feature.EXCEPTIONS) or has_feature(loader, Feature.LEGACY_EXCEPTIONS)
+
+
 @native(cold=True)
 def unsupported(loader: ptr[Loader], at: ptr[u8], bit: u32) -> boolean:
     """The module needs the feature with that bit number, which is off."""

@@ -31,6 +31,7 @@ class TrapCode(IntEnum):
     NULL_I31_REFERENCE = 20
     CAST_FAILURE = 21
     ARRAY_OUT_OF_BOUNDS = 22
+    NULL_EXCEPTION_REFERENCE = 23
 
 
 class ExternKind(IntEnum):
@@ -40,6 +41,7 @@ class ExternKind(IntEnum):
     TABLE = 1
     MEMORY = 2
     GLOBAL = 3
+    TAG = 4
 
 
 class SegmentMode(IntEnum):
@@ -117,6 +119,9 @@ class Status(IntEnum):
     ELSE_WITHOUT_IF = 30
     CAST_FLAGS = 31
     PAGE_SIZE_RANGE = 32
+    TAG_ATTRIBUTE = 33
+    CATCH_KIND = 34
+    CATCH_WITHOUT_TRY = 35
     # Invalid: well formed, but breaks a rule of validation.
     TYPE_MISMATCH = 100
     UNKNOWN_TYPE = 101
@@ -149,6 +154,9 @@ class Status(IntEnum):
     IMMUTABLE_ARRAY = 128
     NUMERIC_ARRAY = 129
     PAGE_SIZE = 130
+    UNKNOWN_TAG = 131
+    TAG_RESULTS = 132
+    RETHROW_LABEL = 133
     # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
     LIMIT_BINARY_SIZE = 200
     LIMIT_TYPES = 201
@@ -169,4 +177,5 @@ class Status(IntEnum):
     LIMIT_CUSTOM_SECTIONS = 216
     LIMIT_SUBTYPING = 217
     LIMIT_FIELDS = 218
+    LIMIT_TAGS = 219
     OUT_OF_MEMORY = 299

@@ -17,6 +17,7 @@ from wasmote.core.gc.heap import free_heap
 from wasmote.core.status import TrapCode
 from wasmote.core.store_lock import FIRST_CAPACITY, Retired, Shared, lock, shared, unlock
 from wasmote.core.structs import NONE, FuncInst, Platform, Store
+from wasmote.core.tags import free_tags
 from wasmote.core.type_store import free_types, grow_types
 from wasmote.nativepy import (
     addr,
@@ -62,6 +63,7 @@ def store_free(s: ptr[Store]) -> void:
     """Give back the store's memory. Its instances and modules must be gone before."""
     release = s.platform.release
     free_heap(s)
+    free_tags(s)
     free_types(s)
     first = shared(s)
     capacity = s.function_capacity // 2

@@ -52,6 +52,7 @@ class Limits:
     globals: u32
     tables: u32
     memories: u32
+    tags: u32
     segments: u32
     function_size: u32  # bytes of one body
     locals: u32  # locals of one function, parameters included
@@ -159,6 +160,13 @@ class GlobalType:
 
 
 @struct
+class TagType:
+    """A tag of a module: what its exceptions carry are the parameters of a function type."""
+
+    type: u32  # index into Module.types
+
+
+@struct
 class Import:
     module: Name
     name: Name
@@ -229,6 +237,7 @@ class Module:
     tables: ptr[TableType]
     memories: ptr[MemoryType]
     globals: ptr[GlobalType]
+    tags: ptr[TagType]
     imports: ptr[Import]
     exports: ptr[Export]
     elements: ptr[ElementSegment]
@@ -243,6 +252,8 @@ class Module:
     imported_memories: u32
     global_count: u32
     imported_globals: u32
+    tag_count: u32
+    imported_tags: u32
     import_count: u32
     export_count: u32
     element_count: u32
@@ -258,6 +269,11 @@ class Module:
     code_reserved: usize  # bytes
     code_lock: u32  # held by the thread that translates
     code_committed: usize  # bytes
+    # Which functions have extended code, in the order of that code; see interp.fast.functions.
+    translated: ptr[u8]
+    translated_count: u32
+    catching: u32  # some function catches exceptions
+    catch_tables: ptr[u8]  # classic interpreter: clauses by function; see interp.classic.exceptions
     declared: ptr[u8]  # bit set of functions that ref.func may name
 
 
@@ -313,6 +329,16 @@ class Global:
 
 
 @struct
+class Tag:
+    """A tag instance, in a block with a copy of its type; see core.gc.exceptions."""
+
+    handle: u32  # index into Store.tags: what an exception names its tag by
+    references: u32  # owners: an instance or the host, and each exception
+    type: FuncType
+    store: ptr["Store"]
+
+
+@struct
 class Instance:
     """A module's instance. Index spaces hold imports first."""
 
@@ -322,6 +348,7 @@ class Instance:
     memories: ptr[ptr[Memory]]
     tables: ptr[ptr[Table]]
     globals: ptr[ptr[Global]]
+    tags: ptr[ptr[Tag]]
     imported: ptr[ptr[FuncInst]]  # imported functions
     functions: ptr[
         ptr[FuncInst]
@@ -344,7 +371,11 @@ DEFAULT_HEAP_LIMIT = 512 << 20
 
 @struct
 class HeapObject:
-    """A structure or array; its fields follow."""
+    """A structure, array or exception; its fields follow.
+
+    The type of an exception is its tag's function type, and its fields are cells: the tag's handle,
+    then the parameters.
+    """
 
     type: u32  # id
     length: u32  # of an array
@@ -391,6 +422,10 @@ class Store:
     heap: ptr[Heap]  # None before the first object
     heap_limit: u64  # bytes that objects may take; 0: DEFAULT_HEAP_LIMIT
     instances: ptr["Instance"]  # all there are
+    # By handle; an entry without a tag is the next free one, shifted left once, with bit 0 set.
+    tags: ptr[ptr[Tag]]
+    tag_capacity: u32
+    free_tag: u32  # first free handle, 0: none
     paused: u32  # constant expressions under way, whose operands the collector does not see
 
 
@@ -413,6 +448,8 @@ class Entry:
 #: another instance's function, or the host's: its arguments are where the arguments of the function
 #: that ran were, and `Exec.successor` names it.
 TAIL_CALL = 0xFFFF_FFFF
+#: Likewise, when an exception left the function: it is in `Exec.exception`.
+EXCEPTION = 0xFFFF_FFFE
 #: Innermost frames that a trap's backtrace keeps.
 TRACE_FRAMES = 32
 
@@ -449,6 +486,7 @@ class Exec:
     interrupt: u32  # set by another thread: a trap code to stop with
     host: array[u64, 8]  # the embedder's own (thread state, deadline, …)
     successor: ptr[FuncInst]  # the function to call next, after the pseudo trap code TAIL_CALL
+    exception: u32  # the handle of the exception under way, after the pseudo trap code EXCEPTION
     trap_pending: u32  # a trap is on its way out and its backtrace is taken
     trace_count: u32
     trace: array[TraceFrame, TRACE_FRAMES]  # of the last trap, innermost first

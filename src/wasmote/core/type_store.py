@@ -20,6 +20,7 @@ from wasmote.core.value_types import (
     NON_NULL,
     Form,
     abstract_matches,
+    cells_of,
     index_of,
     is_reference,
     is_typed,
@@ -71,7 +72,7 @@ class TypeEntry:
     form: u32  # value_types.Form
     depth: u32
     size: u32  # bytes: of a structure's fields, of an array's element
-    reference_count: u32  # references among the fields
+    reference_count: u32  # references among the fields, or what an exception of the type carries
     above: ptr[u32]  # ids of the supertypes from the top down, then its own
     references: ptr[u32]  # byte offsets of the references
 
@@ -256,23 +257,24 @@ def add_type(s: ptr[Store], g: ptr[Definition], group: ptr[TypeGroup], i: u32) -
 
 @native
 def count_references(t: ptr[FuncType]) -> u32:
-    """Fields of a structure or array that are references."""
+    """Fields of a structure or array, or parameters of a function, that are references."""
     count = u32(0)
-    if t.form != Form.FUNCTION:
-        for i in range(t.param_count):
-            if is_reference(t.types[i]):
-                count += 1
+    for i in range(t.param_count):
+        if is_reference(t.types[i]):
+            count += 1
     return count
 
 
 @native
 def list_references(t: ptr[FuncType], offsets: ptr[u32]) -> void:
+    """Where they are, in bytes. In an exception the parameters follow the tag's handle."""
     count = u32(0)
-    if t.form != Form.FUNCTION:
-        for i in range(t.param_count):
-            if is_reference(t.types[i]):
-                offsets[count] = t.types[t.param_count + i]
-                count += 1
+    cells = u32(1)
+    for i in range(t.param_count):
+        if is_reference(t.types[i]):
+            offsets[count] = cells * 4 if t.form == Form.FUNCTION else t.types[t.param_count + i]
+            count += 1
+        cells += cells_of(t.types[i])
 
 
 @native

@@ -17,6 +17,8 @@ KIND = 0xFF
 NON_NULL = 0x100
 #: Of a local, while a function is validated: it must be set before it is read.
 UNSET = 0x200
+#: Of an operand, likewise: the exception of a legacy `catch` clause, which `rethrow` throws again.
+CAUGHT = 0x200
 INDEX_SHIFT = 10
 #: Defined types that value types can number.
 MAXIMUM_TYPES = 1 << 21

@@ -28,6 +28,8 @@ MODULES = (
     "wasmote.core.type_store",
     "wasmote.core.gc.heap",
     "wasmote.core.gc.objects",
+    "wasmote.core.gc.exceptions",
+    "wasmote.core.tags",
     "wasmote.core.memory",
     "wasmote.core.table",
     "wasmote.core.function",

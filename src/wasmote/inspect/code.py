@@ -7,6 +7,7 @@ from typing import Any
 
 from wasmote.inspect.reader import Reader
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
+from wasmote.isa.exceptions import CatchKind
 from wasmote.types import RefType, ValType
 
 _PREFIXES = frozenset(opcode >> 16 for opcode in INSTRUCTIONS) - {0}
@@ -19,8 +20,8 @@ _MEMORY_INDEX_FLAG = 64
 class Decoded:
     """An instruction in a function's body or a constant expression.
 
-    An immediate is an integer, a tuple of integers or types (`LABEL_TABLE`, `MEMARG`, `LANES`,
-    `VALUE_TYPES`), a type (`REF_TYPE`), or the bits of a float. A block type is None, a value type,
+    An immediate is an integer, a tuple (`LABEL_TABLE`, `MEMARG`, `LANES`, `VALUE_TYPES`,
+    `CATCHES`), a type (`REF_TYPE`), or the bits of a float. A block type is None, a value type,
     or the index of a type.
     """
 
@@ -86,10 +87,26 @@ _INDICES = (
     Immediate.MEMORY,
     Immediate.DATA,
     Immediate.ELEMENT,
+    Immediate.TAG,
 )
+
+
+def _catches(reader: Reader) -> tuple[tuple[int, int | None, int], ...]:
+    """Kind, tag if the kind has one, label."""
+    return tuple([_catch(reader) for _ in range(reader.count())])
+
+
+def _catch(reader: Reader) -> tuple[int, int | None, int]:
+    kind = reader.byte()
+    if kind > CatchKind.CATCH_ALL_REF:
+        raise reader.fail(f"malformed catch clause {kind:#04x}")
+    return kind, reader.u32() if kind < CatchKind.CATCH_ALL else None, reader.u32()
+
+
 _READERS: dict[Immediate, Callable[[Reader], Any]] = {
     Immediate.BLOCK_TYPE: _block_type,
     Immediate.LABEL_TABLE: _labels,
+    Immediate.CATCHES: _catches,
     Immediate.MEMARG: _memarg,
     Immediate.I32: lambda reader: reader.signed(32),
     Immediate.I64: lambda reader: reader.signed(64),

@@ -10,13 +10,14 @@ from wasmote.inspect.reader import Reader
 
 
 class Subsection(IntEnum):
-    """Parts of the section "name"; the last two are of the extended name section."""
+    """Parts of the section "name"; the last three are of the extended name section."""
 
     MODULE = 0
     FUNCTIONS = 1
     LOCALS = 2
     GLOBALS = 7
     DATA = 9
+    TAGS = 11
 
 
 def parse_custom_sections(info: ModuleInfo) -> None:
@@ -51,6 +52,8 @@ def _parse_names(info: ModuleInfo, reader: Reader) -> None:
                 _name_map(part, names.globals)
             case Subsection.DATA:
                 _name_map(part, names.data)
+            case Subsection.TAGS:
+                _name_map(part, names.tags)
 
 
 def _name_map(reader: Reader, found: dict[int, str]) -> None:

@@ -16,8 +16,8 @@ from wasmote.inspect.reader import Reader
 from wasmote.isa import Immediate
 from wasmote.types import RefType, ValType
 
-_OPENING = ("block", "loop", "if", "else")
-_CLOSING = ("else", "end")
+_OPENING = ("block", "loop", "if", "else", "try_table", "try", "catch", "catch_all")
+_CLOSING = ("else", "end", "catch", "catch_all", "delegate")
 #: Deeper nesting is not indented any more.
 _DEEPEST = 40
 
@@ -130,6 +130,21 @@ def _global(scope: Scope, value: int) -> str:
     return _named(scope.info.names.globals, value)
 
 
+def _tag(scope: Scope, value: int) -> str:
+    return _named(scope.info.names.tags, value)
+
+
+_CATCHES = ("catch", "catch_ref", "catch_all", "catch_all_ref")
+
+
+def _catches(scope: Scope, value: tuple[tuple[int, int | None, int], ...]) -> str:
+    clauses = [
+        f"({_CATCHES[kind]} {'' if tag is None else f'{_tag(scope, tag)} '}{label})"
+        for kind, tag, label in value
+    ]
+    return " ".join(clauses)
+
+
 def _named(names: dict[int, str], value: int) -> str:
     return _name(names[value]) if value in names else str(value)
 
@@ -186,6 +201,8 @@ _WRITERS: dict[Immediate, Callable[[Scope, Any], str]] = {
     Immediate.TYPE: _signature,
     Immediate.LOCAL: _local,
     Immediate.GLOBAL: _global,
+    Immediate.TAG: _tag,
+    Immediate.CATCHES: _catches,
     Immediate.F32: _f32,
     Immediate.F64: _f64,
     Immediate.V128: _v128,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from wasmote.types import ExternType, FuncType, GlobalType, MemoryType, TableType
+from wasmote.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Import:
 
 @dataclass(slots=True)
 class Export:
-    """An export; `kind` is "func", "table", "memory" or "global"."""
+    """An export; `kind` is "func", "table", "memory", "global" or "tag"."""
 
     name: str
     kind: str
@@ -97,6 +97,7 @@ class Names:
     locals: dict[int, dict[int, str]] = field(default_factory=dict)
     globals: dict[int, str] = field(default_factory=dict)
     data: dict[int, str] = field(default_factory=dict)
+    tags: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -112,6 +113,7 @@ class ModuleInfo:
     tables: list[TableType] = field(default_factory=list)
     memories: list[MemoryType] = field(default_factory=list)
     globals: list[Global] = field(default_factory=list)
+    tags: list[TagType] = field(default_factory=list)
     elements: list[Segment] = field(default_factory=list)
     data: list[Segment] = field(default_factory=list)
     start: int | None = None

@@ -10,9 +10,9 @@ from wasmote.inspect.custom import parse_custom_sections
 from wasmote.inspect.disassemble import expression
 from wasmote.inspect.model import Export, Function, Global, Import, ModuleInfo, Section, Segment
 from wasmote.inspect.reader import Reader
-from wasmote.types import ExternType, FuncType
+from wasmote.types import ExternType, FuncType, TagType
 
-KINDS = ("func", "table", "memory", "global")
+KINDS = ("func", "table", "memory", "global", "tag")
 _PREAMBLE = MAGIC.to_bytes(4, "little") + VERSION.to_bytes(4, "little")
 #: Flags of element segments: not active, with a table index or declared, expressions.
 _PASSIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4
@@ -79,10 +79,22 @@ def _parse_imports(info: ModuleInfo, reader: Reader) -> None:
             case "memory":
                 index, imported = len(info.memories), reader.memory_type()
                 info.memories.append(imported)
-            case _:
+            case "global":
                 index, imported = len(info.globals), reader.global_type()
                 info.globals.append(Global(index, info.names.globals.get(index), imported))
+            case _:
+                index, imported = len(info.tags), _tag_type(info, reader)
+                info.tags.append(imported)
         info.imports.append(Import(module, name, imported, index))
+
+
+def _tag_type(info: ModuleInfo, reader: Reader) -> TagType:
+    reader.byte()  # an attribute
+    return TagType(_type(info, reader).params)
+
+
+def _parse_tags(info: ModuleInfo, reader: Reader) -> None:
+    info.tags += [_tag_type(info, reader) for _ in range(reader.count())]
 
 
 def _parse_functions(info: ModuleInfo, reader: Reader) -> None:
@@ -180,6 +192,7 @@ _PARSERS: dict[int, Callable[[ModuleInfo, Reader], None]] = {
     SectionId.FUNCTION: _parse_functions,
     SectionId.TABLE: _parse_tables,
     SectionId.MEMORY: _parse_memories,
+    SectionId.TAG: _parse_tags,
     SectionId.GLOBAL: _parse_globals,
     SectionId.EXPORT: _parse_exports,
     SectionId.START: _parse_start,

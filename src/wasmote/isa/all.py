@@ -3,6 +3,7 @@
 from wasmote.isa import (
     control,
     conversions,
+    exceptions,
     floating,
     gc,
     integer,
@@ -23,6 +24,7 @@ from wasmote.isa.instruction import Instruction
 def _collect() -> dict[int, Instruction]:
     families = (
         control,
+        exceptions,
         variables,
         tables,
         memory,

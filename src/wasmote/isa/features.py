@@ -59,6 +59,8 @@ _SUPPORTED = (
     Feature.MEMORY64,
     Feature.CUSTOM_PAGE_SIZES,
     Feature.WIDE_ARITHMETIC,
+    Feature.EXCEPTIONS,
+    Feature.LEGACY_EXCEPTIONS,
 )
 
 #: Bits of the features that this version implements.

@@ -33,6 +33,8 @@ class Immediate(Enum):
     MEMORY = auto()  # u32
     DATA = auto()  # u32: data segment
     ELEMENT = auto()  # u32: element segment
+    TAG = auto()  # u32
+    CATCHES = auto()  # vector of clauses: a `CatchKind`, a tag if that has one, a label
     MEMARG = auto()  # u32 log2 of the alignment (+ 64: u32 memory), u64 offset
     I32 = auto()  # s32
     I64 = auto()  # s64

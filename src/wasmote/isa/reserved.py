@@ -8,14 +8,6 @@ from wasmote.isa.features import Feature
 
 #: One-byte opcodes and prefixes.
 RESERVED_OPCODES: dict[int, Feature] = {
-    0x06: Feature.LEGACY_EXCEPTIONS,  # try
-    0x07: Feature.LEGACY_EXCEPTIONS,  # catch
-    0x08: Feature.EXCEPTIONS,  # throw
-    0x09: Feature.LEGACY_EXCEPTIONS,  # rethrow
-    0x0A: Feature.EXCEPTIONS,  # throw_ref
-    0x18: Feature.LEGACY_EXCEPTIONS,  # delegate
-    0x19: Feature.LEGACY_EXCEPTIONS,  # catch_all
-    0x1F: Feature.EXCEPTIONS,  # try_table
     0xE0: Feature.STACK_SWITCHING,  # cont.new
     0xE1: Feature.STACK_SWITCHING,  # cont.bind
     0xE2: Feature.STACK_SWITCHING,  # suspend

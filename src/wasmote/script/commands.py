@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
+from wasmote.script.legacy_try import unfold_tries
 from wasmote.script.sexpr import Expr, Lines, MalformedError, Node, ScriptError, parse
 from wasmote.script.values import Constant, Pattern, parse_constant, parse_pattern
 from wasmote.wat import WatError, wat2wasm
@@ -204,7 +205,8 @@ class _Parser:
     def source(self, node: Node) -> ModuleSource:
         """Any form of `(module …)` except `(module instance …)`."""
         expr = _list(node, "module")
-        line, rest, text = self.lines[expr.start], 1, self.text[expr.start : expr.end]
+        line, rest = self.lines[expr.start], 1
+        text = unfold_tries(expr, self.text)
         if expr.items[rest : rest + 1] == ["definition"]:  # a word the text format does not have
             at = expr.offsets[rest] - expr.start
             text = text[:at] + text[at + len("definition") :]

@@ -18,10 +18,9 @@ from wasmote import (
     Instance,
     LinkError,
     Module,
-    ModuleError,
     Trap,
     ValidationError,
-    WasmoteError,
+    WasmException,
 )
 from wasmote.script.commands import (
     Action,
@@ -232,11 +231,10 @@ class _Runner:
             if kind != "exception" and _begins_alike(trap.message, command.message):
                 return
             got = f"the trap {trap.message!r}"
-        except WasmoteError as error:
-            # Execution raises two kinds of errors, traps and uncaught WebAssembly exceptions.
-            if kind == "exception" and not isinstance(error, ModuleError | LinkError | WatError):
+        except WasmException as exception:
+            if kind == "exception":
                 return
-            raise
+            got = f"the exception {exception}"
         wanted = "an exception" if kind == "exception" else f"the trap {command.message!r}"
         raise _Mismatch(f"expected {wanted}, got {got}")
 

@@ -1,11 +1,17 @@
 """Decodes what a module defines itself: functions' types, tables, memories, globals, the start."""
 
-from wasmote.core.decode.imports import check_second_memory, check_second_table, read_type_index
+from wasmote.core.decode.imports import (
+    check_exceptions,
+    check_second_memory,
+    check_second_table,
+    read_tag_type,
+    read_type_index,
+)
 from wasmote.core.decode.types import read_global_type, read_memory_type, read_table_type
 from wasmote.core.loader import Loader, extend_array, has_feature, unsupported
 from wasmote.core.reader import fail, failed, read_byte, read_count, read_u32
 from wasmote.core.status import Status
-from wasmote.core.structs import Function, GlobalType, MemoryType, TableType
+from wasmote.core.structs import Function, GlobalType, MemoryType, TableType, TagType
 from wasmote.core.validate.constant import decode_constant
 from wasmote.core.validate.operands import NO_INSTRUCTION, NOTHING, mismatch_at
 from wasmote.core.value_types import is_defaultable
@@ -27,6 +33,18 @@ def decode_function_section(loader: ptr[Loader]) -> void:
     while m.function_count < first + count and not failed(loader.reader):
         m.functions[m.function_count].type = read_type_index(loader)
         m.function_count += 1
+
+
+@native
+def decode_tag_section(loader: ptr[Loader]) -> void:
+    m = loader.module
+    check_exceptions(loader, loader.reader.pos)
+    first = m.tag_count
+    count = read_count(loader.reader, first, m.limits.tags, Status.LIMIT_TAGS)
+    m.tags = ptr[TagType](extend_array(loader, ptr[u8](m.tags), first, count, sizeof(TagType)))
+    while m.tag_count < first + count and not failed(loader.reader):
+        read_tag_type(loader, m.tags + m.tag_count)
+        m.tag_count += 1
 
 
 @native

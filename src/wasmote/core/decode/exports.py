@@ -1,7 +1,8 @@
 """Decodes the export section; finds duplicate names."""
 
 from wasmote.core.arithmetic import larger
-from wasmote.core.loader import Loader, allocate_array, out_of_memory, unsupported
+from wasmote.core.decode.imports import check_exceptions
+from wasmote.core.loader import Loader, allocate_array, out_of_memory
 from wasmote.core.reader import (
     compare_names,
     fail,
@@ -14,7 +15,6 @@ from wasmote.core.reader import (
 from wasmote.core.status import ExternKind, Status
 from wasmote.core.structs import Export, Module, Name
 from wasmote.core.validate.constant import declare_function
-from wasmote.isa.features import Feature
 from wasmote.nativepy import boolean, inline, native, ptr, sizeof, u32, u64, usize, void
 
 
@@ -37,9 +37,9 @@ def decode_export(loader: ptr[Loader], export: ptr[Export]) -> void:
     kind = read_byte(loader.reader)
     index_at = loader.reader.pos
     index = read_u32(loader.reader)
-    if kind > ExternKind.GLOBAL:
-        if kind == 4:
-            unsupported(loader, at, Feature.EXCEPTIONS.bit)
+    if kind == ExternKind.TAG and not failed(loader.reader):
+        check_exceptions(loader, at)
+    elif kind > ExternKind.TAG:
         fail(loader.reader, at, Status.EXPORT_KIND, u64(kind), 0)
     if failed(loader.reader):
         return
@@ -58,9 +58,12 @@ def decode_export(loader: ptr[Loader], export: ptr[Export]) -> void:
         case ExternKind.MEMORY:
             if index >= m.memory_count:
                 fail(loader.reader, index_at, Status.UNKNOWN_MEMORY, u64(index), 0)
-        case _:
+        case ExternKind.GLOBAL:
             if index >= m.global_count:
                 fail(loader.reader, index_at, Status.UNKNOWN_GLOBAL, u64(index), 0)
+        case _:
+            if index >= m.tag_count:
+                fail(loader.reader, index_at, Status.UNKNOWN_TAG, u64(index), 0)
 
 
 @native

@@ -1,15 +1,20 @@
 """Decodes the import section. Imports come first in the index space of their kind."""
 
 from wasmote.core.decode.types import read_global_type, read_memory_type, read_table_type
-from wasmote.core.loader import Loader, allocate_array, append_room, has_feature, unsupported
+from wasmote.core.loader import (
+    Loader,
+    allocate_array,
+    append_room,
+    has_exceptions,
+    has_feature,
+    unsupported,
+)
 from wasmote.core.reader import fail, failed, read_byte, read_count, read_name, read_u32
 from wasmote.core.status import ExternKind, Status
-from wasmote.core.structs import Function, GlobalType, Import, MemoryType, TableType
+from wasmote.core.structs import Function, GlobalType, Import, MemoryType, TableType, TagType
 from wasmote.core.value_types import Form
 from wasmote.isa.features import Feature
 from wasmote.nativepy import native, ptr, sizeof, u8, u32, u64, void
-
-TAG = 4  # the kind that exception handling adds
 
 
 @native
@@ -41,8 +46,8 @@ def decode_import(loader: ptr[Loader], imported: ptr[Import]) -> void:
             imported.index = import_memory(loader)
         case ExternKind.GLOBAL:
             imported.index = import_global(loader)
-        case 4:  # TAG
-            unsupported(loader, at, Feature.EXCEPTIONS.bit)
+        case ExternKind.TAG:
+            imported.index = import_tag(loader, at)
         case _:
             fail(loader.reader, at, Status.IMPORT_KIND, u64(kind), 0)
 
@@ -119,6 +124,40 @@ def import_global(loader: ptr[Loader]) -> u32:
         m.global_count += 1
         m.imported_globals += 1
     return index
+
+
+@native
+def import_tag(loader: ptr[Loader], at: ptr[u8]) -> u32:
+    m = loader.module
+    index = m.tag_count
+    check_limit(loader, index, m.limits.tags, Status.LIMIT_TAGS)
+    check_exceptions(loader, at)
+    m.tags = ptr[TagType](append_room(loader, ptr[u8](m.tags), index, sizeof(TagType)))
+    if m.tags is not None:
+        read_tag_type(loader, m.tags + index)
+        m.tag_count += 1
+        m.imported_tags += 1
+    return index
+
+
+@native
+def read_tag_type(loader: ptr[Loader], tag: ptr[TagType]) -> void:
+    """An attribute, which is 0, then a function type without results."""
+    at = loader.reader.pos
+    attribute = read_byte(loader.reader)
+    if attribute != 0 and not failed(loader.reader):
+        fail(loader.reader, at, Status.TAG_ATTRIBUTE, u64(attribute), 0)
+    at = loader.reader.pos
+    tag.type = read_type_index(loader)
+    if not failed(loader.reader) and loader.module.types[tag.type].result_count != 0:
+        fail(loader.reader, at, Status.TAG_RESULTS, u64(tag.type), 0)
+
+
+@native
+def check_exceptions(loader: ptr[Loader], at: ptr[u8]) -> void:
+    """Both forms of exception handling have tags."""
+    if not has_exceptions(loader):
+        unsupported(loader, at, Feature.EXCEPTIONS.bit)
 
 
 @native

@@ -11,6 +11,7 @@ from wasmote.core.decode.definitions import (
     decode_memory_section,
     decode_start_section,
     decode_table_section,
+    decode_tag_section,
 )
 from wasmote.core.decode.exports import decode_export_section
 from wasmote.core.decode.imports import check_limit, decode_import_section
@@ -19,7 +20,7 @@ from wasmote.core.decode.segments import (
     decode_data_section,
     decode_element_section,
 )
-from wasmote.core.loader import Loader, append_room, loader_close, loader_open, unsupported
+from wasmote.core.loader import Loader, append_room, loader_close, loader_open
 from wasmote.core.reader import (
     fail,
     failed,
@@ -30,7 +31,6 @@ from wasmote.core.reader import (
 )
 from wasmote.core.status import Status
 from wasmote.core.structs import NONE, CustomSection, Module
-from wasmote.isa.features import Feature
 from wasmote.nativepy import (
     boolean,
     constants,
@@ -156,7 +156,7 @@ def decode_section(loader: ptr[Loader]) -> void:
     end = loader.reader.pos + size
     loader.reader.end = end
     loader.reader.end_status = Status.UNEXPECTED_END_OF_SECTION
-    decode_contents(loader, section, at)
+    decode_contents(loader, section)
     if loader.reader.pos != end and not failed(loader.reader):
         fail(loader.reader, loader.reader.pos, Status.SECTION_SIZE, u64(section), 0)
     loader.reader.end = binary_end
@@ -166,7 +166,7 @@ def decode_section(loader: ptr[Loader]) -> void:
 
 
 @native
-def decode_contents(loader: ptr[Loader], section: u32, at: ptr[u8]) -> void:
+def decode_contents(loader: ptr[Loader], section: u32) -> void:
     match section:
         case Section.CUSTOM:
             decode_custom_section(loader)
@@ -195,7 +195,7 @@ def decode_contents(loader: ptr[Loader], section: u32, at: ptr[u8]) -> void:
         case Section.DATA_COUNT:
             decode_data_count_section(loader)
         case _:
-            unsupported(loader, at, Feature.EXCEPTIONS.bit)
+            decode_tag_section(loader)
 
 
 @native

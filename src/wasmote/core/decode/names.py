@@ -17,16 +17,27 @@ from wasmote.core.structs import CustomSection, Error, Module, Name
 from wasmote.nativepy import boolean, load, native, ptr, stack, u32, usize
 
 SECTION_NAME = 0x656D_616E  # "name", little-endian
-FUNCTION_NAMES = 1  # id of the subsection
+FUNCTION_NAMES, TAG_NAMES = 1, 11  # ids of subsections
 ANY_SIZE = 0xFFFF_FFFF
 
 
 @native(export="function_name")
 def function_name(m: ptr[Module], index: u32, name: ptr[Name]) -> u32:
     """Look up a function's name; 1 if it has one, else 0."""
+    return find_name(m, FUNCTION_NAMES, index, name)
+
+
+@native(export="tag_name")
+def tag_name(m: ptr[Module], index: u32, name: ptr[Name]) -> u32:
+    """The same for a tag."""
+    return find_name(m, TAG_NAMES, index, name)
+
+
+@native
+def find_name(m: ptr[Module], kind: u32, index: u32, name: ptr[Name]) -> u32:
     for i in range(m.custom_count):
         custom = m.customs + i
-        if is_name_section(custom.name) and find_in_section(custom, index, name):
+        if is_name_section(custom.name) and find_in_section(custom, kind, index, name):
             return 1
     return 0
 
@@ -37,7 +48,7 @@ def is_name_section(name: ptr[Name]) -> boolean:
 
 
 @native
-def find_in_section(custom: ptr[CustomSection], index: u32, name: ptr[Name]) -> boolean:
+def find_in_section(custom: ptr[CustomSection], kind: u32, index: u32, name: ptr[Name]) -> boolean:
     error = stack(Error)
     error.status = 0
     r = stack(Reader)
@@ -50,7 +61,7 @@ def find_in_section(custom: ptr[CustomSection], index: u32, name: ptr[Name]) -> 
             return False
         r.end = r.pos + size
         subsection_end = r.end
-        if subsection == FUNCTION_NAMES and find_in_map(r, index, name):
+        if subsection == kind and find_in_map(r, index, name):
             return True
         r.pos = subsection_end
         r.end = section_end

@@ -6,5 +6,6 @@ which gives out such numbers. Otherwise it is an object: its index in `Heap.obje
 converting between the hierarchies changes nothing, and whatever a cell holds can be looked at
 safely.
 
-`heap.py` allocates, `collect.py` collects, `objects.py` has what the instructions do.
+`heap.py` allocates, `collect.py` collects, `objects.py` and `exceptions.py` have what the
+instructions do.
 """

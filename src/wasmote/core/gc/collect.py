@@ -135,7 +135,7 @@ def more_marks(heap: ptr[Heap]) -> boolean:
 def mark_fields(heap: ptr[Heap], object: ptr[HeapObject]) -> void:
     entry = type_entry(heap.store, object.type)
     fields = fields_of(object)
-    if entry.form == Form.STRUCTURE:
+    if entry.form != Form.ARRAY:
         for i in range(entry.reference_count):
             mark(heap, load(u32, fields + entry.references[i], align=4))
     elif entry.reference_count != 0:
@@ -158,10 +158,10 @@ def note_object(heap: ptr[Heap], object: ptr[HeapObject], found: ptr[u8], size: 
     entry = type_entry(heap.store, object.type)
     fields = fields_of(object)
     count = entry.reference_count
-    if entry.form != Form.STRUCTURE and count != 0:
+    if entry.form == Form.ARRAY and count != 0:
         count = object.length
     for i in range(count):
-        offset = entry.references[i] if entry.form == Form.STRUCTURE else i * 4
+        offset = entry.references[i] if entry.form != Form.ARRAY else i * 4
         handle = load(u32, fields + offset, align=4)
         if handle < size:
             found[handle] = 1

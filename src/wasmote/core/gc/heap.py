@@ -7,7 +7,9 @@ entry without an object is the next free index, shifted left once, with bit 0 se
 
 from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import DEFAULT_HEAP_LIMIT, Heap, HeapObject, Store
+from wasmote.core.tags import drop_tag
 from wasmote.core.type_store import drop_group, type_entry
+from wasmote.core.value_types import Form
 from wasmote.nativepy import (
     boolean,
     fill,
@@ -167,7 +169,13 @@ def free_object(heap: ptr[Heap], index: u32) -> void:
     heap.bytes -= u64(sizeof(HeapObject)) + u64(object.size)
     heap.count -= 1
     release_entry(heap, index)
-    drop_group(heap.store, type_entry(heap.store, object.type).group)
+    s = heap.store
+    entry = type_entry(s, object.type)
+    if entry.form == Form.FUNCTION:  # an exception, whose tag may go now
+        tag = ptr[u32](fields_of(object))[0]
+        if tag != 0:
+            drop_tag(s, s.tags[tag])
+    drop_group(s, entry.group)
     heap.store.platform.release(ptr[u8](object))
 
 

@@ -198,9 +198,14 @@ def reference_matches(s: ptr[Store], handle: u32, t: u32) -> boolean:
         return t & NON_NULL == 0
     kind = t & KIND
     match kind:
-        case ValueType.ANYREF | ValueType.EXTERNREF | ValueType.FUNCREF:
+        case ValueType.ANYREF | ValueType.EXTERNREF | ValueType.FUNCREF | ValueType.EXNREF:
             return True
-        case ValueType.NULLREF | ValueType.NULLEXTERNREF | ValueType.NULLFUNCREF:
+        case (
+            ValueType.NULLREF
+            | ValueType.NULLEXTERNREF
+            | ValueType.NULLFUNCREF
+            | ValueType.NULLEXNREF
+        ):
             return False
         case Typed.FUNCTION:
             return store_defined_matches(s, s.functions[handle].type_id, index_of(t))
@@ -220,7 +225,7 @@ def object_matches(s: ptr[Store], handle: u32, t: u32) -> boolean:
         return False
     match kind:
         case ValueType.EQREF:
-            return True
+            return type_entry(s, object.type).form != Form.FUNCTION
         case ValueType.STRUCTREF:
             return type_entry(s, object.type).form == Form.STRUCTURE
         case ValueType.ARRAYREF:
@@ -237,5 +242,8 @@ def object_type(s: ptr[Store], handle: u32) -> u32:
     object = find_object(heap_of(s), handle)
     if object is None:
         return 0
-    kind = u32(Typed.FUNCTION) + type_entry(s, object.type).form
+    form = type_entry(s, object.type).form
+    if form == Form.FUNCTION:
+        return ValueType.EXNREF | NON_NULL
+    kind = u32(Typed.FUNCTION) + form
     return kind | NON_NULL | (object.type << 10)

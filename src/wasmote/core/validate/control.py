@@ -45,6 +45,8 @@ from wasmote.nativepy import (
 BLOCK = by_name("block").opcode
 LOOP = by_name("loop").opcode
 IF = by_name("if").opcode
+CATCH = by_name("catch").opcode
+CATCH_ALL = by_name("catch_all").opcode
 ELSE = by_name("else").opcode
 EMPTY_BLOCK = 0x40
 #: "Types" of a mismatch where two lists of types differ in length.
@@ -178,6 +180,8 @@ def end_block(loader: ptr[Loader]) -> boolean:
         return False
     if frame.opcode == IF and not if_may_lack_else(loader, frame):
         return False
+    if frame.opcode == CATCH or frame.opcode == CATCH_ALL:
+        loader.height -= 1  # the caught exception, see validate.exceptions
     unset_locals(loader, frame.set_count)
     loader.frame_count -= 1
     if loader.frame_count == 0:

@@ -20,6 +20,7 @@ from wasmote.core.validate.control import (
     return_,
     set_unreachable,
 )
+from wasmote.core.validate.exceptions import Exceptions, exception_instruction
 from wasmote.core.validate.gc import gc_instruction
 from wasmote.core.validate.misc import misc_instruction, read_memory, read_table
 from wasmote.core.validate.operands import (
@@ -152,6 +153,17 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
             | Opcode.BR_ON_NON_NULL
         ):
             return reference_instruction(loader, opcode)
+        case (
+            Exceptions.THROW
+            | Exceptions.THROW_REF
+            | Exceptions.TRY_TABLE
+            | Exceptions.TRY
+            | Exceptions.CATCH
+            | Exceptions.CATCH_ALL
+            | Exceptions.RETHROW
+            | Exceptions.DELEGATE
+        ):
+            return exception_instruction(loader, opcode)
         case Opcode.MISC:
             return misc_instruction(loader)
         case Opcode.GC:

@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from wasmote.isa import INSTRUCTIONS, Feature, Instruction, feature_of_reserved_opcode
+from wasmote.isa import INSTRUCTIONS, Feature, Instruction, by_name, feature_of_reserved_opcode
 from wasmote.isa.instruction import PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import constants, u8, u32
 
@@ -101,9 +101,10 @@ KIND = constants(u8, _KINDS)
 SIGNATURE = constants(u32, [signature(i) for i in _PLAIN])
 ALIGNMENT = constants(u8, [natural_alignment(i) for i in _PLAIN])
 #: The feature that an opcode needs: its own, or what it is reserved for.
-FEATURE = constants(
-    u8, [_reserved(o) if i is None else i.feature.bit for o, i in enumerate(_PLAIN)]
-)
+#: `throw` belongs to both forms of exception handling, so its function looks for them.
+_FEATURES = [_reserved(o) if i is None else i.feature.bit for o, i in enumerate(_PLAIN)]
+_FEATURES[by_name("throw").opcode] = NO_FEATURE
+FEATURE = constants(u8, _FEATURES)
 
 MISC_COUNT = 256
 _MISC = [INSTRUCTIONS.get(PREFIX_MISC | code) for code in range(MISC_COUNT)]

@@ -115,6 +115,7 @@ def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activa
     exec.budget = BUDGET
     exec.depth = depth
     exec.interrupt = 0
+    exec.exception = 0
     exec.trap_pending = 0
     exec.trace_count = 0
     return activation
@@ -130,6 +131,11 @@ def end_activation(activation: ptr[Activation]) -> void:
         activation.previous.next = activation.next
     else:
         python.active = activation.next
+    activation.exec.exception = 0
+    if activation.raised is not None:
+        raised = activation.raised
+        activation.raised = None
+        python.Py_DecRef(raised)
     pool = activation.pool
     if pool.idle_count >= IDLE_LIMIT:
         free_activation(activation)

@@ -96,6 +96,7 @@ class Binding:
         self.python.clock_gettime = _address(ctypes.CDLL(None).clock_gettime)
         self.python.clock = time.CLOCK_MONOTONIC
         self.python.none = id(None)
+        self.python.true = id(True)
         self.python.main_thread = threading.main_thread().ident
         self.python.vectorcall = self.image.symbol("cpython_func_call")
 

@@ -1,7 +1,7 @@
 """Calls in both directions: Python's vectorcall into WebAssembly, WebAssembly's calls of Python."""
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, FuncInst
+from wasmote.core.structs import EXCEPTION, Exec, FuncInst
 from wasmote.host.cpython.activation import begin_activation, end_activation, take_gil
 from wasmote.host.cpython.convert import (
     bits_from_cells,
@@ -297,6 +297,40 @@ def result_to_cells(
     return several_results(activation, func, result, cells)
 
 
+@native(cold=True)
+def throw(activation: ptr[Activation]) -> u32:
+    """A host function raised. What WebAssembly can catch goes on as an exception there, the rest
+    through it. Returns EXCEPTION or a trap code.
+    """
+    python = activation.python
+    pending = stack(ptr[Object], 3)
+    python.PyErr_Fetch(pending, pending + 1, pending + 2)
+    python.PyErr_NormalizeException(pending, pending + 1, pending + 2)
+    value = pending[1]
+    address = python.PyLong_FromLongLong(i64(usize(activation)))
+    answer = call_python(python, python.throw, value, address, borrow(python, None), None)
+    if answer is None:
+        for i in range(u32(0), 3):
+            if pending[i] is not None:
+                python.Py_DecRef(pending[i])
+        return TrapCode.HOST_EXCEPTION
+    thrown = answer == python.true
+    python.Py_DecRef(answer)
+    if not thrown:
+        python.PyErr_Restore(pending[0], pending[1], pending[2])
+        return TrapCode.HOST_EXCEPTION
+    if pending[2] is not None:
+        python.PyException_SetTraceback(value, pending[2])
+        python.Py_DecRef(pending[2])
+    python.Py_DecRef(pending[0])
+    former = activation.raised
+    activation.raised = value
+    activation.raised_handle = activation.exec.exception
+    if former is not None:
+        python.Py_DecRef(former)
+    return EXCEPTION
+
+
 @native(export="cpython_call_host")
 def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
     """Platform.call_host: call the Python function behind a host function instance."""
@@ -321,5 +355,6 @@ def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
         fine = result_to_cells(activation, func, result, cells)
         python.Py_DecRef(result)
     python.Py_DecRef(ptr[Object](func))
+    code = u32(0) if fine else throw(activation)
     activation.running = 1
-    return u32(0) if fine else TrapCode.HOST_EXCEPTION
+    return code

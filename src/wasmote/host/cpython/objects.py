@@ -12,8 +12,9 @@ from wasmote.core.instantiate import instance_destroy
 from wasmote.core.memory import memory_release
 from wasmote.core.status import ValueType
 from wasmote.core.store import store_add_function, store_remove_function
-from wasmote.core.structs import FuncInst, Instance, Memory, Module, Table
+from wasmote.core.structs import FuncInst, Instance, Memory, Module, Table, Tag
 from wasmote.core.table import table_release
+from wasmote.core.tags import tag_release
 from wasmote.core.type_store import store_release_type, store_remove_types, store_type_id
 from wasmote.host.cpython.structs import (
     Buffer,
@@ -140,6 +141,11 @@ def release_instance(self: ptr[OwnerObject]) -> void:
 @native(export="cpython_release_memory")
 def release_memory(self: ptr[OwnerObject]) -> void:
     memory_release(ptr[Memory](self.resource))
+
+
+@native(export="cpython_release_tag")
+def release_tag(self: ptr[OwnerObject]) -> void:
+    tag_release(ptr[Tag](self.resource))
 
 
 @native(export="cpython_release_table")

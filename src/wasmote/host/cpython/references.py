@@ -4,12 +4,13 @@ Native code, because nothing may move meanwhile: it holds the GIL from its first
 """
 
 from wasmote.core.gc.collect import gc_begin, gc_finish, gc_mark_cells, gc_put_off, note_fields
+from wasmote.core.gc.exceptions import exception_new
 from wasmote.core.gc.heap import heap_of
 from wasmote.core.store_lock import lock, unlock
-from wasmote.core.structs import Exec, Global, Table
+from wasmote.core.structs import Exec, Global, Table, Tag
 from wasmote.host.cpython.activation import take_gil
 from wasmote.host.cpython.structs import Activation, Python
-from wasmote.nativepy import native, ptr, u8, u32, u64, usize, void
+from wasmote.nativepy import addr, native, ptr, u8, u32, u64, usize, void
 
 
 @native
@@ -39,8 +40,19 @@ def collect(exec: ptr[Exec]) -> void:
     while other is not None:
         used = (usize(other.exec.top) - usize(other.exec.stack)) >> 2
         gc_mark_cells(heap_of(python.store), other.exec.stack, u64(used))
+        gc_mark_cells(heap_of(python.store), addr(other.exec.exception), 1)
         other = other.next
     gc_finish(python.store)
+
+
+@native(export="cpython_exception_new")
+def new_exception(python: ptr[Python], tag: ptr[Tag], cells: ptr[u32], result: ptr[u32]) -> u32:
+    """`exception_new` for Python code, which keeps what the cells refer to itself."""
+    activation = python.active
+    while activation is not None and activation.running != 0:
+        activation = activation.next
+    exec = ptr[Exec](activation)  # None: no garbage is collected
+    return exception_new(python.store, exec, tag, cells, result)
 
 
 @native(export="cpython_mark_references")

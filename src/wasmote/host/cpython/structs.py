@@ -124,6 +124,8 @@ class Activation:
     checked: i64  # when signals were last looked at, in nanoseconds
     on_main_thread: u32
     callee: ptr[Object]  # the Func that stopped the run with UNLINKED_IMPORT
+    raised: ptr[Object]  # what a host function raised last that is an exception of WebAssembly,
+    raised_handle: u32  # and its handle
 
 
 @struct
@@ -159,6 +161,8 @@ class Python:
     PyErr_SetObject: fn[[ptr[Object], ptr[Object]], void]
     PyErr_Fetch: fn[[ptr[ptr[Object]], ptr[ptr[Object]], ptr[ptr[Object]]], void]
     PyErr_Restore: fn[[ptr[Object], ptr[Object], ptr[Object]], void]
+    PyErr_NormalizeException: fn[[ptr[ptr[Object]], ptr[ptr[Object]], ptr[ptr[Object]]], void]
+    PyException_SetTraceback: fn[[ptr[Object], ptr[Object]], i32]
     PyErr_NoMemory: fn[[], ptr[Object]]
     PyErr_CheckSignals: fn[[], i32]
     PyThreadState_Get: fn[[], ptr[u8]]
@@ -170,6 +174,7 @@ class Python:
     clock: i32  # which clock to ask
     # Objects, borrowed: the binding keeps them alive.
     none: ptr[Object]
+    true: ptr[Object]
     func_type: ptr[Object]
     memory_type: ptr[Object]
     owner_type: ptr[Object]
@@ -181,6 +186,7 @@ class Python:
     ]  # (Func, index or -1: the number of results, value, None: an argument); may return None
     to_reference: ptr[Object]  # (Owner or None, value type, object, address of the cell)
     from_reference: ptr[Object]  # (Owner or None, value type, handle) -> object
+    throw: ptr[Object]  # (exception, address of the Activation, None) -> is it one of WebAssembly?
     # State.
     vectorcall: fn[[ptr[FuncObject], ptr[ptr[Object]], usize, ptr[Object]], ptr[Object]]
     platform: ptr[Platform]

@@ -3,7 +3,8 @@
 `side_table` is what is kept of a function, `prepare` makes it at the function's first call;
 `registers` is what a handler is and how it reads its operands, `immediates` how it reads what
 follows its opcode; `handlers_*` make the handlers, one per opcode, from `isa`; `opcodes` puts them
-in order; `entry` runs a function for the host.
+in order; `exceptions` and `unwind` deal with clauses that catch; `entry` runs a function for the
+host.
 
 A frame, in 32-bit cells from `fp`: parameters, four header cells, locals, operands. The header says
 where the caller goes on: offset in the binary, distance to its frame, position in its side table,

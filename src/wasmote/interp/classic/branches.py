@@ -4,6 +4,7 @@ target.
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Module
+from wasmote.interp.common.catches import Catches, land_catches
 from wasmote.interp.common.leb import read_s33, skip_leb
 from wasmote.isa import by_name
 from wasmote.nativepy import (
@@ -29,6 +30,7 @@ CELLS = constants(
 )
 LOOP = by_name("loop").opcode
 IF = by_name("if").opcode
+CATCH = by_name("catch").opcode
 #: The block type without parameters and results, as a signed number.
 EMPTY = -64
 #: First bytes of (ref null …) and (ref …), as signed numbers.
@@ -51,6 +53,10 @@ class Block:
     start_entry: u32
     waiting: u32  # branches to its end: the first of a chain, NONE for none
     otherwise: u32  # if: the branch that skips to `else`
+    catches: u32  # clauses that go to its end: a chain through their targets, 0 for none
+    clauses: ptr[u8]  # try_table: its clauses
+    end: ptr[u8]  # legacy try: where its clauses start
+    exception: u32  # legacy catch: the slot of the exception
 
 
 @struct
@@ -89,6 +95,10 @@ class Preparation:
     entries: Growing
     far: Growing
     branches: Growing
+    catches: Catches
+    first_exception: u32  # slot behind the locals
+    caught: u32  # open catch clauses
+    most_caught: u32
 
 
 @native(noinline=True)
@@ -243,6 +253,7 @@ def open_block(p: ptr[Preparation], opcode: u32) -> ptr[Block]:
     block.opcode = opcode
     block.waiting = NONE
     block.otherwise = NONE
+    block.catches = 0
     block.param_count = 0
     block.result_count = 0
     return block
@@ -286,16 +297,22 @@ def start_block(p: ptr[Preparation], source: ptr[u8], opcode: u32):
 @native
 def start_else(p: ptr[Preparation], source: ptr[u8]):
     block = p.blocks + (p.depth - 1)
+    close_clause(p, source, block)
+    land(p, block.otherwise, p.pc)
+    block.otherwise = NONE
+    push_types(p, block.params, block.param_count)
+
+
+@native
+def close_clause(p: ptr[Preparation], source: ptr[u8], block: ptr[Block]):
+    """What came before in a block goes to its end; what follows starts with the operands below."""
     if p.dead == 0:
         number = wait(p, source, 0, 0)
         if number == NONE:
             return
         ptr[Branch](p.branches.items)[number].next = block.waiting
         block.waiting = number
-    land(p, block.otherwise, p.pc)
-    block.otherwise = NONE
     restart(p, block)
-    push_types(p, block.params, block.param_count)
 
 
 @native
@@ -313,5 +330,9 @@ def end_block(p: ptr[Preparation], source: ptr[u8]):
     target = source if p.depth == 0 else p.pc
     land(p, block.otherwise, target)
     land(p, block.waiting, target)
+    offset = u32(usize(target) - usize(p.module.binary))
+    land_catches(p.catches, block.catches, offset, p.entries.count)
+    if block.opcode == CATCH:
+        p.caught -= 1
     restart(p, block)
     push_types(p, block.results, block.result_count)

@@ -6,7 +6,7 @@ other instances leave the interpreter through `call_outside`.
 
 from wasmote.core.function import instance_function
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, FuncInst, Instance
+from wasmote.core.structs import EXCEPTION, Exec, FuncInst, Instance
 from wasmote.core.type_store import store_defined_matches
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import call_outside
@@ -16,6 +16,7 @@ from .immediates import cursor, read_index, skip
 from .prepare import prepare_function
 from .registers import HEADER_CELLS, go, go_counted, handler, offset_of, on_trap, push, top
 from .side_table import SideTable, entries_of
+from .unwind import unwind
 
 
 @inline
@@ -79,6 +80,8 @@ def outside(
     target = ptr[FuncInst](usize(r))
     base = sp - target.type.param_cells
     code = call_outside(exec, inst, target, offset_of(inst, pc) - 1, fp, base)
+    if code == EXCEPTION:
+        return tail(unwind, pc - 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     if code != 0:
         return code
     sp = base + target.type.result_cells

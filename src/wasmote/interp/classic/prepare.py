@@ -45,6 +45,14 @@ from .branches import (
     start_block,
     start_else,
 )
+from .exceptions import (
+    TRY_TABLE,
+    delegate,
+    end_try_table,
+    exceptions,
+    publish_catches,
+    start_catch,
+)
 from .registers import HEADER_CELLS
 from .side_table import FAR, FarBranch, Local, LocalKind, SideTable, local_at
 
@@ -108,6 +116,7 @@ def prepare_function(module: ptr[Module], index: u32) -> u32:
         release(p.entries.items)
         release(p.far.items)
         release(p.branches.items)
+        release(ptr[u8](p.catches.items))
     atomic_store(addr(module.code_lock), u32(0))
     return code
 
@@ -130,9 +139,12 @@ def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], i
     scratch.entries = u16(size // 4)
     describe_locals(p, scratch, type)
     scratch.start = u32(usize(p.pc) - usize(function.body))
+    p.first_exception = u32(scratch.param_cells) + HEADER_CELLS + u32(scratch.zero)
     body(p, type, function.body + function.body_size)
+    if p.most_caught != 0:
+        scratch.zero = u16(u32(scratch.zero) + p.most_caught)
     scratch.end = u32(usize(function.body) + usize(function.body_size) - 1)
-    frame = u32(scratch.param_cells) + HEADER_CELLS + u32(scratch.zero) + p.peak
+    frame = p.first_exception + p.most_caught + p.peak
     if frame > 65535 or count > 65535 or p.peak > 65535 or type.result_cells > 65535:
         p.failed = TrapCode.UNTRANSLATABLE
     scratch.frame = u16(frame)
@@ -171,6 +183,9 @@ def begin(p: ptr[Preparation], module: ptr[Module], function: ptr[Function]):
     clear(p.entries)
     clear(p.far)
     clear(p.branches)
+    clear(p.catches)
+    p.caught = 0
+    p.most_caught = 0
     room = usize(operands) + 8 & ~usize(7)
     p.widths = module.platform.allocate(room + (usize(nesting) + 2) * sizeof(Block))
     p.blocks = ptr[Block](p.widths + room)
@@ -274,19 +289,38 @@ def apply(p: ptr[Preparation], effect: u32):
 def dead(p: ptr[Preparation], at: ptr[u8], opcode: u32):
     """Unreachable code: only the blocks matter, and where they end."""
     match opcode:
-        case 0x02 | 0x03 | 0x04:
+        case 0x02 | 0x03 | 0x04 | 0x06 | 0x1F:
             p.dead += 1
             skip_immediates(addr(p.pc), opcode)
         case 0x05:
             if p.dead == 1:
                 start_else(p, at)
+        case 0x07 | 0x19:
+            if p.dead == 1:
+                start_catch(p, at, opcode)
+            else:
+                skip_immediates(addr(p.pc), opcode)
+        case 0x18:
+            if p.dead == 1:
+                delegate(p, at)
+            else:
+                p.dead -= 1
+                skip_immediates(addr(p.pc), opcode)
         case 0x0B:
             if p.dead == 1:
-                end_block(p, at)
+                end(p, at)
             else:
                 p.dead -= 1
         case _:
             skip_immediates(addr(p.pc), opcode)
+
+
+@native
+def end(p: ptr[Preparation], at: ptr[u8]):
+    if p.blocks[p.depth - 1].opcode == TRY_TABLE:
+        end_try_table(p, at)
+    else:
+        end_block(p, at)
 
 
 @native
@@ -305,7 +339,7 @@ def rest(p: ptr[Preparation], at: ptr[u8], opcode: u32):
         case 0x05:
             start_else(p, at)
         case 0x0B:
-            end_block(p, at)
+            end(p, at)
         case 0x0D:
             pop(p)
             add_branch(p, at, read_u32(addr(p.pc)))
@@ -384,7 +418,8 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
         case Prefix.VECTOR:
             vector(p)
         case _:
-            p.failed = TrapCode.UNTRANSLATABLE
+            if not exceptions(p, at, opcode):
+                p.failed = TrapCode.UNTRANSLATABLE
 
 
 @native
@@ -439,7 +474,8 @@ def publish(p: ptr[Preparation], function: ptr[Function], scratch: ptr[SideTable
     entries = usize(p.entries.count) * sizeof(u32)
     far = usize(p.far.count) * sizeof(FarBranch)
     made = arena_allocate(p.module, size + entries + far)
-    if made is None:
+    operands = u32(scratch.param_cells) + HEADER_CELLS + u32(scratch.zero)
+    if made is None or not publish_catches(p, scratch.function, operands):
         p.failed = TrapCode.OUT_OF_MEMORY
         return
     units = (size + entries + far) // 4

@@ -1,13 +1,14 @@
 """Skips the immediates of instructions, where only the next opcode matters."""
 
 from wasmote.isa import INSTRUCTIONS, Immediate
+from wasmote.isa.exceptions import CatchKind
 from wasmote.nativepy import constants, native, ptr, u8, u32
 
 from .leb import read_kind, read_u32, skip_leb
 
 #: How an immediate is skipped: so many LEB128 numbers, then so many bytes; or one of the special
 #: ones.
-BLOCK_TYPE, LABEL_TABLE, VALUE_TYPES, PREFIX = 252, 253, 254, 255
+TRY_TABLE, BLOCK_TYPE, LABEL_TABLE, VALUE_TYPES, PREFIX = 251, 252, 253, 254, 255
 #: In place of the count of numbers: alignment, perhaps a memory, and offset of a load or store.
 MEMARG = 6
 #: Set in the alignment: a memory index follows.
@@ -15,7 +16,7 @@ MEMORY_INDEX_FLAG = 64
 _LEB = {
     Immediate.LABEL, Immediate.FUNCTION, Immediate.TYPE, Immediate.TYPE_INDEX, Immediate.TABLE,
     Immediate.LOCAL, Immediate.GLOBAL, Immediate.MEMORY, Immediate.DATA, Immediate.ELEMENT,
-    Immediate.I32,
+    Immediate.I32, Immediate.TAG,
     Immediate.I64, Immediate.REF_TYPE, Immediate.FIELD, Immediate.COUNT, Immediate.CAST,
 }  # fmt: skip
 _BYTES = {
@@ -29,6 +30,8 @@ _BYTES = {
 
 def _rule(immediates: tuple[Immediate, ...]) -> int:
     """LEB128 numbers in the upper three bits, bytes in the lower five."""
+    if Immediate.CATCHES in immediates:
+        return TRY_TABLE
     if Immediate.BLOCK_TYPE in immediates:
         return BLOCK_TYPE
     if Immediate.LABEL_TABLE in immediates:
@@ -70,10 +73,10 @@ def skip_immediates(at: ptr[ptr[u8]], opcode: u32):
         for i in range(u32(0), count):
             read_kind(at)
     elif rule == BLOCK_TYPE:
-        if at[0][0] == 0x63 or at[0][0] == 0x64:
-            read_kind(at)
-        else:
-            skip_leb(at)
+        skip_block_type(at)
+    elif rule == TRY_TABLE:
+        skip_block_type(at)
+        skip_catches(at)
     else:
         numbers = rule >> 5
         if numbers == MEMARG:
@@ -81,3 +84,22 @@ def skip_immediates(at: ptr[ptr[u8]], opcode: u32):
         for i in range(u32(0), numbers):
             skip_leb(at)
         at[0] = at[0] + (rule & 31)
+
+
+@native
+def skip_block_type(at: ptr[ptr[u8]]):
+    if at[0][0] == 0x63 or at[0][0] == 0x64:
+        read_kind(at)
+    else:
+        skip_leb(at)
+
+
+@native
+def skip_catches(at: ptr[ptr[u8]]):
+    """The clauses of a try_table."""
+    for _ in range(read_u32(at)):
+        kind = at[0][0]
+        at[0] = at[0] + 1
+        if kind < CatchKind.CATCH_ALL:
+            skip_leb(at)
+        skip_leb(at)

@@ -3,8 +3,9 @@ that.
 
 `bytecode` is the inventory of extended instructions and their numbers; `registers` what a handler
 is and how it reads its operands; `handlers_*` make the handlers from `isa`; `stack`, `emit`,
-`control` and `translate` are the translator; `entry` runs a function for the host; `backtrace` maps
-extended code back to bytes of the module.
+`control` and `translate` are the translator;
+`functions` knows which code is whose;
+`unwind` goes where an exception is caught; `entry` runs a function for the host.
 
 A frame, in 32-bit cells from `fp`: parameters, two header cells (return offset, distance to the
 caller's frame), locals, temporaries. Arguments are computed where the callee's

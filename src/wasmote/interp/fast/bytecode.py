@@ -12,6 +12,7 @@ from wasmote.nativepy import constants, u8, u16
 from . import (
     handlers_calls,
     handlers_control,
+    handlers_exceptions,
     handlers_gc,
     handlers_memory,
     handlers_numeric,
@@ -25,6 +26,7 @@ __all__ = [
     "OPCODES",
     "handlers_calls",
     "handlers_control",
+    "handlers_exceptions",
     "handlers_gc",
     "handlers_memory",
     "handlers_variables",

@@ -6,7 +6,7 @@ other instances leave the interpreter through `call_outside`.
 
 from wasmote.core.function import instance_function
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import TAIL_CALL, Exec, FuncInst, Function, Instance
+from wasmote.core.structs import EXCEPTION, TAIL_CALL, Exec, FuncInst, Function, Instance
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init
 from wasmote.core.type_store import store_defined_matches
 from wasmote.interp.common.outside import call_outside
@@ -44,6 +44,7 @@ from .registers import (
     write_if,
     write_slot,
 )
+from .unwind import unwind
 
 
 @inline
@@ -142,6 +143,8 @@ def outside(
     target = ptr[FuncInst](usize(r))
     cells = ptr[u32](mem)
     code = call_outside(exec, inst, target, code_offset(exec, pc) - 1, fp, cells)
+    if code == EXCEPTION:
+        return tail(unwind, pc - 1, fp, mem, size, exec, inst, table, r, f)
     if code != 0:
         return code
     if inst.module.memory_count != 0:
@@ -208,6 +211,9 @@ def replace_outside(
         exec.successor = target
         return u32(TAIL_CALL)
     code = call_outside(exec, inst, target, back - 1, fp - delta, fp)
+    if code == EXCEPTION:
+        call = exec.code + (back - 1)
+        return tail(unwind, call, fp - delta, mem, size, exec, inst, table, r, f)
     if code != 0:
         return code
     # A caller in this instance expects a single result in the accumulator.

@@ -2,6 +2,7 @@
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE
+from wasmote.interp.common.catches import land_catches
 from wasmote.interp.common.leb import read_s33, read_u32, skip_leb
 from wasmote.nativepy import (
     addr,
@@ -49,7 +50,7 @@ from .stack import (
     settle_top,
 )
 
-BLOCK, LOOP, IF, ELSE = 2, 3, 4, 5
+BLOCK, LOOP, IF, ELSE, CATCH_CLAUSE = 2, 3, 4, 5, 7
 #: First bytes of (ref null …) and (ref …), as signed numbers.
 REF_NULL, REF = -29, -28
 I32_EQZ, I32_NE, I64_EQZ = 0x45, 0x47, 0x50
@@ -72,6 +73,7 @@ def push_control(t: ptr[Translator], opcode: u32, params: u32) -> ptr[Control]:
     c.patches = 0
     c.otherwise = 0
     c.detour = 0
+    c.catches = 0
     return c
 
 
@@ -454,20 +456,28 @@ def start_else(t: ptr[Translator]):
 @native
 def end_block(t: ptr[Translator]):
     c = t.controls + (t.depth - 1)
-    joined = c.patches != 0 or c.otherwise != 0
+    joined = c.patches != 0 or c.otherwise != 0 or c.catches != 0 or c.opcode == CATCH_CLAUSE
     if t.dead == 0 and joined:
         release_r(t)
         release_f(t)
-        settle_top(t, c.result_count)
+        move_values(t, c)
     if t.dead != 0 or joined:
         t.r_operand = 0
         t.f_operand = 0
         patch(t, c.patches)
         patch(t, c.otherwise)
+        place_catches(t, c)
         mark_label(t)
         reset_stack(t, c, c.results, c.result_count)
     t.dead = 0
     t.depth -= 1
+
+
+@native
+def place_catches(t: ptr[Translator], c: ptr[Control]):
+    """Let the clauses that wait for a block's end arrive here."""
+    land_catches(t.catches, c.catches, t.at, 0)
+    c.catches = 0
 
 
 # -- br_table --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ A value may still be a local, a constant, or only in an accumulator; it goes to 
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Function, Module
+from wasmote.interp.common.catches import Catches
 from wasmote.nativepy import (
     array,
     boolean,
@@ -61,6 +62,9 @@ class Control:
     patches: u32  # chain of branches that wait for its end, through their distances; 0: none
     otherwise: u32  # if: the branch that skips to `else`; 0: none
     detour: u32  # br_table: chain of entries that need values moved first
+    catches: u32  # chain of clauses that wait for its end, through their targets; 0: none
+    clauses: ptr[u8]  # try_table: its clauses
+    end: u32  # legacy try: where its clauses start
 
 
 @struct
@@ -86,6 +90,7 @@ class Translator:
     settled: u32  # operands below are certainly not locals
     param_cells: u32
     base: u32  # first temporary's slot
+    catches: Catches
     frame: u32  # cells that the frame needs
     # What the accumulators hold: operand number + 1 whose only place it is, and where that was
     # computed; else the slot whose value they share (NONE: none).

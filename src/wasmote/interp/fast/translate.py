@@ -37,6 +37,19 @@ from .calls import (
     return_call_indirect,
     return_call_ref,
 )
+from .exceptions import (
+    TRY_TABLE,
+    delegate,
+    end_try_table,
+    rethrow,
+    return_caught,
+    start_catch,
+    start_try,
+    throw,
+    throw_ref,
+    write_catches,
+)
+from .functions import note_translated
 from .labels import (
     branch_if,
     branch_on_non_null,
@@ -97,11 +110,25 @@ def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
             t.limit = u32(module.code_committed // 2)
             code = translate(t, module, function)
             if code == TrapCode.NONE:
-                start = module.code_used
-                module.code_used = t.at
-                atomic_store(addr(function.code), start)
+                code = publish(t, module, function)
     atomic_store(addr(module.code_lock), u32(0))
     return code
+
+
+@native
+def publish(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) -> u32:
+    """Let threads run the code that was translated: 0 or a trap code."""
+    start = module.code_used
+    if not note_translated(module, index_of(module, function), start, t.at, t.catches.count != 0):
+        return TrapCode.OUT_OF_MEMORY
+    module.code_used = t.at
+    atomic_store(addr(function.code), start)
+    return TrapCode.NONE
+
+
+@native
+def index_of(module: ptr[Module], function: ptr[Function]) -> u32:
+    return u32((usize(function) - usize(module.functions)) // sizeof(Function))
 
 
 @native
@@ -137,10 +164,10 @@ def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) 
     )
     t.pc = function.body
     t.instruction = function.body
-    type = (
-        module.types
-        + module.functions[(usize(function) - usize(module.functions)) // sizeof(Function)].type
-    )
+    t.catches.items = None
+    t.catches.count = 0
+    t.catches.capacity = 0
+    type = module.types + function.type
     locals = count_locals(t, type)
     operands = usize(function.max_operands) + 8
     nesting = usize(function.max_nesting) + 8
@@ -159,6 +186,8 @@ def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) 
     t.types = ptr[u8](t.references + locals)
     fill(ptr[u8](t.references), 0, usize(locals) * 4)
     body(t, type, function.body + function.body_size)
+    write_catches(t)
+    platform.release(ptr[u8](t.catches.items))
     platform.release(scratch)
     return t.failed
 
@@ -259,12 +288,23 @@ def one(t: ptr[Translator]):
 def dead(t: ptr[Translator], opcode: u32):
     """Unreachable code: only the blocks matter, and where they end."""
     match opcode:
-        case 0x02 | 0x03 | 0x04:
+        case 0x02 | 0x03 | 0x04 | 0x06 | 0x1F:
             t.dead += 1
             skip_immediates(addr(t.pc), opcode)
         case 0x05:
             if t.dead == 1:
                 start_else(t)
+        case 0x07 | 0x19:
+            if t.dead == 1:
+                start_catch(t, opcode)
+            else:
+                skip_immediates(addr(t.pc), opcode)
+        case 0x18:
+            if t.dead == 1:
+                delegate(t)
+            else:
+                t.dead -= 1
+                skip_immediates(addr(t.pc), opcode)
         case 0x0B:
             if t.dead == 1:
                 end(t)
@@ -277,11 +317,15 @@ def dead(t: ptr[Translator], opcode: u32):
 @native
 def end(t: ptr[Translator]):
     if t.depth > 1:
-        end_block(t)
+        if t.controls[t.depth - 1].opcode == TRY_TABLE:
+            end_try_table(t)
+        else:
+            end_block(t)
         return
     c = t.controls
     if t.dead == 0:
         emit_return(t)
+    return_caught(t)
     t.depth = 0
     t.failed = t.failed if c.patches == 0 else u32(TrapCode.UNTRANSLATABLE)
 
@@ -360,6 +404,18 @@ def rarer(t: ptr[Translator], opcode: u32):
         case 0x44:
             push_constant(t, ValueType.F64, load(u64, t.pc, align=1))
             t.pc = t.pc + 8
+        case 0x06 | 0x1F:
+            start_try(t, opcode)
+        case 0x07 | 0x19:
+            start_catch(t, opcode)
+        case 0x08:
+            throw(t)
+        case 0x09:
+            rethrow(t, target(t, read_u32(addr(t.pc))))
+        case 0x0A:
+            throw_ref(t)
+        case 0x18:
+            delegate(t)
         case _:
             references(t, opcode)
 

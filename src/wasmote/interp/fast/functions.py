@@ -1,0 +1,89 @@
+"""Which function a place in extended code belongs to.
+
+`Module.translated` lists the translated functions in the order of their code, which is that of
+their translation. Behind a function's code are its clauses that catch exceptions, if it has any,
+and their number.
+"""
+
+from wasmote.core.arena import arena_extend
+from wasmote.core.structs import Module
+from wasmote.interp.common.catches import Catch
+from wasmote.nativepy import (
+    addr,
+    atomic_store,
+    boolean,
+    inline,
+    native,
+    ptr,
+    sizeof,
+    struct,
+    u8,
+    u32,
+)
+
+#: Units that a clause takes: all its fields are u32.
+CATCH_UNITS = 2 * len(Catch.fields)
+
+
+@struct
+class Translated:
+    """The extended code of a function."""
+
+    start: u32
+    end: u32
+    function: u32  # index
+    catching: u32  # it has clauses
+
+
+@inline
+def functions_of(module):
+    return ptr[Translated](module.translated)
+
+
+@native
+def note_translated(
+    module: ptr[Module], function: u32, start: u32, end: u32, catching: boolean
+) -> boolean:
+    """Add a function to the list; the code lock is held. False: out of memory."""
+    count = module.translated_count
+    if count & (count - 1) == 0:
+        room = 2 * count if count != 0 else u32(1)
+        made = arena_extend(module, module.translated, count, room, sizeof(Translated))
+        if made is None:
+            return False
+        atomic_store(addr(module.translated), made)
+    entry = functions_of(module) + count
+    entry.start = start
+    entry.end = end
+    entry.function = function
+    entry.catching = u32(catching)
+    if catching:
+        module.catching = 1
+    atomic_store(addr(module.translated_count), count + 1)
+    return True
+
+
+@native
+def translated_at(module: ptr[Module], code: u32) -> ptr[Translated]:
+    """The function whose extended code contains a position."""
+    functions = functions_of(module)
+    low: u32 = 0
+    high = module.translated_count - 1
+    while low < high:
+        middle = low + (high - low + 1) // 2
+        if functions[middle].start <= code:
+            low = middle
+        else:
+            high = middle - 1
+    return functions + low
+
+
+@inline
+def catch_count(module, function):
+    return u32(module.code[function.end - 1])
+
+
+@inline
+def catches_of(module, function):
+    count = catch_count(module, function)
+    return ptr[Catch](ptr[u8](module.code + (function.end - 1 - count * CATCH_UNITS)))
