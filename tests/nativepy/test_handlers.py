@@ -44,6 +44,7 @@ class Machine:
     result: i32
     steps: u32
     trap: u32
+    rests: u32
 
 
 TOY = HandlerSet("toy", table_parameter=3)
@@ -107,12 +108,21 @@ for _operation in (add, subtract, multiply, divide):
     handler(binary_handler(_operation))
 
 
+@native(convention="handler", noinline=True)
+def go_on_slowly(pc: ptr[u8], sp: ptr[i32], m: ptr[Machine], table: ptr[usize]) -> u32:
+    """No handler itself, but handlers end in it, and it goes on with one."""
+    m.rests += 1
+    return dispatch(TOY, pc[0], pc + 1, sp, m, table)
+
+
 @handler
 def loop_back(pc: ptr[u8], sp: ptr[i32], m: ptr[Machine], table: ptr[usize]) -> u32:
     """Go back that many bytes unless the step limit is reached."""
     m.steps -= 1
     trap_if(unlikely(m.steps == 0), TRAP_STEPS)
     target = pc - i32(pc[0])
+    if m.steps & 1 != 0:
+        return tail(go_on_slowly, target, sp, m, table)
     return dispatch(TOY, target[0], target + 1, sp, m, table)
 
 
@@ -143,7 +153,9 @@ class Toy:
         stack = (ctypes.c_int32 * 300)()
         machine = mirror(Machine)(steps=steps)
         places = (ctypes.addressof(x) for x in (raw, stack, machine, self.table))
-        return self.library.toy_run(*places), machine.result
+        status = self.library.toy_run(*places)
+        self.rests = machine.rests
+        return status, machine.result
 
 
 @pytest.fixture(scope="module", params=["tail calls", "switch"])
@@ -163,6 +175,7 @@ def test_a_trap_leaves_the_handler_with_its_code(toy):
 
 def test_a_million_steps_need_no_stack(toy):
     assert toy.run(PUSH, 0, PUSH, 1, ADD, LOOP, 4, HALT, steps=1_000_000) == (TRAP_STEPS, 1_000_000)
+    assert toy.rests == 500_000
 
 
 def test_both_forms_agree_on_random_programs():
@@ -186,7 +199,8 @@ def test_the_two_forms():
         compile_ir(toy_init, toy_run),
         compile_ir(toy_init, toy_run, target=SWITCH_TARGET),
     )
-    assert tails.count("musttail call preserve_nonecc") == len(TOY.handlers) - 1  # all but halt
+    # All handlers but halt, and the slow way of one.
+    assert tails.count("musttail call preserve_nonecc") == len(TOY.handlers) - 1 + 2
     assert "switch " not in tails
     assert "musttail" not in switch
     assert "switch i64" in switch

@@ -314,10 +314,29 @@ def _tail(c: "BodyCompiler", node: ast.Call) -> None:
     """`return tail(f, …)`."""
     callee, *arguments = (c.expr(a) for a in node.args)
     if isinstance(callee, Known) and isinstance(callee.value, NativeFunction):
+        if c.root.switch_slots is not None and callee.value.convention == "handler":
+            _tail_in_switch(c, callee.value, arguments)
+            return
         callee = c.function_address(callee.value)
     if not isinstance(callee, Value) or not isinstance(callee.type, FunctionType):
         raise c.fail("tail(…) takes a function and its arguments")
     tail_call(c, callee.text, callee.type, arguments)
+
+
+def _tail_in_switch(c: "BodyCompiler", callee: NativeFunction, arguments: list[Operand]) -> None:
+    """Go on in `callee` as a case of the same switch: as a function it could not come back here.
+
+    Like the handlers, it takes what they take.
+    """
+    names, annotations = c.unit.parameters(callee)
+    slots = (c.root.switch_slots or [])[1:]
+    kinds = [annotations[name] for name in names]
+    if kinds != [slot.type for slot in slots] or len(arguments) != len(slots):
+        raise c.fail(f"{callee.name} does not take what the handlers take")
+    values = [c.coerce(a, k, f"argument {i}") for i, (a, k) in enumerate(zip(arguments, kinds), 1)]
+    for slot, value in zip(slots, values):
+        c.store_place(slot, value)
+    c.b.branch(c.root.switch_tails.setdefault(callee, c.b.new_label("tail")))
 
 
 def handler_type(c: "BodyCompiler", handlers: HandlerSet) -> FunctionType:

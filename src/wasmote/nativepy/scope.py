@@ -20,6 +20,8 @@ class Root:
     # Handlers compiled as cases of one switch: where the next opcode and arguments are stored.
     switch_slots: list[Place] | None = None
     switch_label: str = ""
+    #: Functions that those handlers end in a call of, and the labels of their cases.
+    switch_tails: dict[NativeFunction, str] = field(default_factory=dict)
 
 
 @dataclass

@@ -269,10 +269,12 @@ class Unit:
         cases = " ".join(f"{text} {i}, label %op{i}" for i in range(len(handlers.handlers)))
         body.b.terminate(f"switch {text} {opcode.text}, label %illegal [ {cases} ]")  # type: ignore[union-attr]
         for i, handler in enumerate(handlers.handlers):
-            body.b.begin(f"op{i}")
-            arguments = [body.load_place(place) for place in slots[1:]]
-            root.arguments, root.on_trap = arguments, handler.on_trap  # type: ignore[assignment]
-            body.expand(handler, arguments, to_root=True)
+            self.switch_case(body, handler, f"op{i}")
+        done = 0
+        while done < len(root.switch_tails):  # each may end in a call of another one
+            function, label = list(root.switch_tails.items())[done]
+            self.switch_case(body, function, label)
+            done += 1
         body.b.begin("illegal")
         body.b.terminate("unreachable")
         shown = ", ".join(
@@ -282,6 +284,14 @@ class Unit:
             f"define internal fastcc {ir_type(root.result, self.target.pointer)} {symbol}({shown})"
         )
         self.finish(head, "", subprogram, body)
+
+    def switch_case(self, body: BodyCompiler, function: NativeFunction, label: str) -> None:
+        """Expand a function in the switch; its arguments are in the slots."""
+        body.b.begin(label)
+        root = body.root
+        arguments = [body.load_place(place) for place in (root.switch_slots or [])[1:]]
+        root.arguments, root.on_trap = arguments, function.on_trap  # type: ignore[assignment]
+        body.expand(function, arguments, to_root=True)
 
     # -- output --------------------------------------------------------------------------------
 
