@@ -66,6 +66,8 @@ class TrapKind(StrEnum):
     CAST_FAILURE = "cast failure"
     ARRAY_OUT_OF_BOUNDS = "out of bounds array access"
     NULL_EXCEPTION_REFERENCE = "null exception reference"
+    UNALIGNED_ATOMIC = "unaligned atomic"
+    UNSHARED_MEMORY = "expected shared memory"
 
 
 class Frame(Record):

@@ -203,14 +203,16 @@ class TableType(Record):
 class MemoryType(Record):
     """A linear memory; sizes in pages of `page_size` bytes: 65536, or 1.
 
-    Its addresses are i64 if `is64`, else i32.
+    Its addresses are i64 if `is64`, else i32. A `shared` one may be used by several threads at
+    once, and has a maximum.
     """
 
-    __slots__ = __match_args__ = ("minimum", "maximum", "is64", "page_size")
+    __slots__ = __match_args__ = ("minimum", "maximum", "is64", "page_size", "shared")
     minimum: int
     maximum: int | None
     is64: bool
     page_size: int
+    shared: bool
 
     def __init__(
         self,
@@ -218,12 +220,14 @@ class MemoryType(Record):
         maximum: int | None = None,
         is64: bool = False,
         page_size: int = PAGE_SIZE,
+        shared: bool = False,
     ) -> None:
-        self._set(minimum, maximum, is64, page_size)
+        self._set(minimum, maximum, is64, page_size, shared)
 
     def __str__(self) -> str:
+        shared = " shared" if self.shared else ""
         pages = "" if self.page_size == PAGE_SIZE else f" (pagesize {self.page_size})"
-        return f"memory {_limits(self.minimum, self.maximum, self.is64)}{pages}"
+        return f"memory {_limits(self.minimum, self.maximum, self.is64)}{shared}{pages}"
 
 
 class GlobalType(Record):

@@ -65,7 +65,7 @@ def test_different_types_differ() -> None:
     assert len(set(types)) == len(types)
     assert all(a != b for i, a in enumerate(types) for b in types[i + 1 :])
     assert MemoryType(1) != (1, None)
-    shown = "MemoryType(minimum=1, maximum=2, is64=False, page_size=65536)"
+    shown = "MemoryType(minimum=1, maximum=2, is64=False, page_size=65536, shared=False)"
     assert repr(MemoryType(1, 2)) == shown
 
 

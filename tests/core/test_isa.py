@@ -27,7 +27,7 @@ from wasmote.wat import wat2wasm
 
 I32, I64, F32, F64 = ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64
 #: All but the vector instructions, which have a file of their own.
-SCALAR = [i for i in INSTRUCTIONS.values() if i.prefix != 0xFD]
+SCALAR = [i for i in INSTRUCTIONS.values() if i.prefix not in (0xFD, 0xFE)]
 #: Those with one result.
 WITH_SEMANTICS = [
     i for i in SCALAR if i.semantics is not None and not i.access and i.family != "wide"
@@ -70,7 +70,7 @@ def test_reserved_opcodes_are_not_defined() -> None:
     for opcode in range(256):
         if feature_of_reserved_opcode(opcode) is not None:
             assert opcode not in INSTRUCTIONS
-    assert feature_of_reserved_opcode(0xFE0000 | 3) is Feature.THREADS
+    assert feature_of_reserved_opcode(0xE2) is Feature.STACK_SWITCHING
     assert feature_of_reserved_opcode(0xFF) is None
 
 

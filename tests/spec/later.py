@@ -13,14 +13,7 @@ NOT_RUN = {
 
 #: Scripts about a feature, which may fail in any number of commands. One that needs several
 #: features is listed under the last of them.
-LATER = {
-    # Of these, imports and memory are older than 2.0 and expect several tables to be refused: with
-    # threads done they belong in PARTLY.
-    "threads": """
-        proposals/threads/atomic.wast proposals/threads/exports.wast
-        proposals/threads/imports.wast proposals/threads/memory.wast
-    """,
-}
+LATER: dict[str, str] = {}
 
 #: Scripts with single modules that need a feature: how many of their commands fail, no more.
 PARTLY = {

@@ -3,7 +3,13 @@
 import os
 from pathlib import Path
 
+from wasmote import FEATURES
+
 from .later import NOT_RUN
+
+#: Folders whose scripts are older than 2.0, when a second table or memory was refused, and sizes in
+#: types had 32 bits.
+_OLDER = {"proposals/threads": FEATURES - {"reference-types", "multi-memory", "memory64"}}
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -25,3 +31,8 @@ def scripts() -> list[str]:
     root = folder()
     paths = (path.relative_to(root) for path in root.rglob("*.wast"))
     return sorted(path.as_posix() for path in paths if path.parent.as_posix() not in NOT_RUN)
+
+
+def features(script: str) -> frozenset[str]:
+    """What the modules of a script may use."""
+    return _OLDER.get(Path(script).parent.as_posix(), FEATURES)

@@ -145,6 +145,43 @@ def test_threads_report_when_waited_for(run) -> None:
     assert [failure.line for failure in result.failed] == [10]
 
 
+@pytest.mark.parametrize("engine", ["fast", "classic"])
+def test_threads_of_a_script_share_memory(tmp_path: Path, engine: str) -> None:
+    """Each waits for what the other stores, so they really run at the same time."""
+    script = tmp_path / "script.wast"
+    turns = """
+      (module
+        (memory (import "m" "shared") 1 1 shared)
+        (func (export "play") (param $mine i32) (param $other i32) (result i32)
+          (local $rounds i32)
+          (loop $again
+            (loop $wait
+              (if (i32.ne (i32.atomic.load (i32.const 0)) (local.get $mine))
+                (then
+                  (drop (memory.atomic.wait32
+                    (i32.const 0) (local.get $other) (i64.const 30000000000)))
+                  (br $wait))))
+            (i32.atomic.store (i32.const 0) (local.get $other))
+            (drop (memory.atomic.notify (i32.const 0) (i32.const 1)))
+            (br_if $again (i32.lt_u (local.tee $rounds (i32.add (local.get $rounds) (i32.const 1)))
+              (i32.const 1000))))
+          (local.get $rounds)))"""
+    script.write_text(
+        '(module $M (memory (export "shared") 1 1 shared))'
+        + "".join(
+            f"""(thread $T{mine} (shared (module $M))
+                 (register "m" $M) {turns}
+                 (assert_return
+                   (invoke "play" (i32.const {mine}) (i32.const {1 - mine})) (i32.const 1000)))
+            """
+            for mine in (0, 1)
+        )
+        + "(wait $T0) (wait $T1)"
+    )
+    result = run_script(script, engine=engine)
+    assert (result.passed, result.failed) == (11, [])
+
+
 def test_other_messages_are_noted(run) -> None:
     result = run('(assert_invalid (module (func (result i32))) "something else")')
     assert (result.passed, result.failed) == (1, [])

@@ -10,7 +10,7 @@ from wasmote.script.commands import AssertAbrupt, AssertRefused, LoadModule, Mod
 from wasmote.wat import WatError
 
 from . import later
-from .suite import HOW_TO_GET, folder, scripts
+from .suite import HOW_TO_GET, features, folder, scripts
 
 ENGINES = ["fast", "classic"]
 SCRIPTS = scripts()
@@ -37,7 +37,7 @@ def test_the_suite_is_here() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_script(script: str, engine: str) -> None:
-    result = run_script(folder() / script, engine=engine)
+    result = run_script(folder() / script, engine=engine, features=features(script))
     allowed, feature = later.failures_allowed(script, engine), later.feature_of(script, engine)
     failed = len(result.failed)
     shown = "\n".join(map(str, result.failed[:20]))

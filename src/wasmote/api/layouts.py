@@ -44,6 +44,7 @@ ActivationLayout = mirror(host.Activation)
 
 # Bits of `flags` in the types of tables and memories.
 _HAS_MAXIMUM = 1
+_SHARED = 2
 _INDEX_64 = 4
 _PAGE_SIZE = 8
 
@@ -87,7 +88,8 @@ def memory_type(layout: ctypes.Structure) -> MemoryType:
     """A memory's type from its structure."""
     maximum = layout.maximum if layout.flags & _HAS_MAXIMUM else None
     is64 = bool(layout.flags & _INDEX_64)
-    return MemoryType(layout.minimum, maximum, is64, 1 << layout.page_shift)
+    shared = bool(layout.flags & _SHARED)
+    return MemoryType(layout.minimum, maximum, is64, 1 << layout.page_shift, shared)
 
 
 def global_type(layout: ctypes.Structure) -> GlobalType:
@@ -107,6 +109,8 @@ def memory_type_layout(type: MemoryType) -> ctypes.Structure:
     flags = _limits_flags(type)
     if type.page_size != PAGE_SIZE:
         flags |= _PAGE_SIZE
+    if type.shared:
+        flags |= _SHARED
     return MemoryTypeLayout(type.minimum, maximum, flags, type.page_size.bit_length() - 1)
 
 

@@ -31,6 +31,10 @@ class Memory:
     It has the buffer protocol: `memoryview(memory)`, `numpy.frombuffer(memory, "u1")` and the like
     give a writable view of the bytes there are at that moment. Growing never moves the bytes, so an
     older view stays good; it just ends where the memory ended then. Views keep the memory alive.
+
+    What Python reads and writes is not atomic, also of a memory whose type is `shared`: while a
+    thread runs WebAssembly code, a read of several bytes may find some of them changed, and only
+    functions of a module can wait for it or notify it.
     """
 
     _address: int
@@ -44,6 +48,8 @@ class Memory:
         most = min(addresses // type.page_size, addresses - 1)  # what memory.size can tell
         if not 0 <= type.minimum <= (most if type.maximum is None else type.maximum) <= most:
             raise ValueError(f"{type}: sizes are 0 to {most} pages, minimum before maximum")
+        if type.shared and type.maximum is None:
+            raise ValueError(f"{type}: a shared memory has a maximum")
         layout = memory_type_layout(type)
         platform = ctypes.addressof(BINDING.platform)
         address = _create(platform, ctypes.addressof(layout), _MOST_PAGES)
@@ -55,7 +61,9 @@ class Memory:
     def type(self) -> MemoryType:
         """The type; its minimum is the size now."""
         declared = memory_type(_layout(self).type)
-        return MemoryType(self.size, declared.maximum, declared.is64, declared.page_size)
+        return MemoryType(
+            self.size, declared.maximum, declared.is64, declared.page_size, declared.shared
+        )
 
     @property
     def size(self) -> int:

@@ -5,14 +5,20 @@ grows. On a 64-bit host the reservation (`Platform.memory_reservation`, 8 GiB) c
 that a 32-bit index plus a 32-bit offset can form, so compiled code may rely on the inaccessible
 rest instead of checking bounds; `Memory.reserved` says what there really is. Nothing is touched
 before the program does: a memory costs what it uses, not what it declares.
+
+Several threads may grow a memory, each in its turn. Others go on meanwhile: a size that they have
+read is never wrong, just perhaps not the latest, as memories do not shrink.
 """
 
 from wasmote.core.bounds import GROW_FAILED, LimitsFlag, in_range, maximum, minimum
+from wasmote.core.mutex import acquire, release
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Instance, Memory, MemoryType, Platform
 from wasmote.nativepy import (
+    addr,
     boolean,
     copy,
+    fence,
     fill,
     inline,
     native,
@@ -23,6 +29,7 @@ from wasmote.nativepy import (
     u64,
     usize,
     void,
+    volatile_store,
 )
 
 #: The unit of Limits.memory_pages, whatever the memory's own page size: 2**16 bytes.
@@ -99,6 +106,15 @@ def commit(memory: ptr[Memory], size: u64):
 @native(export="memory_grow")
 def memory_grow(memory: ptr[Memory], delta: u64) -> u64:
     """Add `delta` zeroed pages. Returns the pages there were before, or GROW_FAILED."""
+    acquire(memory.platform, addr(memory.lock))
+    old = grow(memory, delta)
+    release(memory.platform, addr(memory.lock))
+    return old
+
+
+@native
+def grow(memory: ptr[Memory], delta: u64) -> u64:
+    """The same, with the lock held."""
     shift = u64(memory.type.page_shift)
     old = memory.pages
     most = minimum(minimum(memory.maximum, memory.limit), u64(memory.reserved) >> shift)
@@ -107,8 +123,9 @@ def memory_grow(memory: ptr[Memory], delta: u64) -> u64:
     size = (old + delta) << shift
     if delta != 0 and not commit(memory, size):
         return GROW_FAILED
-    memory.pages = old + delta
-    memory.size = size
+    fence()  # whoever sees the new size finds the bytes there
+    volatile_store(addr(memory.pages), old + delta)
+    volatile_store(addr(memory.size), size)
     return old
 
 

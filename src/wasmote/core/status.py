@@ -32,6 +32,8 @@ class TrapCode(IntEnum):
     CAST_FAILURE = 21
     ARRAY_OUT_OF_BOUNDS = 22
     NULL_EXCEPTION_REFERENCE = 23
+    UNALIGNED_ATOMIC = 30
+    UNSHARED_MEMORY = 31
 
 
 class ExternKind(IntEnum):
@@ -122,6 +124,7 @@ class Status(IntEnum):
     TAG_ATTRIBUTE = 33
     CATCH_KIND = 34
     CATCH_WITHOUT_TRY = 35
+    ZERO_BYTE = 40
     # Invalid: well formed, but breaks a rule of validation.
     TYPE_MISMATCH = 100
     UNKNOWN_TYPE = 101
@@ -157,6 +160,8 @@ class Status(IntEnum):
     UNKNOWN_TAG = 131
     TAG_RESULTS = 132
     RETHROW_LABEL = 133
+    ATOMIC_ALIGNMENT = 140
+    SHARED_WITHOUT_MAXIMUM = 141
     # More than the runtime allows; `detail` is the number asked for, `detail2` the limit.
     LIMIT_BINARY_SIZE = 200
     LIMIT_TYPES = 201

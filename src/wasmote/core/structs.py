@@ -39,6 +39,11 @@ class Platform:
     # Collect garbage: mark what the stacks hold, between `gc_begin` and `gc_finish` of
     # core.gc.collect.
     collect: fn[[ptr["Exec"]], void]
+    # Threads: sleep until someone wakes those who sleep at the word, or for so many nanoseconds, if
+    # the word has the value given; may return early. None: there are no threads that could wake.
+    wait: fn[[ptr["Platform"], ptr[u32], u32, u64], void]
+    wake: fn[[ptr["Platform"], ptr[u32], u32], void]  # (platform, word, threads at most)
+    clock: fn[[ptr["Platform"]], u64]  # nanoseconds, of a clock that only goes forward
 
 
 @struct
@@ -267,7 +272,7 @@ class Module:
     code_used: u32  # units
     code_capacity: u32  # units
     code_reserved: usize  # bytes
-    code_lock: u32  # held by the thread that translates
+    code_lock: u32  # a mutex, of the thread that translates or makes a side table
     code_committed: usize  # bytes
     # Which functions have extended code, in the order of that code; see interp.fast.functions.
     translated: ptr[u8]
@@ -291,6 +296,15 @@ class FuncInst:
 
 
 @struct
+class Waiter:
+    """A thread in memory.atomic.wait; lives on its native stack."""
+
+    next: ptr["Waiter"]
+    address: u64
+    notified: u32  # what it waits to become 1
+
+
+@struct
 class Memory:
     """A linear memory; `data` never moves while it lives."""
 
@@ -302,6 +316,8 @@ class Memory:
     reserved: usize  # bytes
     type: MemoryType
     platform: ptr[Platform]
+    lock: u32  # a mutex for growing and for `waiters`; see core.mutex
+    waiters: ptr[Waiter]  # those who wait for a notification, longest first
 
 
 @struct
@@ -317,6 +333,7 @@ class Table:
     )
     type: TableType
     platform: ptr[Platform]
+    lock: u32  # a mutex for growing
 
 
 @struct
@@ -480,7 +497,7 @@ class Exec:
     budget: i32  # counts down at calls and loop back-edges; below zero: Platform.poll
     depth: u32  # nested entries
     depth_limit: u32
-    trap: u32  # core.status.TrapCode of the last run, 0: none
+    trap: u32  # core.status.TrapCode, on its way through an engine
     entry: ptr[Entry]  # the innermost entry
     platform: ptr[Platform]
     interrupt: u32  # set by another thread: a trap code to stop with

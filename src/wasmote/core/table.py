@@ -9,13 +9,16 @@ no such space (a target without virtual memory) it grows by doubling and moves.
 from wasmote.core.bounds import GROW_FAILED, in_range, maximum, minimum
 from wasmote.core.const_expr import const_evaluate, const_skip
 from wasmote.core.function import instance_function
+from wasmote.core.mutex import acquire, release
 from wasmote.core.reader import Reader, open_reader, read_u32
 from wasmote.core.status import TrapCode
 from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import ElementSegment, Error, Instance, Platform, Table, TableType
 from wasmote.nativepy import (
+    addr,
     boolean,
     copy,
+    fence,
     fill,
     native,
     ptr,
@@ -26,6 +29,7 @@ from wasmote.nativepy import (
     u64,
     usize,
     void,
+    volatile_store,
 )
 
 
@@ -96,6 +100,15 @@ def table_resize(table: ptr[Table], capacity: u64) -> boolean:
 @native(export="table_grow")
 def table_grow(table: ptr[Table], delta: u64, value: u32) -> u64:
     """Add `delta` elements, all `value`. Returns the size before, or GROW_FAILED."""
+    acquire(table.platform, addr(table.lock))
+    old = grow(table, delta, value)
+    release(table.platform, addr(table.lock))
+    return old
+
+
+@native
+def grow(table: ptr[Table], delta: u64, value: u32) -> u64:
+    """The same, with the lock held."""
     old = u64(table.size)
     most = minimum(table.type.maximum, u64(table.limit))
     if delta > most - old:
@@ -107,7 +120,8 @@ def table_grow(table: ptr[Table], delta: u64, value: u32) -> u64:
             return GROW_FAILED
     for i in range(old, size):
         table.elements[i] = value
-    table.size = u32(size)
+    fence()  # whoever sees the new size finds the elements there
+    volatile_store(addr(table.size), u32(size))
     return old
 
 

@@ -27,6 +27,9 @@ def create_platform(symbol: Callable[[str], int]) -> ctypes.Structure:
         reserve=symbol("linux_reserve"),
         commit=symbol("linux_commit"),
         unreserve=symbol("linux_unreserve"),
+        wait=symbol("linux_wait"),
+        wake=symbol("linux_wake"),
+        clock=symbol("linux_clock"),
         memory_reservation=linux.MEMORY_RESERVATION,
         context=ctypes.addressof(context),
     )

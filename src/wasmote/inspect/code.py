@@ -114,6 +114,7 @@ _READERS: dict[Immediate, Callable[[Reader], Any]] = {
     Immediate.F64: lambda reader: struct.unpack("<Q", reader.bytes(8))[0],
     Immediate.V128: lambda reader: int.from_bytes(reader.bytes(16), "little"),
     Immediate.LANE: Reader.byte,
+    Immediate.ZERO: Reader.byte,
     Immediate.LANES: lambda reader: tuple(reader.bytes(16)),
     Immediate.REF_TYPE: Reader.heap_type,
     Immediate.VALUE_TYPES: Reader.value_types,

@@ -14,6 +14,7 @@ from wasmote.types import (
 
 # Bits of the limits of tables and memories.
 _HAS_MAXIMUM = 0x01
+_SHARED = 0x02
 _INDEX_64 = 0x04
 _PAGE_SIZE = 0x08
 _FUNC_TYPE = 0x60
@@ -155,8 +156,9 @@ class Reader:
     def memory_type(self) -> MemoryType:
         """A memory type."""
         flags = self.byte()
-        limits = self.limits(flags & ~_PAGE_SIZE)
-        return MemoryType(*limits, 1 << min(self.u32(), 64) if flags & _PAGE_SIZE else PAGE_SIZE)
+        limits = self.limits(flags & ~(_PAGE_SIZE | _SHARED))
+        page_size = 1 << min(self.u32(), 64) if flags & _PAGE_SIZE else PAGE_SIZE
+        return MemoryType(*limits, page_size, bool(flags & _SHARED))
 
     def global_type(self) -> GlobalType:
         """A global type."""

@@ -1,6 +1,7 @@
 """All definitions together."""
 
 from wasmote.isa import (
+    atomics,
     control,
     conversions,
     exceptions,
@@ -39,6 +40,7 @@ def _collect() -> dict[int, Instruction]:
         simd_floating,
         relaxed_simd,
         wide,
+        atomics,
     )
     found: dict[int, Instruction] = {}
     for instruction in (i for family in families for i in family.INSTRUCTIONS):

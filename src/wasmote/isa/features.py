@@ -61,6 +61,7 @@ _SUPPORTED = (
     Feature.WIDE_ARITHMETIC,
     Feature.EXCEPTIONS,
     Feature.LEGACY_EXCEPTIONS,
+    Feature.THREADS,
 )
 
 #: Bits of the features that this version implements.

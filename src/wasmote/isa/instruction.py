@@ -45,6 +45,7 @@ class Immediate(Enum):
     LANES = auto()  # 16 lane numbers
     REF_TYPE = auto()  # s33: the heap type of a nullable reference, abstract or a type index
     VALUE_TYPES = auto()  # vector of value types
+    ZERO = auto()  # 1 byte that must be zero
 
 
 @dataclass(frozen=True)

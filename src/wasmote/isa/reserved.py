@@ -14,7 +14,6 @@ RESERVED_OPCODES: dict[int, Feature] = {
     0xE3: Feature.STACK_SWITCHING,  # resume
     0xE4: Feature.STACK_SWITCHING,  # resume_throw
     0xE5: Feature.STACK_SWITCHING,  # switch
-    0xFE: Feature.THREADS,  # prefix
 }
 
 

@@ -1,4 +1,6 @@
-"""What each intrinsic becomes in LLVM IR; `vectors` has those on vectors."""
+"""What each intrinsic becomes in LLVM IR; `vectors` has those on vectors, `atomics` those between
+threads.
+"""
 
 import ast
 from collections.abc import Callable
@@ -19,7 +21,6 @@ from .types import (
     boolean,
     i32,
     ptr,
-    resolve,
     u8,
     usize,
 )
@@ -115,35 +116,6 @@ def _store(c: "BodyCompiler", node: ast.Call) -> Operand:
     target = pointer(c, node.args[0])
     value = c.runtime(c.expr(node.args[1]))
     c.store_place(Place(value.type, target.text, alignment(c, node, 2)), value)
-    return Known(None)
-
-
-@lowering("volatile_load", "atomic_load", takes=1)
-@lowering("volatile_store", "atomic_store", "atomic_add", "atomic_exchange", takes=2)
-def _ordered(c: "BodyCompiler", node: ast.Call) -> Operand:
-    name = name_of(c, node)
-    target = pointer(c, node.args[0])
-    kind = resolve(target.type.target)  # type: ignore[attr-defined]
-    text, align = c.ir(kind), c.size(kind)
-    if name.endswith("load"):
-        order = "volatile " if name.startswith("volatile") else "atomic "
-        suffix = "" if name.startswith("volatile") else " acquire"
-        return Value(
-            kind, c.b.value(f"load {order}{text}, ptr {target.text}{suffix}, align {align}")
-        )
-    value = c.coerce(c.expr(node.args[1]), kind)
-    if name == "volatile_store":
-        c.b.emit(f"store volatile {text} {value.text}, ptr {target.text}, align {align}")
-    elif name == "atomic_store":
-        c.b.emit(f"store atomic {text} {value.text}, ptr {target.text} release, align {align}")
-    else:
-        op = "add" if name == "atomic_add" else "xchg"
-        return Value(
-            kind,
-            c.b.value(
-                f"atomicrmw {op} ptr {target.text}, {text} {value.text} seq_cst, align {align}"
-            ),
-        )
     return Known(None)
 
 

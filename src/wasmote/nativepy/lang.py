@@ -155,8 +155,12 @@ bitcast, address_of, tail, trap_if, unreachable = _intrinsics(
 likely, unlikely, volatile_load, volatile_store = _intrinsics(
     "likely unlikely volatile_load volatile_store"
 )
-atomic_add, atomic_load, atomic_store, atomic_exchange = _intrinsics(
-    "atomic_add atomic_load atomic_store atomic_exchange"
+atomic_load, atomic_store, atomic_exchange, atomic_compare_exchange, fence = _intrinsics(
+    "atomic_load atomic_store atomic_exchange atomic_compare_exchange fence"
+)
+(order_after,) = _intrinsics("order_after")
+atomic_add, atomic_sub, atomic_and, atomic_or, atomic_xor = _intrinsics(
+    "atomic_add atomic_sub atomic_and atomic_or atomic_xor"
 )
 lane, with_lane, splat, in_lane0, float_to_int_sat = _intrinsics(
     "lane with_lane splat in_lane0 float_to_int_sat"

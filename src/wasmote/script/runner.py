@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wasmote import (
+    FEATURES,
     DecodeError,
     Exports,
     Func,
@@ -86,8 +87,12 @@ class ScriptResult:
         self.notes += other.notes
 
 
-def run_script(path: str | os.PathLike[str], *, engine: str = "fast") -> ScriptResult:
+def run_script(
+    path: str | os.PathLike[str], *, engine: str = "fast", features: Iterable[str] = FEATURES
+) -> ScriptResult:
     """Run a `.wast` file on an engine (see `Instance`), to its end whatever fails.
+
+    `features` are those that its modules may use (see `Module`).
 
     Raises `OSError` and `ScriptError` for a file that cannot be read as a script, and
     `AssemblerMissingError` where it has modules as text and the assembler is not installed.
@@ -96,7 +101,7 @@ def run_script(path: str | os.PathLike[str], *, engine: str = "fast") -> ScriptR
         text = Path(path).read_bytes().decode()
     except UnicodeDecodeError as error:
         raise ScriptError(f"not UTF-8: {error.reason}", 1) from None
-    runner = _Runner(os.fspath(path), engine)
+    runner = _Runner(os.fspath(path), engine, features)
     runner.run(parse_script(text))
     return runner.result
 
@@ -111,9 +116,10 @@ class _Mismatch(Exception):
 class _Runner:
     """The instances of one script, or of one of its threads, and the result so far."""
 
-    def __init__(self, file: str, engine: str) -> None:
+    def __init__(self, file: str, engine: str, features: Iterable[str]) -> None:
         self.file = file
         self.engine = engine
+        self.features = tuple(features)
         self.result = ScriptResult()
         self.definitions: dict[str | None, Module] = {}
         self.instances: dict[str | None, Instance] = {}
@@ -178,7 +184,7 @@ class _Runner:
             self.definitions[None] = self.definitions[source.name] = module
 
     def module(self, source: ModuleSource) -> Module:
-        return Module(source.binary())
+        return Module(source.binary(), features=self.features)
 
     def instantiate(self, module: Module, name: str | None) -> None:
         instance = Instance(module, self.registered, engine=self.engine)
@@ -255,7 +261,7 @@ class _Runner:
     # Threads
 
     def start_thread(self, command: Thread) -> None:
-        runner = _Runner(self.file, self.engine)
+        runner = _Runner(self.file, self.engine, self.features)
         for name in command.shared:
             runner.instances[name] = self.instance(name)
         thread = threading.Thread(target=runner.run, args=[command.commands], daemon=True)

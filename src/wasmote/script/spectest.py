@@ -39,6 +39,7 @@ def spectest() -> dict[str, object]:
         "table": Table(TableType(ValType.FUNCREF, 10, 20)),
         "table64": Table(TableType(ValType.FUNCREF, 10, 20, is64=True)),
         "memory": Memory(MemoryType(1, 2)),
+        "shared_memory": Memory(MemoryType(1, 2, shared=True)),
     }
 
 

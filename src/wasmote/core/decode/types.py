@@ -14,8 +14,8 @@ __all__ = ["cells_of", "is_reference"]
 REF_NULL = 0x63
 REF = 0x64
 PAGE_SHIFT = 16
-TABLE_FLAGS = LimitsFlag.HAS_MAXIMUM | LimitsFlag.SHARED | LimitsFlag.INDEX_64
-MEMORY_FLAGS = TABLE_FLAGS | LimitsFlag.PAGE_SIZE
+TABLE_FLAGS = LimitsFlag.HAS_MAXIMUM | LimitsFlag.INDEX_64
+MEMORY_FLAGS = TABLE_FLAGS | LimitsFlag.SHARED | LimitsFlag.PAGE_SIZE
 
 
 @native
@@ -126,9 +126,17 @@ def read_limits_flags(loader: ptr[Loader], allowed: u32) -> u32:
         unsupported(loader, at, Feature.MEMORY64.bit)
     elif flags & LimitsFlag.PAGE_SIZE != 0 and not has_feature(loader, Feature.CUSTOM_PAGE_SIZES):
         unsupported(loader, at, Feature.CUSTOM_PAGE_SIZES.bit)
-    elif flags & LimitsFlag.SHARED != 0:
+    elif flags & LimitsFlag.SHARED != 0 and not has_feature(loader, Feature.THREADS):
         unsupported(loader, at, Feature.THREADS.bit)
     return flags
+
+
+@native
+def read_limit(loader: ptr[Loader]) -> u64:
+    """A minimum or maximum: of 32 bits before there were 64-bit indices."""
+    if has_feature(loader, Feature.MEMORY64):
+        return read_unsigned(loader.reader, 64)
+    return u64(read_u32(loader.reader))
 
 
 @native
@@ -136,7 +144,7 @@ def read_maximum(loader: ptr[Loader], flags: u32, minimum: u64, at: ptr[u8]) -> 
     """The maximum after a minimum that was at `at`."""
     if flags & LimitsFlag.HAS_MAXIMUM == 0:
         return NO_MAXIMUM
-    maximum = read_unsigned(loader.reader, 64)
+    maximum = read_limit(loader)
     if maximum < minimum and not failed(loader.reader):
         fail(loader.reader, at, Status.MINIMUM_ABOVE_MAXIMUM, minimum, maximum)
     return maximum
@@ -147,16 +155,17 @@ def read_table_type(loader: ptr[Loader], t: ptr[TableType]) -> void:
     t.element = read_reference_type(loader)
     t.flags = read_limits_flags(loader, TABLE_FLAGS)
     at = loader.reader.pos
-    t.minimum = read_unsigned(loader.reader, 64)
+    t.minimum = read_limit(loader)
     t.maximum = read_maximum(loader, t.flags, t.minimum, at)
     check_size(loader, at, t, largest_index(t.flags), Status.TABLE_SIZE)
 
 
 @native
 def read_memory_type(loader: ptr[Loader], t: ptr[MemoryType]) -> void:
+    flags_at = loader.reader.pos
     t.flags = read_limits_flags(loader, MEMORY_FLAGS)
     at = loader.reader.pos
-    t.minimum = read_unsigned(loader.reader, 64)
+    t.minimum = read_limit(loader)
     t.maximum = read_maximum(loader, t.flags, t.minimum, at)
     t.page_shift = PAGE_SHIFT
     if t.flags & LimitsFlag.PAGE_SIZE != 0:
@@ -166,6 +175,9 @@ def read_memory_type(loader: ptr[Loader], t: ptr[MemoryType]) -> void:
     if t.page_shift != 0:
         most = (most >> u64(t.page_shift)) + 1
     check_size(loader, at, t, most, Status.MEMORY_SIZE)
+    if t.flags & (LimitsFlag.SHARED | LimitsFlag.HAS_MAXIMUM) == LimitsFlag.SHARED:
+        if not failed(loader.reader):
+            fail(loader.reader, flags_at, Status.SHARED_WITHOUT_MAXIMUM, 0, 0)
 
 
 @native

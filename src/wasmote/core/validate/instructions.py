@@ -11,6 +11,7 @@ from wasmote.core.loader import (
 from wasmote.core.reader import fail, failed, read_u32
 from wasmote.core.status import Status, ValueType
 from wasmote.core.structs import FuncType, GlobalType
+from wasmote.core.validate.atomic import atomic_instruction
 from wasmote.core.validate.constant import function_reference, is_declared
 from wasmote.core.validate.control import (
     begin_block,
@@ -44,7 +45,7 @@ from wasmote.core.validate.tables import (
 from wasmote.core.validate.vector import vector_instruction
 from wasmote.core.value_types import Form, matches
 from wasmote.isa import by_name
-from wasmote.isa.instruction import PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
+from wasmote.isa.instruction import PREFIX_ATOMIC, PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import (
     boolean,
     inline,
@@ -88,6 +89,7 @@ class Opcode:
     MISC = PREFIX_MISC >> 16
     VECTOR = PREFIX_SIMD >> 16
     GC = PREFIX_GC >> 16
+    ATOMIC = PREFIX_ATOMIC >> 16
 
 
 @native
@@ -170,6 +172,8 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
             return gc_instruction(loader)
         case Opcode.VECTOR:
             return vector_instruction(loader)
+        case Opcode.ATOMIC:
+            return atomic_instruction(loader)
         case _:
             return apply_signature(loader, SIGNATURE[opcode])  # plain, of a later feature
 

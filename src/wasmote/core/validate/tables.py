@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from wasmote.isa import INSTRUCTIONS, Feature, Instruction, by_name, feature_of_reserved_opcode
-from wasmote.isa.instruction import PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
+from wasmote.isa.instruction import PREFIX_ATOMIC, PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import constants, u8, u32
 
 
@@ -96,7 +96,8 @@ NO_FEATURE = 0xFF
 
 _PLAIN = [INSTRUCTIONS.get(opcode) for opcode in range(256)]
 _KINDS = [Kind.ILLEGAL if i is None else _kind(i) for i in _PLAIN]
-_KINDS[PREFIX_MISC >> 16] = _KINDS[PREFIX_SIMD >> 16] = _KINDS[PREFIX_GC >> 16] = Kind.OTHER
+for _prefix in (PREFIX_MISC, PREFIX_SIMD, PREFIX_GC, PREFIX_ATOMIC):
+    _KINDS[_prefix >> 16] = Kind.OTHER
 KIND = constants(u8, _KINDS)
 SIGNATURE = constants(u32, [signature(i) for i in _PLAIN])
 ALIGNMENT = constants(u8, [natural_alignment(i) for i in _PLAIN])

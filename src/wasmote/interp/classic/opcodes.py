@@ -5,6 +5,7 @@ from wasmote.interp.common.accumulators import FLOATS
 from wasmote.nativepy import NativeFunction, ptr, u8, u32, u64, unreachable, usize
 
 from . import (
+    handlers_atomic,
     handlers_bulk,
     handlers_calls,
     handlers_control,
@@ -18,6 +19,7 @@ from .side_table import SideTable
 
 __all__ = [
     "HANDLERS",
+    "handlers_atomic",
     "handlers_bulk",
     "handlers_calls",
     "handlers_control",

@@ -6,6 +6,7 @@ Only widths of operands matter here, not their types. What can fail is memory, a
 
 from wasmote.core.arena import arena_allocate
 from wasmote.core.bounds import LimitsFlag
+from wasmote.core.mutex import acquire, release
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import Function, FuncType, Module
 from wasmote.interp.common.leb import read_kind, read_u32, skip_leb
@@ -13,7 +14,6 @@ from wasmote.interp.common.skip import skip_immediates
 from wasmote.isa import INSTRUCTIONS, Instruction, by_name
 from wasmote.nativepy import (
     addr,
-    atomic_exchange,
     atomic_store,
     boolean,
     constants,
@@ -62,6 +62,7 @@ BLOCK = by_name("block").opcode
 class Prefix:
     MISC = 0xFC
     VECTOR = 0xFD
+    ATOMIC = 0xFE
 
 
 _KINDS = {
@@ -90,6 +91,8 @@ MISC_EFFECTS = constants(
     u8, [_effect(INSTRUCTIONS.get(Prefix.MISC << 16 | c)) for c in range(MISC_COUNT)]
 )
 _VECTOR = [INSTRUCTIONS.get(Prefix.VECTOR << 16 | code) for code in range(512)]
+_ATOMIC = [INSTRUCTIONS.get(Prefix.ATOMIC << 16 | code) for code in range(128)]
+ATOMIC_EFFECTS = constants(u8, [_effect(i) for i in _ATOMIC])
 VECTOR_EFFECTS = constants(u8, [_effect(i) for i in _VECTOR])
 VECTOR_ACCESS = constants(u8, [int(i is not None and i.access > 0) for i in _VECTOR])
 IS_ACCESS = constants(
@@ -104,20 +107,19 @@ def prepare_function(module: ptr[Module], index: u32) -> u32:
     """Make a function's side table if nobody has yet: 0 or a trap code. For any number of
     threads.
     """
-    while atomic_exchange(addr(module.code_lock), u32(1)) != 0:
-        pass
+    acquire(module.platform, addr(module.code_lock))
     function = module.functions + index
     code: u32 = TrapCode.NONE
     if function.side_table is None:
         p = stack(Preparation)
         code = prepare(p, module, function, index)
-        release = module.platform.release
-        release(p.widths)
-        release(p.entries.items)
-        release(p.far.items)
-        release(p.branches.items)
-        release(ptr[u8](p.catches.items))
-    atomic_store(addr(module.code_lock), u32(0))
+        free = module.platform.release
+        free(p.widths)
+        free(p.entries.items)
+        free(p.far.items)
+        free(p.branches.items)
+        free(ptr[u8](p.catches.items))
+    release(module.platform, addr(module.code_lock))
     return code
 
 
@@ -417,6 +419,8 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
             misc(p)
         case Prefix.VECTOR:
             vector(p)
+        case Prefix.ATOMIC:
+            atomic(p)
         case _:
             if not exceptions(p, at, opcode):
                 p.failed = TrapCode.UNTRANSLATABLE
@@ -463,6 +467,16 @@ def vector(p: ptr[Preparation]):
     if VECTOR_EFFECTS[code] == 0:
         p.failed = TrapCode.UNTRANSLATABLE
     apply(p, u32(VECTOR_EFFECTS[code]))
+
+
+@native
+def atomic(p: ptr[Preparation]):
+    """Instructions behind the prefix 0xFE."""
+    start = p.pc
+    code = read_u32(addr(p.pc)) & 127
+    p.pc = start
+    skip_immediates(addr(p.pc), Prefix.ATOMIC)
+    apply(p, u32(ATOMIC_EFFECTS[code]))
 
 
 # -- the result ------------------------------------------------------------------------------------

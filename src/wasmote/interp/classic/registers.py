@@ -1,5 +1,6 @@
 """What every handler shares: its parameters, which live in machine registers, and its operands."""
 
+from wasmote.core.bounds import LimitsFlag
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS, from_accumulator, new_f, new_r
@@ -10,6 +11,7 @@ from wasmote.nativepy import (
     HandlerSet,
     NativeFunction,
     Type,
+    addr,
     const,
     dispatch,
     i32,
@@ -25,14 +27,15 @@ from wasmote.nativepy import (
     u64,
     unlikely,
     usize,
+    volatile_load,
 )
 
 from .side_table import FAR, FarBranch, SideTable, local_at
 
 HANDLERS = HandlerSet("classic", table_parameter=7)
-#: Where the cached handlers and those behind the prefixes 0xFC and 0xFD start in the table.
-CACHED, MISC, VECTORS = 256, 512, 544
-BEHIND = {0xFC: MISC, 0xFD: VECTORS}
+#: Where the cached handlers and those behind prefixes start in the table.
+CACHED, MISC, VECTORS, ATOMICS = 256, 512, 544, 896
+BEHIND = {0xFC: MISC, 0xFD: VECTORS, 0xFE: ATOMICS}
 #: Cells between parameters and locals: return offset, distance to the caller's frame, position in
 #: its side table, its function.
 HEADER_CELLS = 4
@@ -45,7 +48,8 @@ PLACES: dict[int, NativeFunction] = {}
 @inline
 def on_trap(code, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
     """Leave with a trap code; on entry to a handler `pc` is the instruction's own."""
-    return tail(trap, pc, sp, fp, mem, size, exec, inst, table, stp, side, u64(u32(code)), f)
+    exec.trap = u32(code)
+    return tail(trap, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @native(convention="handler", cold=True, noinline=True)
@@ -53,9 +57,18 @@ def trap(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    """End the run with the trap code in `r`."""
+    """End the run with the trap code in `exec.trap`.
+
+    Unless an access just missed that another thread has let the memory grow: it is tried again.
+    """
+    code = exec.trap
+    if code == TrapCode.MEMORY_OUT_OF_BOUNDS and inst.module.memory_count != 0:
+        memory = inst.memories[0]
+        now = volatile_load(addr(memory.size))
+        if now > size and memory.type.flags & LimitsFlag.INDEX_64 == 0:
+            return go(False, pc, sp, fp, memory.data, now, exec, inst, table, stp, side, r, f)
     capture_trace(exec, inst, fp, offset_of(inst, pc))
-    return u32(r)
+    return code
 
 
 @inline

@@ -24,6 +24,7 @@ _BYTES = {
     Immediate.F64: 8,
     Immediate.V128: 16,
     Immediate.LANE: 1,
+    Immediate.ZERO: 1,
     Immediate.LANES: 16,
 }
 
@@ -46,12 +47,15 @@ _ONE_BYTE = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if not i
 _MISC = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFC}
 _GC = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFB}
 _VECTOR = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFD}
+_ATOMIC = {i.code: _rule(i.immediates) for i in INSTRUCTIONS.values() if i.prefix == 0xFE}
 RULES = constants(
-    u8, [PREFIX if code in (0xFB, 0xFC, 0xFD) else _ONE_BYTE.get(code, 0) for code in range(256)]
+    u8,
+    [PREFIX if code in (0xFB, 0xFC, 0xFD, 0xFE) else _ONE_BYTE.get(code, 0) for code in range(256)],
 )
 MISC_RULES = constants(u8, [_MISC.get(code, 0) for code in range(256)])
 GC_RULES = constants(u8, [_GC.get(code, 0) for code in range(32)])
 VECTOR_RULES = constants(u8, [_VECTOR.get(code, 0) for code in range(512)])
+ATOMIC_RULES = constants(u8, [_ATOMIC.get(code, 0) for code in range(128)])
 
 
 @native
@@ -62,6 +66,8 @@ def skip_immediates(at: ptr[ptr[u8]], opcode: u32):
         code = read_u32(at)
         if opcode == 0xFB:
             rule = u32(GC_RULES[code & 31])
+        elif opcode == 0xFE:
+            rule = u32(ATOMIC_RULES[code & 127])
         else:
             rule = u32(MISC_RULES[code & 255]) if opcode == 0xFC else u32(VECTOR_RULES[code & 511])
     if rule == LABEL_TABLE:

@@ -10,6 +10,7 @@ from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import constants, u8, u16
 
 from . import (
+    handlers_atomic,
     handlers_calls,
     handlers_control,
     handlers_exceptions,
@@ -24,6 +25,7 @@ from .registers import OPCODES
 __all__ = [
     "BASE",
     "OPCODES",
+    "handlers_atomic",
     "handlers_calls",
     "handlers_control",
     "handlers_exceptions",

@@ -6,7 +6,21 @@ from wasmote.core.status import TrapCode
 from wasmote.core.structs import Entry, Exec, FuncInst, Function, Instance
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import close_entry, open_entry
-from wasmote.nativepy import address_of, enter, native, ptr, splat, stack, u8, u16, u32, u64, usize
+from wasmote.nativepy import (
+    addr,
+    address_of,
+    atomic_load,
+    enter,
+    native,
+    ptr,
+    splat,
+    stack,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+)
 
 from .registers import HANDLERS, PROLOGUE_UNITS
 from .trace import walk_frames
@@ -18,7 +32,7 @@ LEAVE_OFFSET = 0
 @native(noinline=True)
 def translated(exec: ptr[Exec], inst: ptr[Instance], function: ptr[Function]) -> u32:
     """Make sure that a function has extended code: 0 or a trap code."""
-    if function.code != 0:
+    if atomic_load(addr(function.code)) != 0:
         return TrapCode.NONE
     return exec.translate(inst.module, function)
 

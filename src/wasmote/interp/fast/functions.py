@@ -10,6 +10,7 @@ from wasmote.core.structs import Module
 from wasmote.interp.common.catches import Catch
 from wasmote.nativepy import (
     addr,
+    atomic_load,
     atomic_store,
     boolean,
     inline,
@@ -66,9 +67,9 @@ def note_translated(
 @native
 def translated_at(module: ptr[Module], code: u32) -> ptr[Translated]:
     """The function whose extended code contains a position."""
-    functions = functions_of(module)
     low: u32 = 0
-    high = module.translated_count - 1
+    high = atomic_load(addr(module.translated_count)) - 1  # first: lists only become longer
+    functions = functions_of(module)
     while low < high:
         middle = low + (high - low + 1) // 2
         if functions[middle].start <= code:

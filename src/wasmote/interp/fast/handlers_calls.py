@@ -12,9 +12,11 @@ from wasmote.core.type_store import store_defined_matches
 from wasmote.interp.common.outside import call_outside
 from wasmote.nativepy import (
     Type,
+    atomic_store,
     inline,
     load,
     native,
+    order_after,
     ptr,
     store,
     tail,
@@ -113,6 +115,7 @@ def call(
     table: ptr[usize], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """[op, frame distance, code offset (2), function (2)]: of a function that is translated."""
+    order_after(pc)  # another thread may just have written the offset, and then the opcode
     start = exec.code + load(u32, pc + 2, align=2)
     back = code_offset(exec, pc + 6)
     return enter_function(start, back, u32(pc[1]), pc, fp, mem, size, exec, inst, table, r, f)
@@ -128,7 +131,7 @@ def call_first(
     code = translated(exec, inst, function)
     trap_if(code != 0, code)
     store(ptr[u32](pc + 2), function.code, align=2)
-    pc[0] = OPCODES["call"]
+    atomic_store(pc, OPCODES["call"])
     return go(pc, fp, mem, size, exec, inst, table, r, f)
 
 
@@ -246,7 +249,8 @@ def translate_first(
     """Translate the function at `mem`, then execute the instruction at `pc` again."""
     code = translated(exec, inst, ptr[Function](mem))
     if code != 0:
-        return tail(trap, pc, fp, mem, size, exec, inst, table, u64(code), f)
+        exec.trap = code
+        return tail(trap, pc, fp, mem, size, exec, inst, table, r, f)
     if inst.module.memory_count != 0:
         memory = inst.memories[0]
         return go(pc, fp, memory.data, memory.size, exec, inst, table, r, f)

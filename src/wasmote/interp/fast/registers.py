@@ -14,6 +14,7 @@ from wasmote.nativepy import (
     HandlerSet,
     NativeFunction,
     Type,
+    addr,
     const,
     dispatch,
     f64,
@@ -30,6 +31,7 @@ from wasmote.nativepy import (
     u32,
     u64,
     usize,
+    volatile_load,
 )
 from wasmote.nativepy.types import Float
 
@@ -44,7 +46,8 @@ def on_trap(code, pc, fp, mem, size, exec, inst, table, r, f):
     """Leave the interpreter with a trap code; on entry to a handler `pc` is the instruction's
     own.
     """
-    return tail(trap, pc, fp, mem, size, exec, inst, table, u64(u32(code)), f)
+    exec.trap = u32(code)
+    return tail(trap, pc, fp, mem, size, exec, inst, table, r, f)
 
 
 @native(convention="handler", cold=True, noinline=True)
@@ -59,9 +62,18 @@ def trap(
     r: u64,
     f: FLOATS,
 ) -> u32:
-    """End the run with the trap code in `r`."""
+    """End the run with the trap code in `exec.trap`.
+
+    Unless an access just missed that another thread has let the memory grow: it is tried again.
+    """
+    code = exec.trap
+    if code == TrapCode.MEMORY_OUT_OF_BOUNDS and inst.module.memory_count != 0:
+        memory = inst.memories[0]
+        now = volatile_load(addr(memory.size))
+        if now > size:
+            return dispatch(HANDLERS, pc[0], pc, fp, memory.data, now, exec, inst, table, r, f)
     capture_trace(exec, inst, fp, u32(pc_offset(exec, pc)))
-    return u32(r)
+    return code
 
 
 @inline

@@ -5,13 +5,13 @@ than 65535 cells.
 """
 
 from wasmote.core.bounds import index_type
+from wasmote.core.mutex import acquire, release
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Function, FuncType, Module
 from wasmote.interp.common.leb import read_kind, read_s32, read_s64, read_u32, skip_leb
 from wasmote.interp.common.skip import skip_immediates
 from wasmote.nativepy import (
     addr,
-    atomic_exchange,
     atomic_store,
     fill,
     load,
@@ -27,6 +27,7 @@ from wasmote.nativepy import (
 )
 
 from .accesses import load_value, store_value
+from .atomics import atomic
 from .bytecode import FAMILY, OPCODES, Family
 from .calls import (
     as_non_null,
@@ -97,8 +98,7 @@ def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
     """Translate a function if nobody has yet: 0 or a trap code. Safe to call from several
     threads.
     """
-    while atomic_exchange(addr(module.code_lock), u32(1)) != 0:
-        pass
+    acquire(module.platform, addr(module.code_lock))
     code: u32 = TrapCode.NONE
     if function.code == 0:
         code = prepare_code(module)
@@ -111,7 +111,7 @@ def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
             code = translate(t, module, function)
             if code == TrapCode.NONE:
                 code = publish(t, module, function)
-    atomic_store(addr(module.code_lock), u32(0))
+    release(module.platform, addr(module.code_lock))
     return code
 
 
@@ -457,5 +457,7 @@ def references(t: ptr[Translator], opcode: u32):
             misc(t)
         case 0xFD:
             vector(t)
+        case 0xFE:
+            atomic(t)
         case _:
             t.failed = TrapCode.UNTRANSLATABLE
