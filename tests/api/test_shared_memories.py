@@ -302,8 +302,9 @@ def run_program(text: str, *, interrupt: bool) -> tuple[int, str, float]:
     program = f"MODULE = '(module (memory 1 1 shared) {' '.join(WAITING.split())})'\n"
     program += textwrap.dedent(
         """
-        import threading, time
+        import signal, threading, time
         import wasmtime, wasmote
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored, in the background
         e = wasmote.Instance(wasmote.Module(bytes(wasmtime.wat2wasm(MODULE)))).exports
         """
     )

@@ -37,7 +37,13 @@ class Body(Writer):
         self.steps: list[tuple[Callable[[], None], int]] = [
             *((self.push, 14), (self.operate, 22), (self.compare, 5), (self.keep, 14)),
             *((self.overwrite, 6), (self.select, 4), (self.drop, 2), (self.load, 6)),
-            *((self.store, 6), (self.block, 8), (self.branch_if, 8), (self.branch, 2)),
+            *(
+                (self.store, 6),
+                (self.atomic, 2),
+                (self.block, 8),
+                (self.branch_if, 8),
+                (self.branch, 2),
+            ),
             *((self.branch_table, 3), (self.call, 4), (self.call_indirect, 3)),
             *((self.variable, 5), (self.deep, 1), (self.whole_memory, 2)),
             *((self.table_operation, 2), (self.reference, 1), (self.tick, 1), (self.count, 3)),
@@ -260,10 +266,17 @@ class Body(Writer):
     def store(self) -> None:
         self.access(self.rng.choice(self.choices.stores))
 
+    def atomic(self) -> None:
+        if self.choices.atomics:
+            self.access(self.rng.choice(self.choices.atomics))
+
     def access(self, chosen: Instruction) -> None:
         """A load or store."""
         assert chosen.params is not None
         self.address()
+        if chosen in self.choices.atomics and self.rng.random() < 0.9:  # else mostly not aligned
+            self.apply(0x41, (), (I32,), signed(-8))
+            self.apply(0x71, (I32, I32), (I32,))
         for kind in chosen.params[1:]:
             self.value(kind)
         self.instruction(chosen)

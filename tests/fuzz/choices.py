@@ -31,12 +31,17 @@ class Choices:
     values: list[Instruction] = field(default_factory=list)  # from operands to one result
     loads: list[Instruction] = field(default_factory=list)
     stores: list[Instruction] = field(default_factory=list)
+    atomics: list[Instruction] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for i in INSTRUCTIONS.values():
             if i.feature not in self.features or i.params is None or i.results is None:
                 continue
-            if i.access:
+            if i.family == "atomic" or i.name == "memory.atomic.notify":
+                self.atomics.append(i)
+            elif i.family == "atomic wait":
+                continue  # only of shared memories
+            elif i.access:
                 (self.loads if i.results else self.stores).append(i)
             elif i.semantics is not None and len(i.results) == 1:
                 self.values.append(i)

@@ -106,10 +106,10 @@ class Oracle:
         import wasmtime
 
         config = wasmtime.Config()
-        off = ("threads", "exceptions", "stack_switching", "component_model")
+        off = ("exceptions", "stack_switching", "component_model")
         on = (
             *("function_references", "gc", "memory64", "multi_memory", "tail_call"),
-            *("custom_page_sizes", "wide_arithmetic"),
+            *("custom_page_sizes", "wide_arithmetic", "threads"),
         )
         for feature in (*off, *on):
             if hasattr(wasmtime.Config, f"wasm_{feature}"):

@@ -142,6 +142,7 @@ class Wasmtime:
         "INTEGER_DIVISION_BY_ZERO": "integer divide by zero",
         "BAD_CONVERSION_TO_INTEGER": "invalid conversion to integer",
         "UNREACHABLE": "unreachable",
+        "HEAP_MISALIGNED": "unaligned atomic",
         "OUT_OF_FUEL": "terminated by user",
     }
     _FLAGS = (

@@ -138,6 +138,8 @@ class Writer:
         match kind:
             case Immediate.MEMARG:
                 align = self.rng.randrange(i.access.bit_length())
+                if i in self.choices.atomics:
+                    align = i.access.bit_length() - 1
                 offset = 0 if self.rng.random() < 0.5 else self.rng.choice(_OFFSETS)
                 return unsigned(align) + unsigned(offset)
             case Immediate.LANE:
