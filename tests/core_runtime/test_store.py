@@ -120,6 +120,29 @@ def test_types_of_a_module_are_all_or_none(world: World) -> None:
     assert world.store.type_count == 0
 
 
+def test_a_group_of_types_that_makes_the_table_grow(world: World) -> None:
+    """It was put into the chain of its bucket twice, which made that endless."""
+    builder = ModuleBuilder()
+    for n in range(100):
+        builder.type((I32,) * n)
+    module = builder.build(world.platform)
+    for n, each in enumerate((FuncType * 100).from_address(module.types)):
+        each.group_size = 100 if n == 0 else 0
+    store, failures = address(world.store), 1
+    world.platform.fail_at = world.platform.requests + failures
+    while core().store_add_types(store, address(module)) != 0:
+        failures += 1
+        world.platform.fail_at = world.platform.requests + failures
+    assert failures > 100  # a group that is not complete is in no chain, either
+    world.platform.fail_at = None
+    source = TypeSource()
+    for n in range(1, 1000):  # one of these is in the same bucket
+        release(world, type_id(world, source.make((I64,) * n)))
+    assert world.store.type_count == 100
+    world.unload(module)
+    assert world.store.type_count == 0
+
+
 def test_handles_name_functions_until_removed(world: World) -> None:
     store = address(world.store)
     nobody = FuncInst.from_address(handle_entry(world, 0))

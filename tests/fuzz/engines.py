@@ -12,6 +12,8 @@ from tests.fuzz.observe import (
     FIRST,
     MAX_ELEMENTS,
     MAX_PAGES,
+    OUT_OF_MEMORY,
+    OUT_OF_SIGHT,
     STOPPED,
     Binaries,
     Call,
@@ -59,6 +61,9 @@ class Wasmote:
         except self.wasmote.Trap as trap:
             recorder.trap(trap.kind.value, ())
             return seen_
+        except MemoryError:
+            recorder.trap(OUT_OF_MEMORY, ())
+            return seen_
         recorder.again = again(calls, lambda *call: self.call(instances[-1], recorder, *call))
         for name, arguments in calls:
             if self.call(instances[-1], recorder, name, arguments) in STOPPED:
@@ -74,7 +79,7 @@ class Wasmote:
         """What the module imports: from the first instance, else made for it."""
         w, found = self.wasmote, {}
         if instances:
-            found[FIRST] = {name: instances[0].exports[name] for name in instances[0].exports}
+            found[FIRST] = instances[0].exports
         for each in module.imports:
             if each.module in found and each.name in found[each.module]:
                 continue
@@ -114,6 +119,8 @@ class Wasmote:
     def look(self, instance: Any, recorder: Recorder) -> None:
         w = self.wasmote
         for name in instance.exports:
+            if name.startswith(OUT_OF_SIGHT):
+                continue
             value = instance.exports[name]
             if isinstance(value, w.Global):
                 recorder.state.append(("global", name, seen(str(value.type.content), value.value)))
@@ -144,6 +151,12 @@ class Wasmtime:
         "UNREACHABLE": "unreachable",
         "HEAP_MISALIGNED": "unaligned atomic",
         "OUT_OF_FUEL": "terminated by user",
+        "NULL_REFERENCE": "null reference",
+        "CAST_FAILURE": "cast failure",
+        "ARRAY_OUT_OF_BOUNDS": "out of bounds array access",
+        "ALLOCATION_TOO_LARGE": "out of memory",
+        "HEAP_MISALIGNED": "unaligned atomic",
+        "ATOMIC_WAIT_NON_SHARED_MEMORY": "expected shared memory",
     }
     _FLAGS = (
         ("relaxed-simd", "relaxed_simd"),
@@ -169,8 +182,9 @@ class Wasmtime:
         config.cranelift_nan_canonicalization = canonical_nans
         config.max_wasm_stack = 1 << 20
         for feature, flag in self._FLAGS:
-            if feature not in features and hasattr(wasmtime.Config, f"wasm_{flag}"):
-                setattr(config, f"wasm_{flag}", False)
+            if hasattr(wasmtime.Config, f"wasm_{flag}"):
+                setattr(config, f"wasm_{flag}", feature in features)
+        config.shared_memory = "threads" in features
         self.engine = wasmtime.Engine(config)
 
     def observe(self, binaries: Binaries, seed: int) -> Observation:
@@ -213,6 +227,8 @@ class Wasmtime:
         return seen_
 
     def trap(self, trap: Any) -> str:
+        if trap.trap_code is None:
+            return "uncaught exception"
         code: str = trap.trap_code.name
         return self._TRAPS.get(code, code)
 
@@ -221,10 +237,11 @@ class Wasmtime:
     ) -> list[Any]:
         w, found = self.wasmtime, []
         for each in module.imports:
-            kind = each.type
             if instances and each.module == FIRST:
                 found.append(instances[0][each.name])
-            elif isinstance(kind, w.FuncType):
+                continue
+            kind = each.type
+            if isinstance(kind, w.FuncType):
                 types = names(kind.params), names(kind.results)
                 found.append(w.Func(store, kind, recorder.function(each.name, *types)))
             elif isinstance(kind, w.GlobalType):
@@ -248,6 +265,9 @@ class Wasmtime:
             frames = ((frame.func_index, frame.module_offset) for frame in trap.frames)
             recorder.trap(message, frames)
             return message
+        except self.wasmtime.WasmtimeError:  # no room for an object
+            recorder.trap(OUT_OF_MEMORY, ())
+            return OUT_OF_MEMORY
         except EnoughError:
             if recorder.depth:
                 raise
@@ -259,12 +279,17 @@ class Wasmtime:
     def look(self, store: Any, module: Any, exports: Any, recorder: Recorder) -> None:
         w = self.wasmtime
         for each in module.exports:
+            if each.name.startswith(OUT_OF_SIGHT):
+                continue
             value = exports[each.name]
             if isinstance(value, w.Global):
                 (kind,) = names([value.type(store).content])
                 if kind != "v128":  # the package cannot read those
                     event = seen(kind, value.value(store))
                     recorder.state.append(("global", each.name, event))
+            elif isinstance(value, w.SharedMemory):
+                start = ctypes.cast(value.data_ptr(), ctypes.c_void_p).value or 0
+                recorder.memory(each.name, ctypes.string_at(start, value.data_len()))
             elif isinstance(value, w.Memory):
                 start = ctypes.cast(value.data_ptr(store), ctypes.c_void_p).value or 0
                 recorder.memory(each.name, ctypes.string_at(start, value.data_len(store)))

@@ -15,9 +15,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.generate import Binaryen, own_module, own_pair
+from tests.fuzz.boundary import plain
+from tests.fuzz.generate import own_module, own_pair
 from tests.fuzz.mutate import mutate
-from tests.fuzz.observe import STOPPED, Binaries, Observation
+from tests.fuzz.observe import OUT_OF_MEMORY, STOPPED, Binaries, Observation
+from tests.fuzz.outside import SMITH_FUEL, Binaryen, Smith
 from tests.fuzz.reduce import listing, reduce
 from tests.fuzz.worker import CANONICAL, ORACLE, Worker
 from wasmote.isa import SUPPORTED_FEATURES, Feature
@@ -82,7 +84,7 @@ def difference(expected: Observation, found: Observation | str) -> str:
         excused = expected.refusal or found.refusal.startswith("LimitError")
         return "" if excused else f"refused: {found.refusal}"
     theirs, ours = list(expected.events), list(found.events)
-    if ours and ours[-1][:2] == ("trap", STOPPED[0]):  # stacks differ in size
+    if ours and ours[-1][:2] in (("trap", STOPPED[0]), ("trap", OUT_OF_MEMORY)):  # sizes differ
         del theirs[len(ours) - 1 :], ours[-1]
     elif expected.state is not None and found.state is not None:
         theirs, ours = theirs + expected.state, ours + found.state
@@ -99,32 +101,49 @@ class Source:
     def __init__(self, kinds: list[str], features: frozenset[Feature], corpus: list[bytes]) -> None:
         self.kinds, self.features, self.corpus = kinds, features, corpus
         self.binaryen = Binaryen(features) if "binaryen" in kinds else None
+        smith = {"smith", "smith-mutant"} & set(kinds)
+        self.smith = Smith(features) if smith else None
 
     def close(self) -> None:
-        if self.binaryen:
-            self.binaryen.close()
+        for each in (self.binaryen, self.smith):
+            if each:
+                each.close()
 
     def case(self, seed: int) -> Case | None:
         """The case that a number stands for."""
         rng = random.Random(seed)
         kind = self.kinds[seed % len(self.kinds)]
-        if kind == "pair":
-            return Case(own_pair(rng, self.features), seed, kind)
-        binary = self.module(kind, rng)
-        return None if binary is None else Case((binary,), seed, kind)
+        binaries = self.binaries(kind, rng)
+        return None if binaries is None else Case(binaries, seed, kind)
 
-    def module(self, kind: str, rng: random.Random) -> bytes | None:
-        if kind == "own":
-            return own_module(rng, self.features)
-        if kind == "binaryen":
-            assert self.binaryen
-            return self.binaryen.module(rng)
+    def binaries(self, kind: str, rng: random.Random) -> Binaries | None:
+        match kind:
+            case "pair":
+                return own_pair(rng, self.features)
+            case "own":
+                return (own_module(rng, self.features),)
+            case "binaryen":
+                assert self.binaryen
+                made = self.binaryen.module(rng)
+                return made and plain(made)
+            case "smith" | "smith-mutant":
+                assert self.smith
+                made = self.smith.module(rng)
+                if made and kind == "smith-mutant":
+                    made = mutate(made, rng)
+                    return plain(made, SMITH_FUEL) or (made,)
+                return made and plain(made, SMITH_FUEL)
+            case "mutant":
+                return self.mutant(rng)
+        raise ValueError(f"there is no kind {kind!r} of modules")
+
+    def mutant(self, rng: random.Random) -> Binaries | None:
         if not self.corpus:
-            return mutate(own_module(rng, self.features), rng)
+            return (mutate(own_module(rng, self.features), rng),)
         binary = rng.choice(self.corpus)
         for _ in range(rng.choice((1, 1, 2, 4))):
             binary = mutate(binary, rng)
-        return binary
+        return plain(binary) or (binary,)
 
 
 def report(fuzzer: Fuzzer, case: Case, problem: str, findings: Path, small: bool) -> None:
@@ -211,7 +230,7 @@ def main() -> int:
     add(
         "--kinds",
         default=None,
-        help="of own, pair, binaryen, mutant: how modules are made, by commas",
+        help="of own, pair, mutant, binaryen, smith, smith-mutant: how modules are made, by commas",
     )
     add("--features", default=None, help="proposals that modules may use, by commas")
     add("--corpus", type=Path, default=None, help="folder of .wasm and .wast files to mutate")
@@ -224,7 +243,9 @@ def main() -> int:
         features = frozenset(map(Feature, args.features.split(",")))
     kinds = args.kinds.split(",") if args.kinds else ["own", "pair", "mutant"]
     if not args.kinds and Binaryen.available():
-        kinds += ["binaryen"] * 2
+        kinds += ["binaryen"]
+    if not args.kinds and Smith.available():
+        kinds += ["smith", "smith-mutant"]
     corpus: list[bytes] = []
     if args.corpus:
         from tests.fuzz.decoder import read_corpus

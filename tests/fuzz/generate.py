@@ -1,10 +1,6 @@
-"""Generates modules: with a generator of our own, and with binaryen's `wasm-opt -ttf`."""
+"""Generates modules with a generator of our own."""
 
 import random
-import shutil
-import subprocess
-import tempfile
-from pathlib import Path
 
 from tests.fuzz.binary import Function, Shape, Types, module_binary, signed
 from tests.fuzz.body import Body
@@ -21,16 +17,6 @@ HOST: tuple[tuple[str, Types, Types], ...] = (
     ("mix", (I32, F64, I64), (I64, F32, I32)),
     ("again", (I32,), (I32,)),
 )
-#: Flags of wasm-opt for features. Not vectors: it shows them to the host, and wasmtime cannot.
-BINARYEN_FLAGS = {
-    Feature.SIGN_EXTENSION: "sign-ext",
-    Feature.SATURATING_CONVERSION: "nontrapping-float-to-int",
-    Feature.MULTI_VALUE: "multivalue",
-    Feature.BULK_MEMORY: "bulk-memory",
-    Feature.REFERENCE_TYPES: "reference-types",
-    Feature.TAIL_CALLS: "tail-call",
-}
-_PASSES = ("-O1", "-O2", "-O3", "-O4", "-Os", "--flatten --rereloop", "--local-cse", "--precompute")
 
 
 def own_module(rng: random.Random, features: frozenset[Feature]) -> bytes:
@@ -122,39 +108,3 @@ def _locals(rng: random.Random, choices: Choices) -> list[tuple[int, ValueType]]
     if rng.random() < 0.03:
         groups.insert(0, (rng.choice((300, 5000, 20000)), rng.choice((I32, F64, EXTERNREF))))
     return groups
-
-
-class Binaryen:
-    """Makes modules with `wasm-opt`, which must be on the PATH."""
-
-    def __init__(self, features: frozenset[Feature]) -> None:
-        known = [flag for feature, flag in BINARYEN_FLAGS.items() if feature in features]
-        self.flags = ["--enable-mutable-globals", *(f"--enable-{flag}" for flag in known)]
-        self.features = features
-        self.folder = tempfile.TemporaryDirectory()
-
-    def close(self) -> None:
-        self.folder.cleanup()
-
-    @staticmethod
-    def available() -> bool:
-        return shutil.which("wasm-opt") is not None
-
-    def module(self, rng: random.Random) -> bytes | None:
-        """A module, sometimes an optimised one; None if this version fails to make one."""
-        folder = Path(self.folder.name)
-        (folder / "input").write_bytes(rng.randbytes(rng.choice((100, 500, 1500, 4000))))
-        flags = list(self.flags)
-        if rng.random() < 0.5 and "--enable-reference-types" in flags:
-            flags.remove("--enable-reference-types")  # its references are often not valid
-        if rng.random() < 0.4:
-            flags.append("--denan")
-        if rng.random() < 0.5:
-            flags += rng.choice(_PASSES).split()
-        output = folder / "output.wasm"
-        command = ["wasm-opt", "-q", "-ttf", *flags, str(folder / "input"), "-o", str(output)]
-        try:
-            made = subprocess.run(command, check=False, capture_output=True, timeout=60)
-        except subprocess.TimeoutExpired:
-            return None
-        return output.read_bytes() if made.returncode == 0 else None

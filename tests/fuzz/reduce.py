@@ -16,6 +16,9 @@ from wasmote.isa.exceptions import CatchKind
 _CODE = 10
 _BYTES = {Immediate.F32: 4, Immediate.F64: 8, Immediate.V128: 16, Immediate.LANE: 1}
 _BYTES[Immediate.LANES] = 16
+_PREFIXES = frozenset(opcode >> 16 for opcode in INSTRUCTIONS) - {0}
+_REFERENCES = (0x63, 0x64)  # ref null, ref: a heap type follows
+_MEMORY_INDEX = 64  # in the alignment of a load or store: the memory's index follows
 #: What may stand in for some instructions: nothing, a drop, constants.
 _STAND_INS = (b"", b"\x1a", b"\x41\x01", b"\x42\x01", b"\x43\0\0\x80?", b"\x44\0\0\0\0\0\0\xf0?")
 Body = tuple[bytes, list[bytes]]  # the locals, the instructions
@@ -24,7 +27,7 @@ Body = tuple[bytes, list[bytes]]  # the locals, the instructions
 def _instruction(code: bytes, pos: int) -> tuple[Instruction, int]:
     """The instruction at a position, and where its immediates start."""
     opcode, pos = code[pos], pos + 1
-    if opcode in (0xFC, 0xFD, 0xFE):
+    if opcode in _PREFIXES:
         sub, pos = read_unsigned(code, pos)
         opcode = opcode << 16 | sub
     return INSTRUCTIONS[opcode], pos
@@ -33,19 +36,23 @@ def _instruction(code: bytes, pos: int) -> tuple[Instruction, int]:
 def _skip(code: bytes, pos: int, immediate: Immediate) -> int:
     if immediate in _BYTES:
         return pos + _BYTES[immediate]
+    if immediate is Immediate.BLOCK_TYPE:
+        return _skip_type(code, pos)
     numbers = 1
     if immediate is Immediate.MEMARG:
-        numbers = 2
+        numbers = 3 if code[pos] & _MEMORY_INDEX else 2
     elif immediate is Immediate.LABEL_TABLE:
         numbers, pos = read_unsigned(code, pos)
         numbers += 1
     elif immediate is Immediate.VALUE_TYPES:
-        numbers, pos = read_unsigned(code, pos)
+        types, pos = read_unsigned(code, pos)
+        for _ in range(types):
+            pos = _skip_type(code, pos)
+        return pos
     elif immediate is Immediate.CATCHES:
         clauses, pos = read_unsigned(code, pos)
         for _ in range(clauses):
-            numbers = 1 + (code[pos] < CatchKind.CATCH_ALL)
-            pos = _skip_numbers(code, pos + 1, numbers)
+            pos = _skip_numbers(code, pos + 1, 1 + (code[pos] < CatchKind.CATCH_ALL))
         return pos
     return _skip_numbers(code, pos, numbers)
 
@@ -56,17 +63,30 @@ def _skip_numbers(code: bytes, pos: int, count: int) -> int:
     return pos
 
 
+def _skip_type(code: bytes, pos: int) -> int:
+    """Pass over a value type, or an index in its place."""
+    if code[pos] in _REFERENCES:
+        pos += 1
+    return read_unsigned(code, pos)[1]
+
+
+def instruction_end(code: bytes, pos: int) -> int:
+    """Where the instruction at a position ends."""
+    instruction, end = _instruction(code, pos)
+    for immediate in instruction.immediates:
+        end = _skip(code, end, immediate)
+    return end
+
+
 def split(body: bytes) -> Body:
     """Take a body apart."""
     groups, pos = read_unsigned(body, 0)
     for _ in range(groups):
         _, pos = read_unsigned(body, pos)
-        pos += 1
+        pos = _skip_type(body, pos)
     head, found = body[:pos], []
     while pos < len(body):
-        instruction, end = _instruction(body, pos)
-        for immediate in instruction.immediates:
-            end = _skip(body, end, immediate)
+        end = instruction_end(body, pos)
         found.append(body[pos:end])
         pos = end
     return head, found

@@ -9,8 +9,9 @@ import wasmtime
 
 from tests.fuzz.engines import Wasmtime
 from tests.fuzz.execution import Case, Fuzzer, Source, difference, engines, supported
-from tests.fuzz.generate import Binaryen, own_module
+from tests.fuzz.generate import own_module
 from tests.fuzz.observe import Event, Observation
+from tests.fuzz.outside import Binaryen, Smith
 from tests.fuzz.reduce import listing, reduce
 from tests.fuzz.worker import Worker
 
@@ -25,10 +26,12 @@ def fuzzer() -> Iterator[Fuzzer]:
     made.close()
 
 
-@pytest.mark.parametrize("kind", ["own", "pair", "mutant", "binaryen"])
+@pytest.mark.parametrize("kind", ["own", "pair", "mutant", "binaryen", "smith"])
 def test_engines_agree(fuzzer: Fuzzer, kind: str) -> None:
     if kind == "binaryen" and not Binaryen.available():
         pytest.skip("wasm-opt is not installed")
+    if kind == "smith" and not Smith.available():
+        pytest.skip("wasm-tools is not installed")
     before = fuzzer.counts["calls"]
     with contextlib.closing(Source([kind], FEATURES, [])) as source:
         for seed in range(SEED, SEED + 40):

@@ -210,8 +210,12 @@ def add_group(s: ptr[Store], g: ptr[Definition], hash: u32) -> ptr[TypeGroup]:
     copy(group.outside, g.outside, usize(g.outside_count) * sizeof(u32))
     made = u32(0)
     while made < g.size and add_type(s, g, group, made):
+        if made == 0:  # from now on a larger table of types would find it, and link it anew
+            link_group(s, group)
         made += 1
     if made != g.size:
+        if made != 0:
+            unlink_group(s, group)
         for i in range(made):
             remove_type(s, group.ids[i])
         s.platform.release(ptr[u8](group))
@@ -219,7 +223,6 @@ def add_group(s: ptr[Store], g: ptr[Definition], hash: u32) -> ptr[TypeGroup]:
     for i in range(group.outside_count):
         other = type_entry(s, group.outside[i]).group
         other.references += 1
-    link_group(s, group)
     return group
 
 
