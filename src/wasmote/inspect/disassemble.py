@@ -117,6 +117,10 @@ def _number(scope: Scope, value: int) -> str:
     return str(value)
 
 
+def _nothing(scope: Scope, value: int) -> str:
+    return ""
+
+
 def _function(scope: Scope, value: int) -> str:
     return _name(scope.info.function_title(value))
 
@@ -209,4 +213,5 @@ _WRITERS: dict[Immediate, Callable[[Scope, Any], str]] = {
     Immediate.LANES: _list,
     Immediate.REF_TYPE: _reference,
     Immediate.VALUE_TYPES: _types,
+    Immediate.ZERO: _nothing,
 }
