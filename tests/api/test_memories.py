@@ -17,6 +17,8 @@ from wasmote import (
 
 from .support import exports, module
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 #: Loads and stores of every width, of the second memory, at an offset.
 ACCESSES = [
     ("i32.load8_s", "i32", "i32.store8", -7),

@@ -10,6 +10,8 @@ from wasmote import Trap, TrapKind
 
 from .support import exports, module
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 #: More than any stack could take as ordinary calls.
 MANY = 300_000
 SMALL_STACK = 64 * 1024

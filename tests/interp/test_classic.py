@@ -124,6 +124,28 @@ def test_engines_call_each_other(inner: str, outer: str) -> None:
         assert len(caught.value.frames) == 2
 
 
+@pytest.mark.parametrize("inner", ENGINES)
+@pytest.mark.parametrize("outer", ENGINES)
+def test_engines_tail_call_each_other(inner: str, outer: str) -> None:
+    """As often as they like, and the caller of the first gets the results of the last."""
+    text = """
+        (type $f (func (param i32 i64) (result i64 i32)))
+        (table (export "t") 1 funcref)
+        (func (export "step") (type $f) (local i64 i64 i64)
+          (if (i32.eqz (local.get 0)) (then (return (local.get 1) (i32.const 7))))
+          (return_call_indirect (type $f)
+            (i32.sub (local.get 0) (i32.const 1))
+            (i64.add (local.get 1) (i64.const 3)) (i32.const 0)))
+        (func (export "call") (param i32) (result i64 i32)
+          (call 0 (local.get 0) (i64.const 5)))"""
+    a = exports(text, engine=inner, stack_size=64 * 1024)
+    b = exports(text, engine=outer, stack_size=64 * 1024)
+    a.t[0], b.t[0] = b.step, a.step
+    for first in (a, b):
+        assert first.step(100_000, 1) == (300_001, 7)
+        assert first.call(100_001) == (300_008, 7)
+
+
 def test_a_host_function_s_exception_passes_through_both_engines() -> None:
     def fail(n: int) -> int:
         raise LookupError(n)

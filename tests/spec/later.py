@@ -25,33 +25,11 @@ PARTLY = {
 #: Scripts about features that an engine does not have yet, though others do.
 NOT_IN_ENGINE = {
     "classic": {
-        "tail-calls": """
-            return_call.wast return_call_indirect.wast return_call_ref.wast try_table.wast
-            legacy/try_catch.wast legacy/try_delegate.wast
-        """,
-        "multi-memory": """
-            address0.wast address1.wast align0.wast float_exprs0.wast float_exprs1.wast
-            float_memory0.wast imports1.wast imports2.wast linking1.wast linking3.wast
-            load0.wast load1.wast load2.wast memory-multi.wast memory_copy0.wast
-            memory_fill0.wast memory_init0.wast memory_trap0.wast memory_trap1.wast
-            proposals/custom-page-sizes/custom-page-sizes.wast start0.wast store0.wast instance.wast
-            store1.wast store2.wast traps0.wast
-        """,
-        "memory64": """
-            address64.wast align64.wast bulk64.wast call_indirect64.wast endianness64.wast
-            float_memory64.wast load64.wast memory64.wast memory_copy64.wast memory_fill64.wast
-            memory_grow64.wast memory_init64.wast memory_redundancy64.wast memory_trap64.wast
-            table_copy64.wast table_fill64.wast table_get64.wast table_grow64.wast
-            table_init64.wast table_set64.wast table_size64.wast
-        """,
-        "wide-arithmetic": """
-            proposals/wide-arithmetic/wide-arithmetic.wast
-        """,
         "gc": """
             array.wast array_copy.wast array_fill.wast array_init_data.wast array_init_elem.wast
             array_new_data.wast array_new_elem.wast br_on_cast.wast br_on_cast_fail.wast
             extern.wast i31.wast ref_cast.wast ref_eq.wast ref_test.wast struct.wast
-            table_init.wast type-subtyping.wast
+            table_init.wast table_init64.wast type-subtyping.wast
         """,
     },
 }

@@ -326,6 +326,7 @@ class Table:
 
     elements: ptr[u32]
     size: u32
+    reach: u32  # the elements that 32-bit indices find: all, or none where indices have 64 bits
     capacity: u32
     limit: u32  # elements that this runtime allows
     reserved: (

@@ -6,7 +6,7 @@ there is
 no such space (a target without virtual memory) it grows by doubling and moves.
 """
 
-from wasmote.core.bounds import GROW_FAILED, in_range, maximum, minimum
+from wasmote.core.bounds import GROW_FAILED, LimitsFlag, in_range, maximum, minimum
 from wasmote.core.const_expr import const_evaluate, const_skip
 from wasmote.core.function import instance_function
 from wasmote.core.mutex import acquire, release
@@ -122,6 +122,8 @@ def grow(table: ptr[Table], delta: u64, value: u32) -> u64:
         table.elements[i] = value
     fence()  # whoever sees the new size finds the elements there
     volatile_store(addr(table.size), u32(size))
+    if table.type.flags & LimitsFlag.INDEX_64 == 0:
+        volatile_store(addr(table.reach), u32(size))
     return old
 
 

@@ -17,6 +17,9 @@ handler of the next opcode, which reads its topmost operand there instead of in 
 instruction goes on with the *plain* handler. So each opcode has two places in the table of
 handlers.
 
+Loads and stores know memory 0 with 32-bit addresses only, whose start and size are in registers;
+what is not within it, `handlers_any_memory` does.
+
 Why the side table is not a by-product of validation: a function that is never called needs none
 (of CPython's functions, one in five is called in a short program), and plain validation stays as
 fast.

@@ -10,7 +10,7 @@ from wasmote.nativepy import address_of, enter, native, ptr, splat, stack, u8, u
 
 from .opcodes import HANDLERS
 from .prepare import prepare_function
-from .registers import HEADER_CELLS
+from .registers import HEADER_CELLS, reach
 from .side_table import SideTable, entries_of
 
 
@@ -58,7 +58,7 @@ def run_frame(
     size: u64 = 0
     if inst.module.memory_count != 0:
         mem = inst.memories[0].data
-        size = inst.memories[0].size
+        size = reach(inst.memories[0])
     pc = function.body + side.start
     return enter(
         HANDLERS, pc[0], pc, local + zero, cells, mem, size, exec, inst, exec.classic_handlers,

@@ -6,6 +6,7 @@ from memory.
 
 from collections.abc import Callable
 
+from wasmote.core.bounds import LimitsFlag
 from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
@@ -13,8 +14,9 @@ from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, ta
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.nativepy import NativeFunction, dispatch, inline, ptr, trap_if, u8, u32, u64, usize
 
+from .handlers_any_memory import pop_index, stack_below
 from .immediates import cursor, read_index
-from .registers import BEHIND, CACHED, HANDLERS, PLACES, go, handler, push
+from .registers import BEHIND, CACHED, HANDLERS, PLACES, go, handler, push, reach
 from .side_table import SideTable
 
 
@@ -42,9 +44,9 @@ for _opcode, _first in BEHIND.items():
     prefix(_opcode, _first)
 
 
-def bulk(name: str, operands: int) -> Callable[[NativeFunction], None]:
-    """Decorator: (cursor at the immediates, operands, instance) -> trap code; there is no
-    result.
+def bulk(name: str) -> Callable[[NativeFunction], None]:
+    """Decorator: (cursor at the immediates, cursor for `pop_index`, instance) -> trap code; there
+    is no result.
     """
 
     def register(perform: NativeFunction) -> None:
@@ -55,70 +57,98 @@ def bulk(name: str, operands: int) -> Callable[[NativeFunction], None]:
             f: FLOATS,
         ) -> u32:  # fmt: skip
             at = cursor(ptr[u8](usize(r)))
-            rest = sp - operands
-            code = perform(at, rest, inst)
+            o = stack_below(sp)
+            code = perform(at, o, inst)
             trap_if(code != 0, code)
-            return go(False, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return go(False, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
     return register
 
 
-@bulk("memory.init", 3)
+@inline
+def pop_cell(o):
+    o[0] = o[0] - 1
+    return o[0][0]
+
+
+@bulk("memory.init")
 @inline
 def memory_init_(at, o, inst):
     segment = read_index(at)
     memory = inst.memories[read_index(at)]
-    return memory_init(inst, segment, memory, u64(o[0]), u64(o[1]), u64(o[2]))
+    n = u64(pop_cell(o))
+    source = u64(pop_cell(o))
+    return memory_init(inst, segment, memory, pop_index(o, memory.type.flags), source, n)
 
 
-@bulk("data.drop", 0)
+@bulk("data.drop")
 @inline
 def data_drop_(at, o, inst):
     data_drop(inst, read_index(at))
     return u32(0)
 
 
-@bulk("memory.copy", 3)
+@bulk("memory.copy")
 @inline
 def memory_copy_(at, o, inst):
     to = inst.memories[read_index(at)]
     source = inst.memories[read_index(at)]
-    return memory_copy(to, source, u64(o[0]), u64(o[1]), u64(o[2]))
+    n = pop_index(o, to.type.flags & source.type.flags)
+    start = pop_index(o, source.type.flags)
+    return memory_copy(to, source, pop_index(o, to.type.flags), start, n)
 
 
-@bulk("memory.fill", 3)
+@bulk("memory.fill")
 @inline
 def memory_fill_(at, o, inst):
-    return memory_fill(inst.memories[read_index(at)], u64(o[0]), u8(o[1]), u64(o[2]))
+    memory = inst.memories[read_index(at)]
+    n = pop_index(o, memory.type.flags)
+    value = u8(pop_cell(o))
+    return memory_fill(memory, pop_index(o, memory.type.flags), value, n)
 
 
-@bulk("table.init", 3)
+@bulk("table.init")
 @inline
 def table_init_(at, o, inst):
     segment = read_index(at)
     table = inst.tables[read_index(at)]
-    return table_init(inst, segment, table, u64(o[0]), u64(o[1]), u64(o[2]))
+    n = u64(pop_cell(o))
+    source = u64(pop_cell(o))
+    return table_init(inst, segment, table, pop_index(o, table.type.flags), source, n)
 
 
-@bulk("elem.drop", 0)
+@bulk("elem.drop")
 @inline
 def elem_drop_(at, o, inst):
     elem_drop(inst, read_index(at))
     return u32(0)
 
 
-@bulk("table.copy", 3)
+@bulk("table.copy")
 @inline
 def table_copy_(at, o, inst):
     to = inst.tables[read_index(at)]
     source = inst.tables[read_index(at)]
-    return table_copy(to, source, u64(o[0]), u64(o[1]), u64(o[2]))
+    n = pop_index(o, to.type.flags & source.type.flags)
+    start = pop_index(o, source.type.flags)
+    return table_copy(to, source, pop_index(o, to.type.flags), start, n)
 
 
-@bulk("table.fill", 3)
+@bulk("table.fill")
 @inline
 def table_fill_(at, o, inst):
-    return table_fill(inst.tables[read_index(at)], u64(o[0]), o[1], u64(o[2]))
+    table = inst.tables[read_index(at)]
+    n = pop_index(o, table.type.flags)
+    value = pop_cell(o)
+    return table_fill(table, pop_index(o, table.type.flags), value, n)
+
+
+@inline
+def push_index(flags, value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+    """Continue with an index or size pushed; limits flags say its width."""
+    if flags & LimitsFlag.INDEX_64 != 0:
+        return push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return push(u32(value), pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("memory.size")
@@ -127,8 +157,23 @@ def memory_size(
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
-    pages = u32(inst.memories[read_index(at)].pages)
-    return push(pages, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    memory = inst.memories[read_index(at)]
+    return push_index(
+        memory.type.flags,
+        memory.pages,
+        at[0],
+        sp,
+        fp,
+        mem,
+        size,
+        exec,
+        inst,
+        table,
+        stp,
+        side,
+        r,
+        f,
+    )
 
 
 @handler("memory.grow")
@@ -137,9 +182,14 @@ def memory_grow_(
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
-    old = u32(memory_grow(inst.memories[read_index(at)], u64(sp[-1])))
+    memory = inst.memories[read_index(at)]
+    flags = memory.type.flags
+    o = stack_below(sp)
+    old = memory_grow(memory, pop_index(o, flags))
     now = inst.memories[0]
-    return push(old, at[0], sp - 1, fp, now.data, now.size, exec, inst, table, stp, side, r, f)
+    return push_index(
+        flags, old, at[0], o[0], fp, now.data, reach(now), exec, inst, table, stp, side, r, f
+    )
 
 
 @handler("table.get")
@@ -149,10 +199,11 @@ def table_get(
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     references = inst.tables[read_index(at)]
-    index = sp[-1]
-    trap_if(index >= references.size, TrapCode.TABLE_OUT_OF_BOUNDS)
+    o = stack_below(sp)
+    index = pop_index(o, references.type.flags)
+    trap_if(index >= u64(references.size), TrapCode.TABLE_OUT_OF_BOUNDS)
     value = references.elements[index]
-    return push(value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return push(value, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("table.set")
@@ -162,10 +213,11 @@ def table_set(
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     references = inst.tables[read_index(at)]
-    index = sp[-2]
-    trap_if(index >= references.size, TrapCode.TABLE_OUT_OF_BOUNDS)
+    o = stack_below(sp - 1)
+    index = pop_index(o, references.type.flags)
+    trap_if(index >= u64(references.size), TrapCode.TABLE_OUT_OF_BOUNDS)
     references.elements[index] = sp[-1]
-    return go(False, at[0], sp - 2, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(False, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("table.size")
@@ -174,8 +226,11 @@ def table_size(
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(ptr[u8](usize(r)))
-    count = inst.tables[read_index(at)].size
-    return push(count, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    references = inst.tables[read_index(at)]
+    return push_index(
+        references.type.flags, u64(references.size), at[0], sp, fp, mem, size, exec, inst, table,
+        stp, side, r, f,
+    )  # fmt: skip
 
 
 @handler("table.grow")
@@ -184,5 +239,9 @@ def table_grow_(
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(ptr[u8](usize(r)))
-    old = u32(table_grow(inst.tables[read_index(at)], u64(sp[-1]), sp[-2]))
-    return push(old, at[0], sp - 2, fp, mem, size, exec, inst, table, stp, side, r, f)
+    references = inst.tables[read_index(at)]
+    flags = references.type.flags
+    o = stack_below(sp)
+    delta = pop_index(o, flags)
+    old = table_grow(references, delta, pop_cell(o))
+    return push_index(flags, old, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)

@@ -12,9 +12,10 @@ from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import call_outside
 from wasmote.nativepy import inline, native, ptr, tail, trap_if, u8, u32, u64, unlikely, usize
 
+from .handlers_any_memory import pop_index, stack_below
 from .immediates import cursor, read_index, skip
 from .prepare import prepare_function
-from .registers import HEADER_CELLS, go, go_counted, handler, offset_of, on_trap, push, top
+from .registers import HEADER_CELLS, go, go_counted, handler, offset_of, on_trap, push, resume, top
 from .side_table import SideTable, entries_of
 from .unwind import unwind
 
@@ -85,23 +86,26 @@ def outside(
     if code != 0:
         return code
     sp = base + target.type.result_cells
-    if inst.module.memory_count != 0:
-        memory = inst.memories[0]
-        return go(False, pc, sp, fp, memory.data, memory.size, exec, inst, table, stp, side, r, f)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return resume(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@inline
+def check_type(inst, target, wanted):
+    """A function must have the type of that id, or one below it."""
+    if unlikely(target.type_id != wanted):
+        fine = store_defined_matches(inst.store, target.type_id, wanted)
+        trap_if(not fine, TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
 
 
 @inline
 def call_target(
     target, wanted, back, pc, sp, rest, fp, mem, size, exec, inst, table, stp, side, r, f
 ):
-    """Call a function instance, which must have the type of that id, or one below it.
+    """Call a function instance, whose type must match the one of that id.
 
     `rest` is the stack without the reference or index.
     """
-    if unlikely(target.type_id != wanted):
-        fine = store_defined_matches(inst.store, target.type_id, wanted)
-        trap_if(not fine, TrapCode.INDIRECT_CALL_TYPE_MISMATCH)
+    check_type(inst, target, wanted)
     if unlikely(target.instance != inst):
         address = u64(usize(target))
         return tail(outside, back, rest, fp, mem, size, exec, inst, table, stp, side, address, f)
@@ -113,6 +117,31 @@ def call_target(
     return enter_function(
         function, callee, back, rest, fp, mem, size, exec, inst, table, stp, side, r, f
     )
+
+
+@native(convention="handler", noinline=True, on_trap=on_trap)
+def call_any_table(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """call_indirect through a table whose indices may have 64 bits."""
+    at = cursor(pc + 1)
+    wanted = inst.module.types[read_index(at)].id
+    o = stack_below(sp)
+    target = function_in(inst, inst.tables[read_index(at)], o)
+    return call_target(
+        target, wanted, at[0], pc, sp, o[0], fp, mem, size, exec, inst, table, stp, side, r, f
+    )
+
+
+@inline
+def function_in(inst, functions, o):
+    """The function at the index in a table that is taken off the stack ending at `o[0]`."""
+    index = pop_index(o, functions.type.flags)
+    trap_if(index >= u64(functions.size), TrapCode.UNDEFINED_ELEMENT)
+    handle = functions.elements[index]
+    trap_if(handle == 0, TrapCode.UNINITIALIZED_ELEMENT)
+    return inst.store.functions[handle]
 
 
 def call_reference(cached: bool) -> None:
@@ -128,7 +157,8 @@ def call_reference(cached: bool) -> None:
         at = cursor(pc + 1)
         wanted = inst.module.types[read_index(at)].id
         functions = inst.tables[read_index(at)]
-        trap_if(index >= functions.size, TrapCode.UNDEFINED_ELEMENT)
+        if unlikely(index >= functions.reach):
+            return tail(call_any_table, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         handle = functions.elements[index]
         trap_if(handle == 0, TrapCode.UNINITIALIZED_ELEMENT)
         target = inst.store.functions[handle]

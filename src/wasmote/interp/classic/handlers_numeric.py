@@ -4,12 +4,13 @@ A comparison looks whether a `br_if` follows, as it mostly does, and branches th
 operation with an integer result looks for `local.set` and `local.tee`.
 """
 
-from wasmote.core.status import TrapCode, ValueType
+from wasmote.core.status import ValueType
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS, native_params
 from wasmote.isa import INSTRUCTIONS, Instruction, by_name
-from wasmote.nativepy import Type, likely, ptr, trap_if, u8, u32, u64, usize
+from wasmote.nativepy import Type, likely, ptr, tail, u8, u32, u64, unlikely, usize
 
+from .handlers_any_memory import any_load, any_store
 from .handlers_control import branch_if
 from .immediates import cursor, read_offset
 from .registers import below, cells, go, handler, push, push_or_set, top
@@ -71,8 +72,11 @@ def binary(i: Instruction, cached: bool) -> None:
 
 
 def load_handler(i: Instruction, cached: bool) -> None:
-    """An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-bit offset."""
-    meaning, access = i.semantics, i.access
+    """Of memory 0 with 32-bit addresses; what is out of its bounds is left to `any_load`.
+
+    An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-bit offset.
+    """
+    meaning, access, of_any = i.semantics, i.access, any_load(i)
     sets = i.results in INTEGER
 
     @handler(i.name, cached)
@@ -82,8 +86,9 @@ def load_handler(i: Instruction, cached: bool) -> None:
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
-        start = u64(top(cached, u32, sp, r, f)) + u64(read_offset(at))
-        trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
+        start = u64(top(cached, u32, sp, r, f)) + read_offset(at)
+        if unlikely(start + access > size):
+            return tail(of_any, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         value = meaning(mem + start)
         if sets:
             return push_or_set(
@@ -93,7 +98,7 @@ def load_handler(i: Instruction, cached: bool) -> None:
 
 
 def store_handler(i: Instruction, cached: bool) -> None:
-    meaning, access = i.semantics, i.access
+    meaning, access, of_any = i.semantics, i.access, any_store(i)
     kind: Type = native_params(i)[1]
 
     @handler(i.name, cached)
@@ -104,8 +109,9 @@ def store_handler(i: Instruction, cached: bool) -> None:
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
         rest = sp - cells(kind) - 1
-        start = u64(rest[0]) + u64(read_offset(at))
-        trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
+        start = u64(rest[0]) + read_offset(at)
+        if unlikely(start + access > size):
+            return tail(of_any, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         meaning(mem + start, top(cached, kind, sp, r, f))
         return go(False, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 

@@ -4,12 +4,12 @@ They are behind the prefix 0xFD and get the address of their first immediate in 
 operands come from memory. A result is left in the accumulator `f`, as floats are.
 """
 
-from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS, native_params
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
-from wasmote.nativepy import f32, inline, load, ptr, trap_if, u8, u32, u64, usize, vec
+from wasmote.nativepy import f32, load, ptr, tail, u8, u32, u64, unlikely, usize, vec
 
+from .handlers_any_memory import any_load, any_store
 from .immediates import cursor, read_offset
 from .registers import below, cells, go, handler, push
 from .side_table import SideTable
@@ -94,18 +94,11 @@ def ternary(i: Instruction) -> None:
         return push(value, at, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
-@inline
-def checked(address, at, access, size):
-    """The offset in memory that is accessed; the cursor moves past the memory argument."""
-    start = u64(address) + u64(read_offset(at))
-    trap_if(start + access > size, TrapCode.MEMORY_OUT_OF_BOUNDS)
-    return start
-
-
 def load_handler(i: Instruction) -> None:
     """Loads of vectors, and of one lane of the vector on the stack."""
-    meaning, access = i.semantics, i.access
+    meaning, access, of_any = i.semantics, i.access, any_load(i)
     lane = Immediate.LANE in i.immediates
+    old = VECTOR if not lane else native_params(i)[1]
 
     @handler(i.name)
     def run(
@@ -114,19 +107,19 @@ def load_handler(i: Instruction) -> None:
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
+        rest = sp - (5 if lane else 1)
+        start = u64(rest[0]) + read_offset(at)
+        if unlikely(start + access > size):
+            return tail(of_any, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         if lane:
-            rest = sp - 5
-            old = below(native_params(i)[1], sp)
-            start = checked(rest[0], at, access, size)
-            picked = meaning(mem + start, old, u32(at[0][0]))
+            picked = meaning(mem + start, below(old, sp), u32(at[0][0]))
             return push(picked, at[0] + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
-        place = checked(sp[-1], at, access, size)
-        value = meaning(mem + place)
-        return push(value, at[0], sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
+        value = meaning(mem + start)
+        return push(value, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 def store_handler(i: Instruction) -> None:
-    meaning, access = i.semantics, i.access
+    meaning, access, of_any = i.semantics, i.access, any_store(i)
     kind = native_params(i)[1]
     lane = Immediate.LANE in i.immediates
 
@@ -138,8 +131,10 @@ def store_handler(i: Instruction) -> None:
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
         rest = sp - 5
+        start = u64(rest[0]) + read_offset(at)
+        if unlikely(start + access > size):
+            return tail(of_any, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         value = below(kind, sp)
-        start = checked(rest[0], at, access, size)
         if lane:
             meaning(mem + start, value, u32(at[0][0]))
             return go(False, at[0] + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)

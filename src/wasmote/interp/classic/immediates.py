@@ -5,6 +5,11 @@ Validation has approved of the bytes, so nothing is checked.
 
 from wasmote.nativepy import i32, i64, inline, likely, load, ptr, stack, u8, u16, u32, u64, unlikely
 
+#: In the alignment of a memory argument: the index of a memory follows.
+MEMORY_INDEX = 0x40
+#: Farther than a memory with addresses of 32 bits has bytes.
+ELSEWHERE = 1 << 40
+
 
 @inline
 def cursor(p):
@@ -107,11 +112,17 @@ def read_i64(at):
 
 @inline
 def read_offset(at):
-    """The offset of a memory argument; its alignment, which comes first, means nothing here."""
+    """The offset of a memory argument; its alignment, which comes first, means nothing here.
+
+    Where it names a memory, an offset that is out of bounds, so that the access comes to
+    `handlers_any_memory`.
+    """
     p = at[0]
     both = u32(load(u16, p))
-    if likely(both & 0x8080 == 0):
+    if likely(both & (0x8080 | MEMORY_INDEX) == 0):
         at[0] = p + 2
-        return both >> 8
+        return u64(both >> 8)
+    if both & MEMORY_INDEX != 0:
+        return u64(ELSEWHERE)
     skip(at)
-    return read_index(at)
+    return u64(read_index(at))

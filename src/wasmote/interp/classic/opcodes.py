@@ -11,8 +11,10 @@ from . import (
     handlers_control,
     handlers_exceptions,
     handlers_numeric,
+    handlers_tail_calls,
     handlers_variables,
     handlers_vector,
+    handlers_wide,
 )
 from .registers import HANDLERS, PLACES
 from .side_table import SideTable
@@ -25,8 +27,10 @@ __all__ = [
     "handlers_control",
     "handlers_exceptions",
     "handlers_numeric",
+    "handlers_tail_calls",
     "handlers_variables",
     "handlers_vector",
+    "handlers_wide",
 ]
 
 

@@ -1,7 +1,7 @@
 """Makes a function's side table, in one pass over its validated body, at its first call.
 
-Only widths of operands matter here, not their types. What can fail is memory, a frame of more than
-65535 cells, and an instruction that this interpreter does not have.
+Only widths of operands matter here, not their types. What can fail is memory, and a frame of more
+than 65535 cells.
 """
 
 from wasmote.core.arena import arena_allocate
@@ -15,7 +15,6 @@ from wasmote.isa import INSTRUCTIONS, Instruction, by_name
 from wasmote.nativepy import (
     addr,
     atomic_store,
-    boolean,
     constants,
     copy,
     inline,
@@ -75,17 +74,21 @@ KIND_CELLS = constants(u8, [1, 2, 1, 2, 4])  # by LocalKind
 KINDS = constants(u8, [_KINDS.get(t, LocalKind.I32) for t in range(256)])
 
 
+#: Their results have the width of indices.
+_SIZES = ("memory.size", "memory.grow", "table.size")
+
+
 def _effect(i: Instruction | None) -> int:
-    """How many operands it takes, with the cells of its results, plus 1, in the upper four bits.
+    """How many operands it takes, with the cells of its result, plus 1, in the upper four bits.
 
     0 for instructions that `rest` knows, or that do not exist.
     """
-    if i is None or i.params is None or i.results is None:
+    if i is None or i.params is None or i.results is None or i.name in _SIZES or len(i.results) > 1:
         return 0
     return len(i.params) | (sum(CELLS[t] for t in i.results) + 1) << 4
 
 
-MISC_COUNT = 18
+MISC_COUNT = 23
 EFFECTS = constants(u8, [_effect(INSTRUCTIONS.get(code)) for code in range(256)])
 MISC_EFFECTS = constants(
     u8, [_effect(INSTRUCTIONS.get(Prefix.MISC << 16 | c)) for c in range(MISC_COUNT)]
@@ -94,12 +97,6 @@ _VECTOR = [INSTRUCTIONS.get(Prefix.VECTOR << 16 | code) for code in range(512)]
 _ATOMIC = [INSTRUCTIONS.get(Prefix.ATOMIC << 16 | code) for code in range(128)]
 ATOMIC_EFFECTS = constants(u8, [_effect(i) for i in _ATOMIC])
 VECTOR_EFFECTS = constants(u8, [_effect(i) for i in _VECTOR])
-VECTOR_ACCESS = constants(u8, [int(i is not None and i.access > 0) for i in _VECTOR])
-IS_ACCESS = constants(
-    u8, [int(o in INSTRUCTIONS and INSTRUCTIONS[o].access > 0) for o in range(256)]
-)
-#: In the alignment of a memory argument: an index of a memory follows.
-MEMORY_INDEX = 0x40
 
 
 @native(noinline=True)
@@ -128,8 +125,6 @@ def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], i
     begin(p, module, function)
     if p.widths is None:
         return TrapCode.OUT_OF_MEMORY
-    if has_wide_indices(module):
-        return TrapCode.UNTRANSLATABLE
     type = module.types + function.type
     count = count_locals(p, type)
     size = sizeof(SideTable) + usize(count) * sizeof(Local)
@@ -154,18 +149,6 @@ def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], i
         publish(p, function, scratch, size)
     module.platform.release(ptr[u8](scratch))
     return p.failed
-
-
-@native
-def has_wide_indices(module: ptr[Module]) -> boolean:
-    """Whether a memory or table has indices of 64 bits, which no handler here reads."""
-    for i in range(module.memory_count):
-        if module.memories[i].flags & LimitsFlag.INDEX_64 != 0:
-            return True
-    for i in range(module.table_count):
-        if module.tables[i].flags & LimitsFlag.INDEX_64 != 0:
-            return True
-    return False
 
 
 @native
@@ -274,8 +257,6 @@ def body(p: ptr[Preparation], type: ptr[FuncType], end: ptr[u8]):
 @native
 def plain(p: ptr[Preparation], opcode: u32, effect: u32):
     """An instruction that takes and gives operands of fixed types."""
-    if IS_ACCESS[opcode] != 0 and p.pc[0] & MEMORY_INDEX != 0:
-        p.failed = TrapCode.UNTRANSLATABLE
     skip_immediates(addr(p.pc), opcode)
     apply(p, effect)
 
@@ -402,6 +383,14 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
         case 0x26:
             skip_leb(addr(p.pc))
             drop_operands(p, 2)
+        case 0x3F:
+            push_size(p, p.module.memories[read_u32(addr(p.pc))].flags)
+        case 0x40:
+            pop(p)
+            push_size(p, p.module.memories[read_u32(addr(p.pc))].flags)
+        case 0x12 | 0x13 | 0x15:
+            skip_immediates(addr(p.pc), opcode)
+            leave(p)
         case 0x14:
             type = read_u32(addr(p.pc))
             pop(p)
@@ -442,17 +431,28 @@ def misc(p: ptr[Preparation]):
     """Instructions behind the prefix 0xFC."""
     start = p.pc
     code = read_u32(addr(p.pc))
+    at = stack(ptr[u8])
+    at[0] = p.pc
     p.pc = start
     skip_immediates(addr(p.pc), Prefix.MISC)
-    if code < MISC_COUNT and MISC_EFFECTS[code] != 0:
-        apply(p, u32(MISC_EFFECTS[code]))
-    elif code == 15:  # table.grow
-        drop_operands(p, 2)
-        push(p, 1)
-    elif code == 17:  # table.fill
-        drop_operands(p, 3)
-    else:
-        p.failed = TrapCode.UNTRANSLATABLE
+    match code:
+        case 15 | 16:  # table.grow, table.size
+            drop_operands(p, u32(2) if code == 15 else 0)
+            push_size(p, p.module.tables[read_u32(at)].flags)
+        case 17:  # table.fill
+            drop_operands(p, 3)
+        case 19 | 20 | 21 | 22:  # wide arithmetic
+            drop_operands(p, u32(4) if code < 21 else 2)
+            push(p, 2)
+            push(p, 2)
+        case _:
+            apply(p, u32(MISC_EFFECTS[code]))
+
+
+@native
+def push_size(p: ptr[Preparation], flags: u32):
+    """An index or size, whose width limits flags say."""
+    push(p, u32(1) if flags & LimitsFlag.INDEX_64 == 0 else u32(2))
 
 
 @native
@@ -460,12 +460,8 @@ def vector(p: ptr[Preparation]):
     """Instructions behind the prefix 0xFD."""
     start = p.pc
     code = read_u32(addr(p.pc)) & 511
-    if VECTOR_ACCESS[code] != 0 and p.pc[0] & MEMORY_INDEX != 0:
-        p.failed = TrapCode.UNTRANSLATABLE
     p.pc = start
     skip_immediates(addr(p.pc), Prefix.VECTOR)
-    if VECTOR_EFFECTS[code] == 0:
-        p.failed = TrapCode.UNTRANSLATABLE
     apply(p, u32(VECTOR_EFFECTS[code]))
 
 

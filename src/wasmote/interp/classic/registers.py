@@ -34,8 +34,8 @@ from .side_table import FAR, FarBranch, SideTable, local_at
 
 HANDLERS = HandlerSet("classic", table_parameter=7)
 #: Where the cached handlers and those behind prefixes start in the table.
-CACHED, MISC, VECTORS, ATOMICS = 256, 512, 544, 896
-BEHIND = {0xFC: MISC, 0xFD: VECTORS, 0xFE: ATOMICS}
+CACHED, MISC, VECTORS, GC, ATOMICS = 256, 512, 544, 832, 896
+BEHIND = {0xFB: GC, 0xFC: MISC, 0xFD: VECTORS, 0xFE: ATOMICS}
 #: Cells between parameters and locals: return offset, distance to the caller's frame, position in
 #: its side table, its function.
 HEADER_CELLS = 4
@@ -154,6 +154,22 @@ def go(cached: const, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @inline
+def reach(memory):
+    """The bytes of memory 0 that handlers access at once: none if its addresses have 64 bits."""
+    return memory.size if memory.type.flags & LimitsFlag.INDEX_64 == 0 else u64(0)
+
+
+@inline
+def resume(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+    """Continue at `pc` after control was elsewhere, where memory may have grown."""
+    if inst.module.memory_count != 0:
+        memory = inst.memories[0]
+        mem = memory.data
+        size = reach(memory)
+    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@inline
 def push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
     """Continue at `pc` with a value pushed."""
     store(sp, value, align=4)
@@ -191,10 +207,7 @@ def poll_then_go_on(
     if code != TrapCode.NONE:
         capture_trace(exec, inst, fp, offset_of(inst, pc))
         return code
-    if inst.module.memory_count != 0:
-        memory = inst.memories[0]
-        return go(False, pc, sp, fp, memory.data, memory.size, exec, inst, table, stp, side, r, f)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return resume(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @inline
