@@ -20,6 +20,8 @@ from wasmote import (
 )
 from wasmote.wat import wat2wasm
 
+pytestmark = pytest.mark.usefixtures("engine")
+
 LISTS = """
 (module
   (type $node (struct (field $value (mut i32)) (field $next (mut (ref null $node)))))

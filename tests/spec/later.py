@@ -23,16 +23,7 @@ PARTLY = {
 }
 
 #: Scripts about features that an engine does not have yet, though others do.
-NOT_IN_ENGINE = {
-    "classic": {
-        "gc": """
-            array.wast array_copy.wast array_fill.wast array_init_data.wast array_init_elem.wast
-            array_new_data.wast array_new_elem.wast br_on_cast.wast br_on_cast_fail.wast
-            extern.wast i31.wast ref_cast.wast ref_eq.wast ref_test.wast struct.wast
-            table_init.wast table_init64.wast type-subtyping.wast
-        """,
-    },
-}
+NOT_IN_ENGINE: dict[str, dict[str, str]] = {}
 
 
 def feature_of(script: str, engine: str) -> str | None:

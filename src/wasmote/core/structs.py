@@ -100,7 +100,7 @@ class FuncType:
     types: ptr[u32]
     param_count: u32  # structures and arrays: fields
     result_count: u32
-    param_cells: u32  # 32-bit cells: i64 and f64 take 2, v128 takes 4
+    param_cells: u32  # 32-bit cells: i64 and f64 take 2, v128 takes 4; of unpacked fields
     result_cells: u32
     id: u32  # equal for equal types in all modules of the process (core.type_store)
     form: u32  # core.value_types.Form

@@ -30,6 +30,7 @@ from wasmote.core.value_types import (
     is_typed,
     reference_to,
     size_of,
+    unpacked,
 )
 from wasmote.isa.features import Feature
 from wasmote.nativepy import fill, inline, native, ptr, sizeof, u8, u32, u64, usize, void
@@ -252,6 +253,7 @@ def decode_structure(loader: ptr[Loader], t: ptr[FuncType], at: ptr[u8]) -> void
         t.types[t.param_count] = field
         t.types[count + t.param_count] = offset
         offset += size_of(field)
+        t.param_cells += cells_of(unpacked(field))
         t.param_count += 1
     t.size = aligned(offset, CELL)
 
@@ -273,6 +275,7 @@ def decode_array(loader: ptr[Loader], t: ptr[FuncType], at: ptr[u8]) -> void:
         return
     t.types[0] = read_field(loader)
     t.param_count = 1
+    t.param_cells = cells_of(unpacked(t.types[0]))
     t.size = size_of(t.types[0])
 
 

@@ -156,6 +156,16 @@ def drop_operands(p: ptr[Preparation], count: u32):
 
 
 @native
+def apply(p: ptr[Preparation], effect: u32):
+    """Take operands off, as many as the lower four bits say, and push a result of so many cells
+    as the others say, less 1; there may be none.
+    """
+    drop_operands(p, effect & 15)
+    if effect >> 4 > 1:
+        push(p, (effect >> 4) - 1)
+
+
+@native
 def set_entry(p: ptr[Preparation], b: ptr[Branch], target: ptr[u8], target_entry: u32):
     """Settle a branch: in its entry if it fits, else in one that is far."""
     entry = ptr[u32](p.entries.items) + b.entry

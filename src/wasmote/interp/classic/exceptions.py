@@ -65,8 +65,8 @@ class Opcode:
 
 
 @native
-def exceptions(p: ptr[Preparation], at: ptr[u8], opcode: u32) -> boolean:
-    """Prepare an instruction; False: it is none of these."""
+def exceptions(p: ptr[Preparation], at: ptr[u8], opcode: u32):
+    """Prepare an instruction, if it is one of these."""
     match opcode:
         case Opcode.THROW:
             tag = read_u32(addr(p.pc))
@@ -88,8 +88,7 @@ def exceptions(p: ptr[Preparation], at: ptr[u8], opcode: u32) -> boolean:
         case Opcode.DELEGATE:
             delegate(p, at)
         case _:
-            return False
-    return True
+            pass
 
 
 @native

@@ -5,7 +5,7 @@ caller goes on, behind them.
 """
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import TAIL_CALL, Exec, FuncInst, Instance
+from wasmote.core.structs import EXCEPTION, TAIL_CALL, Exec, FuncInst, Instance
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import call_outside
 from wasmote.nativepy import copy, inline, native, ptr, stack, tail, trap_if, u8, u32, u64, usize
@@ -15,6 +15,7 @@ from .handlers_calls import check_type, function_in, prepare_first
 from .immediates import cursor, read_index
 from .registers import HEADER_CELLS, go_counted, handler, poll_then_go_on, resume
 from .side_table import SideTable, entries_of
+from .unwind import unwind
 
 
 @inline
@@ -84,13 +85,16 @@ def replace_outside(
         exec.successor = target
         return u32(TAIL_CALL)
     code = call_outside(exec, inst, target, back - 1, fp - delta, fp)
+    caller = ptr[SideTable](function.side_table)
+    pc = inst.module.binary + back
+    stp = ptr[u32](caller) + position
+    sp = fp + target.type.result_cells
+    fp = fp - delta
+    if code == EXCEPTION:
+        return tail(unwind, pc - 1, sp, fp, mem, size, exec, inst, table, stp, caller, r, f)
     if code != 0:
         return code
-    caller = ptr[SideTable](function.side_table)
-    return resume(
-        inst.module.binary + back, fp + target.type.result_cells, fp - delta, mem, size, exec,
-        inst, table, ptr[u32](caller) + position, caller, r, f,
-    )  # fmt: skip
+    return resume(pc, sp, fp, mem, size, exec, inst, table, stp, caller, r, f)
 
 
 @handler("return_call")

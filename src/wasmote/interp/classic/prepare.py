@@ -34,6 +34,7 @@ from .branches import (
     Preparation,
     add_branch,
     add_entry,
+    apply,
     drop_operands,
     end_block,
     leave,
@@ -52,6 +53,7 @@ from .exceptions import (
     publish_catches,
     start_catch,
 )
+from .prepare_gc import gc
 from .registers import HEADER_CELLS
 from .side_table import FAR, FarBranch, Local, LocalKind, SideTable, local_at
 
@@ -59,6 +61,7 @@ BLOCK = by_name("block").opcode
 
 
 class Prefix:
+    GC = 0xFB
     MISC = 0xFC
     VECTOR = 0xFD
     ATOMIC = 0xFE
@@ -262,13 +265,6 @@ def plain(p: ptr[Preparation], opcode: u32, effect: u32):
 
 
 @native
-def apply(p: ptr[Preparation], effect: u32):
-    drop_operands(p, effect & 15)
-    if effect >> 4 > 1:
-        push(p, (effect >> 4) - 1)
-
-
-@native
 def dead(p: ptr[Preparation], at: ptr[u8], opcode: u32):
     """Unreachable code: only the blocks matter, and where they end."""
     match opcode:
@@ -395,8 +391,9 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
             type = read_u32(addr(p.pc))
             pop(p)
             call(p, p.module.types + type)
-        case 0xD4:
-            pass
+        case 0xD3:
+            drop_operands(p, 2)
+            push(p, 1)
         case 0xD5:
             pop(p)
             add_branch(p, at, read_u32(addr(p.pc)))
@@ -410,9 +407,10 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
             vector(p)
         case Prefix.ATOMIC:
             atomic(p)
+        case Prefix.GC:
+            gc(p, at)
         case _:
-            if not exceptions(p, at, opcode):
-                p.failed = TrapCode.UNTRANSLATABLE
+            exceptions(p, at, opcode)
 
 
 @native

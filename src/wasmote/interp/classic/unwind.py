@@ -7,7 +7,7 @@ from wasmote.interp.common.trace import capture_trace
 from wasmote.nativepy import native, ptr, u8, u32, u64, usize
 
 from .exceptions import catches_of
-from .registers import go, offset_of
+from .registers import offset_of, resume
 from .side_table import SideTable, entries_of
 
 
@@ -68,7 +68,4 @@ def unwind(
     sp = fp + operands_after(inst, found)
     pc = module.binary + found.target
     stp = entries_of(side) + found.entry
-    if module.memory_count != 0:
-        memory = inst.memories[0]
-        return go(False, pc, sp, fp, memory.data, memory.size, exec, inst, table, stp, side, r, f)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return resume(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)

@@ -2,7 +2,8 @@
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.validate.gc import Gc
-from wasmote.core.value_types import KIND, NON_NULL, cells_of, unpacked
+from wasmote.core.value_types import KIND, cells_of, unpacked
+from wasmote.interp.common.casts import read_target
 from wasmote.interp.common.leb import read_s33, read_u32
 from wasmote.nativepy import addr, boolean, constants, native, ptr, store, u16, u32
 
@@ -178,17 +179,8 @@ def array_range(t: ptr[Translator], code: u32):
 
 
 @native
-def read_target(t: ptr[Translator], nullable: boolean) -> u32:
-    """The reference type, with ids, whose heap type is next."""
-    heap = read_s33(addr(t.pc))
-    if heap >= 0:
-        return t.module.types[u32(heap)].references[u32(0) if nullable else u32(1)]
-    return u32(heap + 128) | (u32(0) if nullable else u32(NON_NULL))
-
-
-@native
 def reference_test(t: ptr[Translator], code: u32):
-    wanted = read_target(t, code == Gc.REF_TEST_NULL)
+    wanted = read_target(addr(t.pc), t.module, code == Gc.REF_TEST_NULL)
     p = take(t, OPCODES["ref.test"], 1)
     p[2] = p[1]
     store(ptr[u32](p + 3), wanted, align=2)
@@ -199,7 +191,7 @@ def reference_test(t: ptr[Translator], code: u32):
 @native
 def reference_cast(t: ptr[Translator], code: u32):
     """The reference stays where it is."""
-    wanted = read_target(t, code == Gc.REF_CAST_NULL)
+    wanted = read_target(addr(t.pc), t.module, code == Gc.REF_CAST_NULL)
     o = operand_at(t, 0)
     settle(t, o)
     p = begin(t, OPCODES["ref.cast"])
@@ -215,7 +207,7 @@ def branch_on_cast(t: ptr[Translator], code: u32):
     t.pc = t.pc + 1
     c = target(t, read_u32(addr(t.pc)))
     read_s33(addr(t.pc))
-    wanted = read_target(t, flags & 2 != 0)
+    wanted = read_target(addr(t.pc), t.module, flags & 2 != 0)
     settle_top(t, arity(c))
     reference = operand_at(t, 0).home
     result = push(t, TEMPORARY, ValueType.I32).home
