@@ -15,13 +15,16 @@ from wasmote.interp.common.leb import read_u32, read_u64
 from wasmote.isa import Immediate, Instruction
 from wasmote.nativepy import (
     NativeFunction,
+    const,
     inline,
+    likely,
     load,
     native,
     ptr,
     stack,
     trap_if,
     u8,
+    u16,
     u32,
     u64,
     usize,
@@ -45,24 +48,39 @@ def pop_index(o, flags):
 
 
 @native(noinline=True)
-def accessed(inst: ptr[Instance], at: ptr[ptr[u8]], o: ptr[ptr[u32]], access: u64) -> ptr[u8]:
-    """Where the `access` bytes are that a load or store touches; None: out of bounds.
+def read_argument(at: ptr[ptr[u8]], index: ptr[u32]) -> u64:
+    """The offset of the memory argument at a cursor, which moves past it, and its memory."""
+    if read_u32(at) & MEMORY_INDEX != 0:
+        index[0] = read_u32(at)
+    return read_u64(at)
+
+
+@inline
+def accessed(inst, at, o, access: const):
+    """Where the bytes are that a load or store touches.
 
     The cursor `at` moves past the memory argument, and the address comes off the stack that ends at
     `o[0]`.
     """
-    index: u32 = 0
-    if read_u32(at) & MEMORY_INDEX != 0:
-        index = read_u32(at)
-    offset = read_u64(at)
-    memory = inst.memories[index]
+    p = at[0]
+    both = u32(load(u16, p))
+    index = stack(u32)
+    index[0] = 0
+    if likely(both & (0x8080 | MEMORY_INDEX) == 0):
+        offset = u64(both >> 8)
+        at[0] = p + 2
+    elif both & 0x8080 == 0 and p[2] < 0x80:
+        index[0] = both >> 8
+        offset = u64(p[2])
+        at[0] = p + 3
+    else:
+        offset = read_argument(at, index)
+    memory = inst.memories[index[0]]
     address = pop_index(o, memory.type.flags)
     size = memory.size
-    if size < access:
-        return None
+    trap_if(size < access, TrapCode.MEMORY_OUT_OF_BOUNDS)
     room = size - access
-    if offset > room or address > room - offset:
-        return None
+    trap_if(offset > room or address > room - offset, TrapCode.MEMORY_OUT_OF_BOUNDS)
     return memory.data + (address + offset)
 
 
@@ -105,8 +123,7 @@ def any_load(i: Instruction) -> NativeFunction:
     ) -> u32:  # fmt: skip
         at = memory_argument(pc, behind_prefix)
         o = stack_below(sp - kept)
-        p = accessed(inst, at, o, u64(access))
-        trap_if(p is None, TrapCode.MEMORY_OUT_OF_BOUNDS)
+        p = accessed(inst, at, o, access)
         if lane:
             picked = meaning(p, below(held, sp), u32(at[0][0]))
             return push(picked, at[0] + 1, o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -131,8 +148,7 @@ def any_store(i: Instruction) -> NativeFunction:
     ) -> u32:  # fmt: skip
         at = memory_argument(pc, behind_prefix)
         o = stack_below(sp - cells(kind))
-        p = accessed(inst, at, o, u64(access))
-        trap_if(p is None, TrapCode.MEMORY_OUT_OF_BOUNDS)
+        p = accessed(inst, at, o, access)
         if lane:
             meaning(p, below(kind, sp), u32(at[0][0]))
             return go(False, at[0] + 1, o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
