@@ -132,8 +132,6 @@ def test_unwinding_through_many_frames(engine: str) -> None:
 
 @ENGINES
 def test_a_tail_call_leaves_the_block(engine: str) -> None:
-    if engine == "classic":
-        pytest.skip("the classic interpreter has no tail calls yet")
     text = """
         (tag $e)
         (func $throw (throw $e))
@@ -143,6 +141,38 @@ def test_a_tail_call_leaves_the_block(engine: str) -> None:
           (i32.const 1))
     """
     assert exports(text, engine=engine).f() == 1
+
+
+@ENGINES
+@pytest.mark.parametrize("other", ["fast", "classic"])
+def test_what_a_tail_called_function_throws_is_the_callers(engine: str, other: str) -> None:
+    """Of another instance and of the host."""
+    thrower = exports(
+        '(tag $e (export "e") (param i32))'
+        '(func (export "throw") (param i32) (throw $e (local.get 0)))',
+        engine=other,
+    )
+
+    def throw(number: int) -> None:
+        raise WasmException(thrower.e, number)
+
+    text = """
+        (import "m" "e" (tag $e (param i32)))
+        (import "m" "throw" (func $other (param i32))) (import "h" "f" (func $host (param i32)))
+        (memory 1)
+        (func $to_other (param i32) (try_table (catch_all 0) (return_call $other (local.get 0))))
+        (func $to_host (param i32) (try_table (catch_all 0) (return_call $host (local.get 0))))
+        (func (export "f") (param i32) (result i32)
+          (i32.store (i32.const 8) (i32.const 100))
+          (block $h (result i32)
+            (try_table (catch $e $h)
+              (if (i32.and (local.get 0) (i32.const 1))
+                (then (call $to_other (local.get 0))) (else (call $to_host (local.get 0)))))
+            (return (i32.const -1)))
+          (i32.add (i32.load (i32.const 8))))
+    """
+    made = exports(text, {"m": thrower, "h": {"f": throw}}, engine=engine)
+    assert [made.f(number) for number in (5, 6)] == [105, 106]
 
 
 @ENGINES
