@@ -2,7 +2,7 @@
 
 The other handlers of loads and stores know memory 0 with 32-bit addresses only, by what the
 interpreter keeps of it in registers. Whatever is out of those bounds they leave to the handlers
-here, which look at the memory itself.
+here, which look at the memory itself; another thread may have let memory 0 grow meanwhile, too.
 """
 
 from functools import cache
@@ -15,6 +15,7 @@ from wasmote.interp.common.leb import read_u32, read_u64
 from wasmote.isa import Immediate, Instruction
 from wasmote.nativepy import (
     NativeFunction,
+    addr,
     const,
     inline,
     likely,
@@ -28,10 +29,11 @@ from wasmote.nativepy import (
     u32,
     u64,
     usize,
+    volatile_load,
 )
 
 from .immediates import MEMORY_INDEX, cursor, skip
-from .registers import below, cells, go, on_trap, push
+from .registers import below, cells, go, on_trap, push, reach
 from .side_table import SideTable
 
 
@@ -77,7 +79,7 @@ def accessed(inst, at, o, access: const):
         offset = read_argument(at, index)
     memory = inst.memories[index[0]]
     address = pop_index(o, memory.type.flags)
-    size = memory.size
+    size = volatile_load(addr(memory.size))
     trap_if(size < access, TrapCode.MEMORY_OUT_OF_BOUNDS)
     room = size - access
     trap_if(offset > room or address > room - offset, TrapCode.MEMORY_OUT_OF_BOUNDS)
@@ -124,6 +126,7 @@ def any_load(i: Instruction) -> NativeFunction:
         at = memory_argument(pc, behind_prefix)
         o = stack_below(sp - kept)
         p = accessed(inst, at, o, access)
+        size = reach(inst.memories[0])
         if lane:
             picked = meaning(p, below(held, sp), u32(at[0][0]))
             return push(picked, at[0] + 1, o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -149,6 +152,7 @@ def any_store(i: Instruction) -> NativeFunction:
         at = memory_argument(pc, behind_prefix)
         o = stack_below(sp - cells(kind))
         p = accessed(inst, at, o, access)
+        size = reach(inst.memories[0])
         if lane:
             meaning(p, below(kind, sp), u32(at[0][0]))
             return go(False, at[0] + 1, o[0], fp, mem, size, exec, inst, table, stp, side, r, f)

@@ -3,7 +3,6 @@
 They get the address of their first immediate in `r`, so their operands come from memory.
 """
 
-from wasmote.core.bounds import LimitsFlag
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import Exec, Instance
 from wasmote.core.waiting import memory_notify, memory_wait
@@ -16,7 +15,6 @@ from wasmote.nativepy import (
     fence,
     i64,
     inline,
-    load,
     ptr,
     stack,
     trap_if,
@@ -26,12 +24,10 @@ from wasmote.nativepy import (
     usize,
 )
 
-from .immediates import cursor
-from .registers import below, cells, go, handler, offset_of, push
+from .handlers_any_memory import pop_index, stack_below
+from .immediates import MEMORY_INDEX, cursor
+from .registers import below, cells, go, handler, offset_of, push, reach
 from .side_table import SideTable
-
-#: In the alignment of a memory argument: the index of a memory follows.
-MEMORY_INDEX = 0x40
 
 
 @inline
@@ -49,23 +45,10 @@ def pop_address(access: const, memory, at, o):
     are in the memory. The cursor moves past the offset.
     """
     offset = read_u64(at)
-    o[0] = o[0] - 1
-    address = u64(o[0][0])
-    if memory.type.flags & LimitsFlag.INDEX_64 != 0:
-        o[0] = o[0] - 1
-        address = load(u64, o[0], align=4)
-    start = address + offset
+    start = pop_index(o, memory.type.flags) + offset
     trap_if(start & (access - 1) != 0, TrapCode.UNALIGNED_ATOMIC)
     trap_if(start < offset or start >= memory.size, TrapCode.MEMORY_OUT_OF_BOUNDS)
     return start
-
-
-@inline
-def stack_below(sp):
-    """A cursor for `pop_address`."""
-    o = stack(ptr[u32])
-    o[0] = sp
-    return o
 
 
 def access_handler(i: Instruction) -> None:
@@ -119,7 +102,7 @@ def wait_handler(i: Instruction) -> None:
         trap_if(code != 0, code)
         now = inst.memories[0]  # may have grown meanwhile
         return push(
-            result[0], at[0], o[0], fp, now.data, now.size, exec, inst, table, stp, side, r, f
+            result[0], at[0], o[0], fp, now.data, reach(now), exec, inst, table, stp, side, r, f
         )
 
 

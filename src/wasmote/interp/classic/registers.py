@@ -11,7 +11,6 @@ from wasmote.nativepy import (
     HandlerSet,
     NativeFunction,
     Type,
-    addr,
     const,
     dispatch,
     i32,
@@ -27,7 +26,6 @@ from wasmote.nativepy import (
     u64,
     unlikely,
     usize,
-    volatile_load,
 )
 
 from .side_table import FAR, FarBranch, SideTable, local_at
@@ -57,18 +55,9 @@ def trap(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    """End the run with the trap code in `exec.trap`.
-
-    Unless an access just missed that another thread has let the memory grow: it is tried again.
-    """
-    code = exec.trap
-    if code == TrapCode.MEMORY_OUT_OF_BOUNDS and inst.module.memory_count != 0:
-        memory = inst.memories[0]
-        now = volatile_load(addr(memory.size))
-        if now > size and memory.type.flags & LimitsFlag.INDEX_64 == 0:
-            return go(False, pc, sp, fp, memory.data, now, exec, inst, table, stp, side, r, f)
+    """End the run with the trap code in `exec.trap`."""
     capture_trace(exec, inst, fp, offset_of(inst, pc))
-    return code
+    return exec.trap
 
 
 @inline
