@@ -64,6 +64,8 @@ class Shape:
     pages: int = 1
     data: list[bytes] = field(default_factory=list)  # the first one is active, at 0
     start: int | None = None
+    tags: list[int] = field(default_factory=list)  # their types, those of the first module first
+    imported_tags: int = 0
 
     def function_type(self, index: int) -> tuple[Types, Types]:
         """Parameters and results of a function by its index, imports first."""
@@ -100,6 +102,7 @@ def _exports(shape: Shape) -> bytes:
     found = [(f"f{i}", 0, i + len(shape.imports)) for i in range(len(shape.functions))]
     found += [("table", 1, 0), ("externs", 1, 1), ("memory", 2, 0)]
     found += [(f"g{i}", 3, i) for i in range(shape.exported_globals)]
+    found += [(f"t{i}", 4, i) for i in range(len(shape.tags))]
     return vector(name(n) + bytes([kind]) + unsigned(i) for n, kind, i in found)
 
 
@@ -124,6 +127,8 @@ def _imports(shape: Shape) -> bytes:
         found.append(name("first") + name("memory") + b"\x02" + _memory(shape))
     for i, (kind, mutable, _) in enumerate(shape.globals[: shape.imported_globals]):
         found.append(name("first") + name(f"g{i}") + bytes([3, kind, mutable]))
+    for i, tag in enumerate(shape.tags[: shape.imported_tags]):
+        found.append(name("first") + name(f"t{i}") + b"\x04\x00" + unsigned(tag))
     return vector(found)
 
 
@@ -139,12 +144,14 @@ def module_binary(shape: Shape) -> bytes:
     tables = [_table(shape)] * (not shape.imported_table) + [b"\x6f\x00" + unsigned(shape.externs)]
     memories = [_memory(shape)] * (not shape.imported_memory)
     own_globals = shape.globals[shape.imported_globals :]
+    own_tags = shape.tags[shape.imported_tags :]
     parts = [
         (1, _types(shape)),
         (2, _imports(shape)),
         (3, vector(unsigned(f.type) for f in shape.functions)),
         (4, vector(tables)),
         (5, vector(memories)),
+        *[(13, vector(b"\0" + unsigned(t) for t in own_tags))] * bool(own_tags),
         (6, vector(bytes([t, m]) + value + b"\x0b" for t, m, value in own_globals)),
         (7, _exports(shape)),
     ]

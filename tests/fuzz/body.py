@@ -8,7 +8,7 @@ locals change while they are on the stack, blocks take parameters, constants sta
 import random
 from collections.abc import Callable
 
-from tests.fuzz.binary import Shape, Types, signed, unsigned
+from tests.fuzz.binary import Shape, Types, signed, unsigned, vector
 from tests.fuzz.choices import (
     EXTERNREF,
     F32,
@@ -23,7 +23,8 @@ from tests.fuzz.writer import END, LOOP, Writer
 from wasmote.core.status import ValueType
 from wasmote.isa import Feature, Instruction
 
-_BLOCK, _IF, _ELSE = 2, 4, 5
+_BLOCK, _IF, _ELSE, _TRY_TABLE = 2, 4, 5, 0x1F
+EXNREF = ValueType.EXNREF
 
 
 class Body(Writer):
@@ -48,6 +49,7 @@ class Body(Writer):
             *((self.variable, 5), (self.deep, 1), (self.whole_memory, 2)),
             *((self.table_operation, 2), (self.reference, 1), (self.tick, 1), (self.count, 3)),
             *((self.pending, 4), (self.fall_through, 3)),
+            *((self.guard, 5), (self.throw, 1)),
         ]
 
     def finish(self, steps: int) -> bytes:
@@ -221,7 +223,7 @@ class Body(Writer):
         kind = self.stack[-1] if self.here else self.rng.choice(self.choices.types)
         self.need((kind, kind))
         self.condition()
-        if kind in (FUNCREF, EXTERNREF) or self.rng.random() < 0.1:
+        if kind in (FUNCREF, EXTERNREF, EXNREF) or self.rng.random() < 0.1:
             self.apply(0x1C, (kind, kind, I32), (kind,), b"\x01", bytes([kind]))
         else:
             self.apply(0x1B, (kind, kind, I32), (kind,))
@@ -379,6 +381,70 @@ class Body(Writer):
             self.stack += params
             self.run(self.rng.randrange(8))
         self.close()
+
+    # -- exceptions --------------------------------------------------------------------------------
+
+    def throw(self) -> None:
+        if self.shape.tags and self.rng.random() < 0.4:
+            self.throw_now()
+
+    def throw_now(self) -> None:
+        tag = self.rng.randrange(len(self.shape.tags))
+        self.need(self.carried(tag))
+        self.emit(0x08, unsigned(tag))
+        self.die()
+
+    def carried(self, tag: int) -> Types:
+        return self.shape.types[self.shape.tags[tag]][0]
+
+    def guard(self) -> None:
+        """A block that the values of an exception arrive at, and in it what may throw."""
+        if not self.shape.tags or len(self.frames) > self.deepest:
+            return
+        tag = self.rng.randrange(len(self.shape.tags))
+        kind = self.rng.randrange(4)
+        arriving = self.carried(tag) if kind < 2 else ()
+        if kind % 2:
+            arriving += (EXNREF,)
+        self.shape.types.append(((), arriving))
+        self.open(_BLOCK, (), arriving, signed(len(self.shape.types) - 1))
+        params, results, encoded = self.block_type()
+        self.need(params)
+        clauses = [self.clause(kind, tag, 0), *self.outer_clauses()]
+        self.rng.shuffle(clauses)
+        self.open(_TRY_TABLE, params, results, encoded + vector(clauses))
+        self.run(self.rng.randrange(12))
+        if not self.frames[-1].dead and self.rng.random() < 0.4:
+            self.throw_now()
+        self.close()
+        self.close()
+        if kind % 2:
+            self.use_exception()
+
+    @staticmethod
+    def clause(kind: int, tag: int, label: int) -> bytes:
+        return bytes([kind]) + (unsigned(tag) if kind < 2 else b"") + unsigned(label)
+
+    def outer_clauses(self) -> list[bytes]:
+        """Clauses for labels further out that take what a tag carries."""
+        found = []
+        for label, frame in enumerate(reversed(self.frames)):
+            fitting = [t for t in range(len(self.shape.tags)) if self.carried(t) == frame.label]
+            if frame.opcode == LOOP:
+                continue
+            if fitting and self.rng.random() < 0.3:
+                found.append(self.clause(0, self.rng.choice(fitting), label))
+            elif not frame.label and self.rng.random() < 0.05:
+                found.append(self.clause(2, 0, label))
+        return found
+
+    def use_exception(self) -> None:
+        """The reference on top: throw it again, or forget it."""
+        if self.rng.random() < 0.15:
+            self.apply(0x0A, (EXNREF,), ())
+            self.die()
+        else:
+            self.apply(0x1A, (EXNREF,), ())
 
     def block_type(self) -> tuple[Types, Types, bytes]:
         chance = self.rng.random()

@@ -18,7 +18,7 @@ import time
 from tests.fuzz.mutate import mutate
 from wasmote.core.messages import describe, is_limit
 from wasmote.core.status import Status
-from wasmote.isa import Feature
+from wasmote.isa import DEFAULT_FEATURES, Feature
 from wasmote.script.commands import ModuleSource, parse_script
 from wasmote.script.sexpr import ScriptError
 from wasmote.wat import WatError
@@ -74,7 +74,9 @@ def serve() -> None:
     from tests.core.loading import load
 
     while head := sys.stdin.buffer.read(4):
-        loaded = load(sys.stdin.buffer.read(struct.unpack("<I", head)[0]))
+        # The other side does not know the legacy form of exception handling.
+        features = DEFAULT_FEATURES & ~Feature.LEGACY_EXCEPTIONS.mask
+        loaded = load(sys.stdin.buffer.read(struct.unpack("<I", head)[0]), features=features)
         error = loaded.error
         reply = _REPLY.pack(error.status, error.offset, error.detail, error.detail2)
         loaded.free()
@@ -106,10 +108,10 @@ class Oracle:
         import wasmtime
 
         config = wasmtime.Config()
-        off = ("exceptions", "stack_switching", "component_model")
+        off = ("stack_switching", "component_model")
         on = (
             *("function_references", "gc", "memory64", "multi_memory", "tail_call"),
-            *("custom_page_sizes", "wide_arithmetic", "threads"),
+            *("custom_page_sizes", "wide_arithmetic", "threads", "exceptions"),
         )
         for feature in (*off, *on):
             if hasattr(wasmtime.Config, f"wasm_{feature}"):

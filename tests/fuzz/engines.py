@@ -87,6 +87,8 @@ class Wasmote:
             if isinstance(kind, w.FuncType):
                 types = names(kind.params), names(kind.results)
                 value: Any = recorder.function(each.name, *types)
+            elif isinstance(kind, w.TagType):
+                value = w.Tag(kind)
             elif isinstance(kind, w.GlobalType):
                 value = w.Global(kind, answer(names([kind.content]), 3)[0])
             else:
@@ -104,8 +106,12 @@ class Wasmote:
             result = function(*arguments)
         except self.wasmote.Trap as trap:
             frames = ((frame.function_index, frame.offset) for frame in trap.frames)
-            recorder.trap(trap.kind.value, frames)
-            return str(trap.kind.value)
+            message = str(trap.kind.value).replace("null exception", "null")  # there it has no name
+            recorder.trap(message, frames)
+            return message
+        except self.wasmote.WasmException:
+            recorder.events.append(("thrown",))
+            return ""
         except EnoughError:
             if recorder.depth:
                 raise
@@ -149,7 +155,6 @@ class Wasmtime:
         "INTEGER_DIVISION_BY_ZERO": "integer divide by zero",
         "BAD_CONVERSION_TO_INTEGER": "invalid conversion to integer",
         "UNREACHABLE": "unreachable",
-        "HEAP_MISALIGNED": "unaligned atomic",
         "OUT_OF_FUEL": "terminated by user",
         "NULL_REFERENCE": "null reference",
         "CAST_FAILURE": "cast failure",
@@ -261,6 +266,9 @@ class Wasmtime:
         try:
             result = function(store, *arguments)
         except self.wasmtime.Trap as trap:
+            if trap.trap_code is None:  # an exception
+                recorder.events.append(("thrown",))
+                return ""
             message = self.trap(trap)
             frames = ((frame.func_index, frame.module_offset) for frame in trap.frames)
             recorder.trap(message, frames)

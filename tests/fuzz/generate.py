@@ -44,6 +44,8 @@ def own_pair(rng: random.Random, features: frozenset[Feature]) -> tuple[bytes, b
     second.globals[: second.imported_globals] = first.globals[: second.imported_globals]
     count = len(first.elements) if second.imported_table else len(second.elements)
     second.elements = [rng.choice((None, *second.callees)) for _ in range(count)]
+    second.imported_tags = rng.randint(0, len(first.tags))
+    second.tags[:0] = [offset + tag for tag in first.tags[: second.imported_tags]]
     second.pages = first.pages if second.imported_memory else 2
     for i, (kind, mutable, _) in enumerate(second.globals):
         if i >= second.imported_globals:
@@ -80,6 +82,9 @@ def _shape(rng: random.Random, choices: Choices) -> Shape:
     shape.globals = [(I32, True, b"\x41" + signed(rng.choice(TICKS)))]
     for kind in sorted(sorted(set(choices.types)) * 2, key=lambda kind: kind == V128):
         shape.globals.append((kind, rng.random() < 0.8, constant(kind, rng, shape.callees)))
+    if Feature.EXCEPTIONS in choices.features:
+        without_results = [i for i, (_, results) in enumerate(shape.types) if not results]
+        shape.tags = rng.choices(without_results, k=rng.randrange(4))
     shape.data = [rng.randbytes(rng.randrange(60)) for _ in range(3)]
     return shape
 

@@ -115,6 +115,8 @@ def module_load(m: ptr[Module]) -> u32:
 def module_free(m: ptr[Module]) -> void:
     """Free what a module holds, but not the module itself."""
     arena_free(m)
+    m.platform.release(m.translated)
+    m.translated = None
     if m.code is not None:
         m.platform.unreserve(m.platform, ptr[u8](m.code), m.code_reserved)
         m.code = None

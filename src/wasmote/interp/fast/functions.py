@@ -1,11 +1,10 @@
 """Which function a place in extended code belongs to.
 
 `Module.translated` lists the translated functions in the order of their code, which is that of
-their translation. Behind a function's code are its clauses that catch exceptions, if it has any,
-and their number.
+their translation; it has room for all, as running code looks at it without a lock. Behind a
+function's code are its clauses that catch exceptions, if it has any, and their number.
 """
 
-from wasmote.core.arena import arena_extend
 from wasmote.core.structs import Module
 from wasmote.interp.common.catches import Catch
 from wasmote.nativepy import (
@@ -20,6 +19,7 @@ from wasmote.nativepy import (
     struct,
     u8,
     u32,
+    usize,
 )
 
 #: Units that a clause takes: all its fields are u32.
@@ -46,13 +46,12 @@ def note_translated(
     module: ptr[Module], function: u32, start: u32, end: u32, catching: boolean
 ) -> boolean:
     """Add a function to the list; the code lock is held. False: out of memory."""
-    count = module.translated_count
-    if count & (count - 1) == 0:
-        room = 2 * count if count != 0 else u32(1)
-        made = arena_extend(module, module.translated, count, room, sizeof(Translated))
-        if made is None:
+    if module.translated is None:
+        room = usize(module.function_count - module.imported_functions) * sizeof(Translated)
+        module.translated = module.platform.allocate(room)
+        if module.translated is None:
             return False
-        atomic_store(addr(module.translated), made)
+    count = module.translated_count
     entry = functions_of(module) + count
     entry.start = start
     entry.end = end
