@@ -4,8 +4,11 @@
 """
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -302,3 +305,35 @@ def test_one_instance_in_many_threads() -> None:
     )
     in_threads(*[lambda: e.f(16000)] * THREADS)
     assert 1 <= e.g.value <= 16000
+
+
+def test_a_compiled_program_with_threads(tmp_path: Path) -> None:
+    """Instances are made at the same time: their start functions agree on who writes the data."""
+    pytest.importorskip("ziglang")
+    source, binary = Path(__file__).parent / "programs" / "work.c", tmp_path / "work.wasm"
+    options = "-O2 -nostdlib -matomics -mbulk-memory -Wl,--no-entry,--shared-memory,--import-memory"
+    options += ",-z,stack-size=65536,--max-memory=1048576,--export=__stack_pointer"
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding"]
+    command = [*compiler, *options.split(), "-o", str(binary), str(source)]
+    subprocess.run(command, check=True)
+    loaded, count = wasmote.Module(binary), int(20_000 * SECONDS)
+    memory = Memory(MemoryType(2, 16, shared=True))
+
+    def work(engine: str, stack: int) -> tuple[int, Any]:
+        e = wasmote.Instance(loaded, {"env": {"memory": memory}}, engine=engine).exports
+        e.__stack_pointer.value = stack
+        return e.work(count), e
+
+    pages = memory.grow(THREADS)
+    results = in_threads(
+        *[lambda i=i: work(ENGINES[i % 2], (pages + i + 1) << 16) for i in range(THREADS)]
+    )
+    assert sum(done for done, _ in results) == count
+    steps = [0, 0]
+    for n in range(2, count + 1):
+        at, taken = n, 0
+        while at >= n:
+            at, taken = (3 * at + 1 if at & 1 else at // 2), taken + 1
+        steps.append(taken + steps[at])
+    assert {e.total() for _, e in results} == {sum(steps)}
+    assert {e.counted() for _, e in results} == {21 + 2 * count}

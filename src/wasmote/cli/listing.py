@@ -91,7 +91,8 @@ def _described(kind: object, name: str, colours: Palette) -> str:
 def _definitions(info: ModuleInfo) -> Lines:
     for memory in info.memories:
         most = "" if memory.maximum is None else f", at most {memory.maximum}"
-        yield f"  memory of {memory.minimum} pages ({memory.minimum * 64} KiB){most}"
+        shared = ", shared" if memory.shared else ""
+        yield f"  memory of {memory.minimum} pages ({memory.minimum * 64} KiB){most}{shared}"
     for table in info.tables:
         most = "" if table.maximum is None else f", at most {table.maximum}"
         yield f"  table of {table.minimum} {table.element}{most}"

@@ -40,7 +40,7 @@ def _stack_size(word: str) -> int:
 
 
 _INTERPRETED = "Wasmote has no compiler yet; programs run in its fast interpreter"
-_NO_THREADS = "Wasmote has no threads for WebAssembly yet"
+_NO_THREADS = "a program cannot start threads here yet; in Python, threads can share a memory"
 _NO_SOCKETS = "Wasmote has no sockets that a program could open yet"
 
 #: All options of `wasmote run` and `iwasm`.
