@@ -17,7 +17,6 @@ from wasmote import LinkError, Memory, MemoryType, Trap, TrapKind, ValidationErr
 
 from .support import exports, module
 
-ENGINES = ["fast", "classic"]
 SECOND = 10**9
 FOREVER = -1
 NOTIFIED, NOT_EQUAL, TIMED_OUT = range(3)
@@ -29,11 +28,6 @@ WAITING = """
     (func (export "notify") (param i32 i32) (result i32)
       (memory.atomic.notify (local.get 0) (local.get 1)))
 """
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture
@@ -134,9 +128,7 @@ def test_a_fence_is_followed_by_zero() -> None:
 # -- traps -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("engine", "index"), [("fast", "i32"), ("fast", "i64"), ("classic", "i32")]
-)
+@pytest.mark.parametrize("index", ["i32", "i64"])
 def test_hostile_addresses(engine: str, index: str) -> None:
     e = exports(
         f"""(memory 1) (memory {index} 1 1 shared)
