@@ -1,4 +1,4 @@
-"""The state of a pass over a body: operands' widths, open blocks, and branches that wait for a
+"""The state of a pass over a body: operands' kinds, open blocks, and branches that wait for a
 target.
 """
 
@@ -22,11 +22,16 @@ from wasmote.nativepy import (
     usize,
 )
 
-from .side_table import FarBranch, Local
+from .side_table import FarBranch, SideTable
 
 #: Cells of a value by its type.
 CELLS = constants(
     u8, [{ValueType.I64: 2, ValueType.F64: 2, ValueType.V128: 4}.get(t, 1) for t in range(256)]
+)
+#: What an operand is: its cells, plus FLOAT for a float.
+FLOAT, CELLS_MASK = 8, 7
+OPERANDS = constants(
+    u8, [CELLS[t] | FLOAT * (t in (ValueType.F32, ValueType.F64)) for t in range(256)]
 )
 LOOP = by_name("loop").opcode
 IF = by_name("if").opcode
@@ -84,8 +89,8 @@ class Preparation:
     module: ptr[Module]
     pc: ptr[u8]
     failed: u32  # a trap code
-    locals: ptr[Local]
-    widths: ptr[u8]  # cells of each operand
+    side: ptr[SideTable]
+    operands: ptr[u8]  # what each operand is
     height: u32
     cells: u32  # of all operands
     peak: u32
@@ -132,21 +137,21 @@ def add_entry(p: ptr[Preparation], value: u32):
 
 
 @native
-def push(p: ptr[Preparation], width: u32):
-    p.widths[p.height] = u8(width)
+def push(p: ptr[Preparation], operand: u32):
+    p.operands[p.height] = u8(operand)
     p.height += 1
-    p.cells += width
+    p.cells += operand & CELLS_MASK
     if p.cells > p.peak:
         p.peak = p.cells
 
 
 @native
 def pop(p: ptr[Preparation]) -> u32:
-    """Take an operand off; returns its cells."""
+    """Take an operand off; returns what it is."""
     p.height -= 1
-    width = u32(p.widths[p.height])
-    p.cells -= width
-    return width
+    operand = u32(p.operands[p.height])
+    p.cells -= operand & CELLS_MASK
+    return operand
 
 
 @native
@@ -157,8 +162,8 @@ def drop_operands(p: ptr[Preparation], count: u32):
 
 @native
 def apply(p: ptr[Preparation], effect: u32):
-    """Take operands off, as many as the lower four bits say, and push a result of so many cells
-    as the others say, less 1; there may be none.
+    """Take operands off, as many as the lower four bits say, and push a result that is what the
+    others say, less 1; there may be none.
     """
     drop_operands(p, effect & 15)
     if effect >> 4 > 1:
@@ -246,7 +251,7 @@ def cells_of(types: ptr[u32], count: u32) -> u32:
 @native
 def push_types(p: ptr[Preparation], types: ptr[u32], count: u32):
     for i in range(count):
-        push(p, u32(CELLS[types[i] & 0xFF]))
+        push(p, u32(OPERANDS[types[i] & 0xFF]))
 
 
 @native

@@ -33,7 +33,7 @@ from wasmote.nativepy import (
 )
 
 from .immediates import MEMORY_INDEX, cursor, skip
-from .registers import below, cells, go, on_trap, push, reach
+from .registers import State, below, cells, go, on_trap, push, reach
 from .side_table import SideTable
 
 
@@ -155,8 +155,10 @@ def any_store(i: Instruction) -> NativeFunction:
         size = reach(inst.memories[0])
         if lane:
             meaning(p, below(kind, sp), u32(at[0][0]))
-            return go(False, at[0] + 1, o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
+            return go(
+                State.MEMORY, at[0] + 1, o[0], fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         meaning(p, below(kind, sp))
-        return go(False, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
+        return go(State.MEMORY, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
     return _made(i, run)

@@ -26,7 +26,7 @@ from wasmote.nativepy import (
 
 from .handlers_any_memory import pop_index, stack_below
 from .immediates import MEMORY_INDEX, cursor
-from .registers import below, cells, go, handler, offset_of, push, reach
+from .registers import State, below, cells, go, handler, offset_of, push, reach
 from .side_table import SideTable
 
 
@@ -77,7 +77,7 @@ def access_handler(i: Instruction) -> None:
             meaning(p, below(kinds[0], sp))
         if has_result:
             return push(value, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
-        return go(False, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
+        return go(State.MEMORY, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 def wait_handler(i: Instruction) -> None:
@@ -126,7 +126,7 @@ def fence_(
     """Past the byte that is zero."""
     fence()
     after = ptr[u8](usize(r)) + 1
-    return go(False, after, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, after, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 for _instruction in INSTRUCTIONS.values():

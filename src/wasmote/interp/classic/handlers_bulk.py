@@ -16,7 +16,7 @@ from wasmote.nativepy import NativeFunction, dispatch, inline, ptr, trap_if, u8,
 
 from .handlers_any_memory import pop_index, stack_below
 from .immediates import cursor, read_index
-from .registers import BEHIND, CACHED, HANDLERS, PLACES, go, handler, push, reach
+from .registers import BEHIND, HANDLERS, PLACES, State, go, handler, push, reach
 from .side_table import SideTable
 
 
@@ -35,9 +35,7 @@ def prefix(opcode: int, first: int) -> None:
             HANDLERS, code, pc, sp, fp, mem, size, exec, inst, table, stp, side, after, f
         )
 
-    PLACES[opcode] = PLACES[CACHED + opcode] = NativeFunction(
-        run, convention="handler", name=f"prefix {opcode:#x}"
-    )
+    PLACES[opcode] = NativeFunction(run, convention="handler", name=f"prefix {opcode:#x}")
 
 
 for _opcode, _first in BEHIND.items():
@@ -60,7 +58,7 @@ def bulk(name: str) -> Callable[[NativeFunction], None]:
             o = stack_below(sp)
             code = perform(at, o, inst)
             trap_if(code != 0, code)
-            return go(False, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
+            return go(State.MEMORY, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
     return register
 
@@ -217,7 +215,7 @@ def table_set(
     index = pop_index(o, references.type.flags)
     trap_if(index >= u64(references.size), TrapCode.TABLE_OUT_OF_BOUNDS)
     references.elements[index] = sp[-1]
-    return go(False, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("table.size")

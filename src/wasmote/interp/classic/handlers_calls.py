@@ -10,14 +10,56 @@ from wasmote.core.structs import EXCEPTION, Exec, FuncInst, Instance
 from wasmote.core.type_store import store_defined_matches
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import call_outside
-from wasmote.nativepy import inline, native, ptr, tail, trap_if, u8, u32, u64, unlikely, usize
+from wasmote.nativepy import (
+    inline,
+    likely,
+    native,
+    ptr,
+    splat,
+    store,
+    tail,
+    trap_if,
+    u8,
+    u32,
+    u64,
+    unlikely,
+    usize,
+)
 
 from .handlers_any_memory import pop_index, stack_below
 from .immediates import cursor, read_index, skip
 from .prepare import prepare_function
-from .registers import HEADER_CELLS, go, go_counted, handler, offset_of, on_trap, push, resume, top
+from .registers import (
+    HEADER_CELLS,
+    ZEROED_AT_ONCE,
+    State,
+    go,
+    go_counted,
+    handler,
+    offset_of,
+    on_trap,
+    push,
+    resume,
+    spill,
+)
 from .side_table import SideTable, entries_of
 from .unwind import unwind
+
+
+@native(convention="handler", noinline=True)
+def zero_the_rest(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Start a function at `pc` whose locals end at `sp`; those in front are zero already.
+
+    Cells behind the locals, of which a frame has enough, may become zero too.
+    """
+    local = fp + (side.param_cells + HEADER_CELLS + ZEROED_AT_ONCE)
+    while local < sp:
+        store(local, splat(FLOATS, 0.0), align=4)
+        local = local + ZEROED_AT_ONCE
+    return go_counted(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @inline
@@ -31,12 +73,16 @@ def enter_function(function, callee, back, sp, fp, mem, size, exec, inst, table,
     sp[3] = side.function
     local = sp + HEADER_CELLS
     zero = u32(callee.zero)
-    for i in range(u32(0), zero):
-        local[i] = 0
+    store(local, splat(FLOATS, 0.0), align=4)
     start = function.body + callee.start
-    return go_counted(
-        start, local + zero, frame, mem, size, exec, inst, table, entries_of(callee), callee, r, f
-    )
+    rest = local + zero
+    stp = entries_of(callee)
+    r = u64(zero)  # means nothing, but frees a register
+    if zero > ZEROED_AT_ONCE:
+        return tail(
+            zero_the_rest, start, rest, frame, mem, size, exec, inst, table, stp, callee, r, f
+        )
+    return go_counted(start, rest, frame, mem, size, exec, inst, table, stp, callee, r, f)
 
 
 @handler("call")
@@ -44,15 +90,58 @@ def call(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    at = cursor(pc + 1)
-    index = read_index(at)
+    """Indices of one or two bytes; others go by way of `call_long`."""
+    index = u32(pc[1])
+    back = pc + 2
+    if index >= 0x80:
+        if unlikely(pc[2] >= 0x80):
+            return tail(call_long, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        index = index + ((u32(pc[2]) - 1) << 7)
+        back = pc + 3
     function = inst.module.functions + index
     callee = ptr[SideTable](function.side_table)
     if unlikely(callee is None):
         return tail(call_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, u64(index), f)
     return enter_function(
-        function, callee, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f
+        function, callee, back, sp, fp, mem, size, exec, inst, table, stp, side, r, f
     )
+
+
+@native(convention="handler", noinline=True, on_trap=on_trap)
+def enter_target(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Call the function of this instance whose number is in `r`; `pc` is a call's last byte."""
+    function = inst.module.functions + u32(r)
+    callee = ptr[SideTable](function.side_table)
+    if unlikely(callee is None):
+        return tail(prepare_target, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return enter_function(
+        function, callee, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+    )
+
+
+@native(convention="handler", noinline=True, on_trap=on_trap)
+def prepare_target(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    code = prepare_function(inst.module, u32(r))
+    trap_if(code != 0, code)
+    return tail(enter_target, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@native(convention="handler", noinline=True)
+def call_long(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    at = cursor(pc + 1)
+    index = u64(read_index(at))
+    if index < u64(inst.module.imported_functions):
+        return tail(call_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, index, f)
+    return tail(enter_target, at[0] - 1, sp, fp, mem, size, exec, inst, table, stp, side, index, f)
 
 
 @native(convention="handler", noinline=True, on_trap=on_trap)
@@ -69,7 +158,7 @@ def call_first(
         return tail(outside, at[0], sp, fp, mem, size, exec, inst, table, stp, side, target, f)
     code = prepare_function(inst.module, index)
     trap_if(code != 0, code)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @native(convention="handler", noinline=True)
@@ -98,9 +187,7 @@ def check_type(inst, target, wanted):
 
 
 @inline
-def call_target(
-    target, wanted, back, pc, sp, rest, fp, mem, size, exec, inst, table, stp, side, r, f
-):
+def call_target(target, wanted, back, rest, fp, mem, size, exec, inst, table, stp, side, f):
     """Call a function instance, whose type must match the one of that id.
 
     `rest` is the stack without the reference or index.
@@ -109,13 +196,9 @@ def call_target(
     if unlikely(target.instance != inst):
         address = u64(usize(target))
         return tail(outside, back, rest, fp, mem, size, exec, inst, table, stp, side, address, f)
-    function = inst.module.functions + target.index
-    callee = ptr[SideTable](function.side_table)
-    if unlikely(callee is None):
-        number = u64(target.index)
-        return tail(prepare_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, number, f)
-    return enter_function(
-        function, callee, back, rest, fp, mem, size, exec, inst, table, stp, side, r, f
+    number = u64(target.index)
+    return tail(
+        enter_target, back - 1, rest, fp, mem, size, exec, inst, table, stp, side, number, f
     )
 
 
@@ -129,9 +212,7 @@ def call_any_table(
     wanted = inst.module.types[read_index(at)].id
     o = stack_below(sp)
     target = function_in(inst, inst.tables[read_index(at)], o)
-    return call_target(
-        target, wanted, at[0], pc, sp, o[0], fp, mem, size, exec, inst, table, stp, side, r, f
-    )
+    return call_target(target, wanted, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, f)
 
 
 @inline
@@ -144,46 +225,45 @@ def function_in(inst, functions, o):
     return inst.store.functions[handle]
 
 
-def call_reference(cached: bool) -> None:
-    """Calls through a table, and through a typed reference."""
-
-    @handler("call_indirect", cached)
-    def call_indirect(
-        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
-        f: FLOATS,
-    ) -> u32:  # fmt: skip
-        index = top(cached, u32, sp, r, f)
-        at = cursor(pc + 1)
-        wanted = inst.module.types[read_index(at)].id
-        functions = inst.tables[read_index(at)]
-        if unlikely(index >= functions.reach):
-            return tail(call_any_table, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        handle = functions.elements[index]
-        trap_if(handle == 0, TrapCode.UNINITIALIZED_ELEMENT)
-        target = inst.store.functions[handle]
-        return call_target(
-            target, wanted, at[0], pc, sp, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f
-        )
-
-    @handler("call_ref", cached)
-    def call_ref(
-        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
-        f: FLOATS,
-    ) -> u32:  # fmt: skip
-        handle = top(cached, u32, sp, r, f)
-        trap_if(handle == 0, TrapCode.NULL_FUNCTION_REFERENCE)
-        at = cursor(pc + 1)
-        wanted = inst.module.types[read_index(at)].id
-        target = inst.store.functions[handle]
-        return call_target(
-            target, wanted, at[0], pc, sp, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f
-        )
+@handler("call_indirect", State.I32)
+def call_indirect(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Type indices of one or two bytes, and a function of this very type; all else goes by way of
+    `call_any_table`.
+    """
+    type = u32(pc[1])
+    last = pc + 2
+    if type >= 0x80:
+        type = type + ((u32(pc[2]) - 1) << 7)
+        last = pc + 3
+    if likely((last[-1] | last[0]) < 0x80):
+        functions = inst.tables[last[0]]
+        if likely(r < u64(functions.reach)):
+            handle = functions.elements[r]
+            if likely(handle != 0):
+                target = inst.store.functions[handle]
+                if likely(target.type_id == inst.module.types[type].id and target.instance == inst):
+                    r = u64(target.index)
+                    return tail(
+                        enter_target, last, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+                    )
+    sp = spill(State.I32, sp, r, f)
+    return tail(call_any_table, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
-call_reference(False)
-call_reference(True)
+@handler("call_ref", State.I32)
+def call_ref(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    handle = u32(r)
+    trap_if(handle == 0, TrapCode.NULL_FUNCTION_REFERENCE)
+    at = cursor(pc + 1)
+    wanted = inst.module.types[read_index(at)].id
+    target = inst.store.functions[handle]
+    return call_target(target, wanted, at[0], sp, fp, mem, size, exec, inst, table, stp, side, f)
 
 
 @native(convention="handler", noinline=True, on_trap=on_trap)
@@ -194,7 +274,7 @@ def prepare_first(
     """Prepare function number `r`, then try again."""
     code = prepare_function(inst.module, u32(r))
     trap_if(code != 0, code)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("ref.null")
@@ -213,7 +293,7 @@ def ref_as_non_null(
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     trap_if(sp[-1] == 0, TrapCode.NULL_REFERENCE)
-    return go(False, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("ref.is_null")

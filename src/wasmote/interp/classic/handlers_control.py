@@ -3,12 +3,29 @@
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
-from wasmote.nativepy import inline, likely, ptr, trap_if, u8, u32, u64, unlikely, usize
+from wasmote.isa import by_name
+from wasmote.nativepy import (
+    const,
+    inline,
+    likely,
+    native,
+    ptr,
+    tail,
+    trap_if,
+    u8,
+    u32,
+    u64,
+    unlikely,
+    usize,
+)
 
 from .immediates import cursor, read_index, skip
-from .registers import branch, go, handler, top
+from .registers import HELD, State, branch, cells, go, handler, spill
 from .side_table import SideTable
 
+#: The block type without parameters and results.
+EMPTY = 0x40
+BLOCK = by_name("block").opcode
 #: The first byte of the type (ref null …); that of (ref …) follows it.
 REF_NULL = 0x63
 
@@ -43,8 +60,14 @@ def block(name: str) -> None:
         inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
+        if likely(pc[1] == EMPTY):
+            if pc[2] == BLOCK and pc[3] == EMPTY:
+                return go(
+                    State.MEMORY, pc + 4, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+                )
+            return go(State.MEMORY, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         start = past_block_type(pc)
-        return go(False, start, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return go(State.MEMORY, start, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 block("block")
@@ -56,7 +79,7 @@ def nop(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    return go(False, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("unreachable")
@@ -91,46 +114,42 @@ def branch_if(condition, pc, sp, fp, mem, size, exec, inst, table, stp, side, r,
     """The `br_if` at `pc`, its condition already taken off the stack."""
     if condition:
         return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-    return go(False, past_index(pc), sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    return go(
+        State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f
+    )
 
 
-def conditional(cached: bool) -> None:
-    @handler("br_if", cached)
-    def br_if(
-        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
-        f: FLOATS,
-    ) -> u32:  # fmt: skip
-        holds = top(cached, u32, sp, r, f) != 0
-        return branch_if(holds, pc, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
-
-    @handler("if", cached)
-    def if_(
-        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
-        f: FLOATS,
-    ) -> u32:  # fmt: skip
-        """Its branch goes to `else`, or to the end."""
-        if top(cached, u32, sp, r, f) == 0:
-            return branch(pc, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
-        start = past_block_type(pc)
-        return go(False, start, sp - 1, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
-
-    @handler("br_table", cached)
-    def br_table(
-        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
-        f: FLOATS,
-    ) -> u32:  # fmt: skip
-        """One entry for each label, the default last."""
-        index = top(cached, u32, sp, r, f)
-        count = read_index(cursor(pc + 1))
-        index = index if index < count else count
-        return branch(pc, sp - 1, fp, mem, size, exec, inst, table, stp + index, side, r, f)
+@handler("br_if", State.I32)
+def br_if(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    holds = u32(r) != 0
+    return branch_if(holds, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
-conditional(False)
-conditional(True)
+@handler("if", State.I32)
+def if_(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Its branch goes to `else`, or to the end."""
+    if u32(r) == 0:
+        return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    start = past_block_type(pc)
+    return go(State.MEMORY, start, sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+
+
+@handler("br_table", State.I32)
+def br_table(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """One entry for each label, the default last."""
+    index = u32(r)
+    count = read_index(cursor(pc + 1))
+    index = index if index < count else count
+    return branch(pc, sp, fp, mem, size, exec, inst, table, stp + index, side, r, f)
 
 
 @handler("br_on_null")
@@ -140,7 +159,9 @@ def br_on_null(
 ) -> u32:  # fmt: skip
     if sp[-1] == 0:
         return branch(pc, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
-    return go(False, past_index(pc), sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    return go(
+        State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f
+    )
 
 
 @handler("br_on_non_null")
@@ -150,27 +171,41 @@ def br_on_non_null(
 ) -> u32:  # fmt: skip
     if sp[-1] != 0:
         return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-    return go(False, past_index(pc), sp - 1, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    return go(
+        State.MEMORY, past_index(pc), sp - 1, fp, mem, size, exec, inst, table, stp + 1, side, r, f
+    )
 
 
 @inline
-def leave(sp, fp, mem, size, exec, inst, table, side, r, f):
-    """Return to the caller: the results on top of the stack go where the arguments were."""
+def leave(state: const, many, sp, fp, mem, size, exec, inst, table, side, r, f):
+    """Return to the caller; `many` cells of results, which end at `sp`, go where the arguments
+    were, and may go over the header.
+    """
     header = fp + u32(side.param_cells)
-    many = u32(side.result_cells)
     module = inst.module
     pc = module.binary + header[0]
     frame = fp - header[1]
     caller = ptr[SideTable](module.functions[header[3]].side_table)
     stp = ptr[u32](caller) + header[2]
     source = sp - many
-    if likely(many <= 1):
-        if many != 0:
-            fp[0] = source[0]
-    else:
-        for i in range(u32(0), many):
-            fp[i] = source[i]
-    return go(False, pc, fp + many, frame, mem, size, exec, inst, table, stp, caller, r, f)
+    for i in range(u32(0), many):
+        fp[i] = source[i]
+    return go(state, pc, fp + many, frame, mem, size, exec, inst, table, stp, caller, r, f)
+
+
+@native(convention="handler", noinline=True, no_builtins=True)
+def leave_with_stored(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """Return; the results are on top of the stack."""
+    many = u32(side.result_cells)
+    return leave(State.MEMORY, many, sp, fp, mem, size, exec, inst, table, side, r, f)
+
+
+@inline
+def is_function_end(pc, side):
+    return u32(usize(pc)) == side.end
 
 
 @handler("end")
@@ -179,9 +214,11 @@ def end(
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Of a block it does nothing, of a function it returns."""
-    if u32(usize(pc)) == side.end:
-        return leave(sp, fp, mem, size, exec, inst, table, side, r, f)
-    return go(False, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    if is_function_end(pc, side):
+        if side.result_cells == 0:
+            return leave(State.MEMORY, u32(0), sp, fp, mem, size, exec, inst, table, side, r, f)
+        return tail(leave_with_stored, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("return")
@@ -189,4 +226,28 @@ def return_(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    return leave(sp, fp, mem, size, exec, inst, table, side, r, f)
+    return tail(leave_with_stored, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+def end_with_held(name: str, state: int) -> None:
+    """Of a block it does nothing; a single result is returned in its accumulator."""
+    always = name == "return"
+
+    @handler(name, state)
+    def run(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
+    ) -> u32:  # fmt: skip
+        if not always:
+            if not is_function_end(pc, side):
+                return go(state, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        if likely(side.result_cells == cells(HELD[state])):
+            return leave(state, u32(0), sp, fp, mem, size, exec, inst, table, side, r, f)
+        sp = spill(state, sp, r, f)
+        return tail(leave_with_stored, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+for _state in HELD:
+    end_with_held("end", _state)
+    end_with_held("return", _state)

@@ -8,7 +8,7 @@ from wasmote.nativepy import addr, ptr, tail, trap_if, u8, u32, u64, usize
 
 from .handlers_control import block, branch_always, past_index
 from .immediates import cursor, read_index
-from .registers import go, handler, poll_then_go_on
+from .registers import State, go, handler, poll_then_go_on
 from .side_table import SideTable
 from .unwind import unwind
 
@@ -24,7 +24,7 @@ def try_table(
 ) -> u32:  # fmt: skip
     """Its entry is its length."""
     start = pc + stp[0]
-    return go(False, start, sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    return go(State.MEMORY, start, sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
 
 
 @handler("delegate")
@@ -33,7 +33,7 @@ def delegate(
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """The end of a block, with a label."""
-    return go(False, past_index(pc), sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("throw")

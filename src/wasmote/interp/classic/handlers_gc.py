@@ -48,7 +48,7 @@ from wasmote.nativepy import (
 from .handlers_any_memory import stack_below
 from .handlers_bulk import bulk, pop_cell
 from .immediates import cursor, read_index, skip
-from .registers import branch, go, handler, offset_of, push
+from .registers import State, branch, go, handler, offset_of, push
 from .side_table import SideTable
 
 #: In the flags of br_on_cast: the second type, which the reference is tested for, has null.
@@ -238,7 +238,7 @@ def struct_set(
     kind = t.types[field]
     value = sp - cells_of(unpacked(kind))
     store_field(field_at(inst, value[-1], t, field), size_of(kind), value)
-    return go(False, at[0], value - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, at[0], value - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("array.set")
@@ -250,7 +250,7 @@ def array_set(
     t = read_type(at, inst)
     value = sp - t.param_cells
     store_field(element_at(inst, value[-2], t, value[-1]), t.size, value)
-    return go(False, at[0], value - 2, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, at[0], value - 2, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("array.len")
@@ -359,7 +359,7 @@ def convert(name: str) -> None:
         f: FLOATS,
     ) -> u32:  # fmt: skip
         after = ptr[u8](usize(r))
-        return go(False, after, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return go(State.MEMORY, after, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 convert("any.convert_extern")
@@ -389,7 +389,7 @@ def cast(suffix: str, nullable: bool) -> None:
         at = cursor(ptr[u8](usize(r)))
         wanted = read_target(at, inst.module, nullable)
         trap_if(not reference_matches(inst.store, sp[-1], wanted), TrapCode.CAST_FAILURE)
-        return go(False, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return go(State.MEMORY, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 cast("", False)
@@ -412,7 +412,7 @@ def branch_on_cast(name: str, succeeds: bool) -> None:
         wanted = read_target(at, inst.module, nullable)
         if reference_matches(inst.store, sp[-1], wanted) == succeeds:
             return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        return go(False, at[0], sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+        return go(State.MEMORY, at[0], sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
 
 
 branch_on_cast("br_on_cast", True)

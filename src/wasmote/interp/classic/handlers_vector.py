@@ -11,7 +11,7 @@ from wasmote.nativepy import f32, load, ptr, tail, u8, u32, u64, unlikely, usize
 
 from .handlers_any_memory import any_load, any_store
 from .immediates import cursor, read_offset
-from .registers import below, cells, go, handler, push
+from .registers import State, below, cells, go, handler, push
 from .side_table import SideTable
 
 VECTOR = vec[f32, 4]
@@ -137,9 +137,11 @@ def store_handler(i: Instruction) -> None:
         value = below(kind, sp)
         if lane:
             meaning(mem + start, value, u32(at[0][0]))
-            return go(False, at[0] + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+            return go(
+                State.MEMORY, at[0] + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f
+            )
         meaning(mem + start, value)
-        return go(False, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return go(State.MEMORY, at[0], rest, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 _BY_OPERANDS = {1: unary, 2: binary, 3: ternary}

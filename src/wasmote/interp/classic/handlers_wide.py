@@ -8,7 +8,7 @@ from wasmote.interp.common.accumulators import FLOATS
 from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import load, ptr, stack, store, u8, u32, u64, usize
 
-from .registers import go, handler
+from .registers import State, go, handler
 from .side_table import SideTable
 
 
@@ -32,7 +32,7 @@ def wide(i: Instruction) -> None:
         store(o, results[0], align=4)
         store(o + 2, results[1], align=4)
         after = ptr[u8](usize(r))
-        return go(False, after, o + 4, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return go(State.MEMORY, after, o + 4, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 for _instruction in INSTRUCTIONS.values():

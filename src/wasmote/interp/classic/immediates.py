@@ -3,7 +3,18 @@
 Validation has approved of the bytes, so nothing is checked.
 """
 
-from wasmote.nativepy import i32, i64, inline, likely, load, ptr, stack, u8, u16, u32, u64, unlikely
+from wasmote.nativepy import (
+    const,
+    i32,
+    i64,
+    inline,
+    ptr,
+    stack,
+    u8,
+    u32,
+    u64,
+    unlikely,
+)
 
 #: In the alignment of a memory argument: the index of a memory follows.
 MEMORY_INDEX = 0x40
@@ -63,6 +74,14 @@ def short_i32(byte):
 
 
 @inline
+def short_number(kind: const, byte):
+    """The signed number that is one byte, as the bits of a u32 or u64."""
+    if kind.bits == 64:
+        return u64(i64(i32(short_i32(u32(byte)))))
+    return short_i32(u32(byte))
+
+
+@inline
 def read_i32(at):
     """A signed 32-bit number, as its bits."""
     p = at[0]
@@ -114,15 +133,24 @@ def read_i64(at):
 def read_offset(at):
     """The offset of a memory argument; its alignment, which comes first, means nothing here.
 
-    Where it names a memory, an offset that is out of bounds, so that the access comes to
-    `handlers_any_memory`.
+    Where it names a memory, or is not written the usual way, an offset that is out of bounds, so
+    that the access comes to `handlers_any_memory`.
     """
     p = at[0]
-    both = u32(load(u16, p))
-    if likely(both & (0x8080 | MEMORY_INDEX) == 0):
-        at[0] = p + 2
-        return u64(both >> 8)
-    if both & MEMORY_INDEX != 0:
+    if unlikely(p[0] >= MEMORY_INDEX):
         return u64(ELSEWHERE)
-    skip(at)
-    return u64(read_index(at))
+    offset = u32(p[1])
+    p = p + 2
+    if offset >= 0x80:
+        offset = offset + ((u32(p[0]) - 1) << 7)
+        p = p + 1
+        if p[-1] >= 0x80:
+            offset = offset + ((u32(p[0]) - 1) << 14)
+            p = p + 1
+            if p[-1] >= 0x80:
+                offset = offset + ((u32(p[0]) - 1) << 21)
+                p = p + 1
+                if unlikely(p[-1] >= 0x80):
+                    return u64(ELSEWHERE)
+    at[0] = p
+    return u64(offset)

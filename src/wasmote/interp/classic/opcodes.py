@@ -1,4 +1,4 @@
-"""The handlers in the order of their opcodes: plain ones, cached ones, those behind prefixes."""
+"""The handlers in the order of their opcodes: those of each state, those behind prefixes."""
 
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
@@ -8,15 +8,18 @@ from . import (
     handlers_atomic,
     handlers_bulk,
     handlers_calls,
+    handlers_constants,
     handlers_control,
     handlers_exceptions,
     handlers_gc,
+    handlers_locals,
     handlers_numeric,
     handlers_tail_calls,
     handlers_variables,
     handlers_vector,
     handlers_wide,
 )
+from .moves import add_moves
 from .registers import HANDLERS, PLACES
 from .side_table import SideTable
 
@@ -25,9 +28,11 @@ __all__ = [
     "handlers_atomic",
     "handlers_bulk",
     "handlers_calls",
+    "handlers_constants",
     "handlers_control",
     "handlers_exceptions",
     "handlers_gc",
+    "handlers_locals",
     "handlers_numeric",
     "handlers_tail_calls",
     "handlers_variables",
@@ -45,5 +50,6 @@ def never(
 
 
 _NEVER = NativeFunction(never, convention="handler", name="no opcode")
+add_moves()
 for _place in range(max(PLACES) + 1):
     HANDLERS.add(PLACES.get(_place, _NEVER))

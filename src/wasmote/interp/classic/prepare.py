@@ -1,7 +1,7 @@
 """Makes a function's side table, in one pass over its validated body, at its first call.
 
-Only widths of operands matter here, not their types. What can fail is memory, and a frame of more
-than 65535 cells.
+Of operands it matters how they are kept, not their types. What can fail is memory, and a frame of
+more than 65535 cells.
 """
 
 from wasmote.core.arena import arena_allocate
@@ -30,6 +30,8 @@ from wasmote.nativepy import (
 
 from .branches import (
     CELLS,
+    FLOAT,
+    OPERANDS,
     Block,
     Preparation,
     add_branch,
@@ -54,8 +56,16 @@ from .exceptions import (
     start_catch,
 )
 from .prepare_gc import gc
-from .registers import HEADER_CELLS
-from .side_table import FAR, FarBranch, Local, LocalKind, SideTable, local_at
+from .registers import HEADER_CELLS, ZEROED_AT_ONCE
+from .side_table import (
+    FAR,
+    FarBranch,
+    LocalKind,
+    SideTable,
+    local_of,
+    set_local_entry,
+    size_of_locals,
+)
 
 BLOCK = by_name("block").opcode
 
@@ -73,7 +83,7 @@ _KINDS = {
     ValueType.F64: LocalKind.F64,
     ValueType.V128: LocalKind.V128,
 }
-KIND_CELLS = constants(u8, [1, 2, 1, 2, 4])  # by LocalKind
+KIND_OPERANDS = constants(u8, [1, 2, 2 | FLOAT, 1 | FLOAT, 4])  # by LocalKind
 KINDS = constants(u8, [_KINDS.get(t, LocalKind.I32) for t in range(256)])
 
 
@@ -82,13 +92,13 @@ _SIZES = ("memory.size", "memory.grow", "table.size")
 
 
 def _effect(i: Instruction | None) -> int:
-    """How many operands it takes, with the cells of its result, plus 1, in the upper four bits.
+    """How many operands it takes, with what its result is, plus 1, in the upper four bits.
 
     0 for instructions that `rest` knows, or that do not exist.
     """
     if i is None or i.params is None or i.results is None or i.name in _SIZES or len(i.results) > 1:
         return 0
-    return len(i.params) | (sum(CELLS[t] for t in i.results) + 1) << 4
+    return len(i.params) | (sum(OPERANDS[t] for t in i.results) + 1) << 4
 
 
 MISC_COUNT = 23
@@ -114,7 +124,7 @@ def prepare_function(module: ptr[Module], index: u32) -> u32:
         p = stack(Preparation)
         code = prepare(p, module, function, index)
         free = module.platform.release
-        free(p.widths)
+        free(p.operands)
         free(p.entries.items)
         free(p.far.items)
         free(p.branches.items)
@@ -126,16 +136,16 @@ def prepare_function(module: ptr[Module], index: u32) -> u32:
 @native
 def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], index: u32) -> u32:
     begin(p, module, function)
-    if p.widths is None:
+    if p.operands is None:
         return TrapCode.OUT_OF_MEMORY
     type = module.types + function.type
     count = count_locals(p, type)
-    size = sizeof(SideTable) + usize(count) * sizeof(Local)
+    size = sizeof(SideTable) + usize(size_of_locals(count)) * 4
     scratch = ptr[SideTable](module.platform.allocate(size))
     if scratch is None:
         return TrapCode.OUT_OF_MEMORY
     scratch.function = index
-    p.locals = local_at(scratch, 0)
+    p.side = scratch
     scratch.entries = u16(size // 4)
     describe_locals(p, scratch, type)
     scratch.start = u32(usize(p.pc) - usize(function.body))
@@ -144,7 +154,8 @@ def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], i
     if p.most_caught != 0:
         scratch.zero = u16(u32(scratch.zero) + p.most_caught)
     scratch.end = u32(usize(function.body) + usize(function.body_size) - 1)
-    frame = p.first_exception + p.most_caught + p.peak
+    peak = p.peak if p.peak > ZEROED_AT_ONCE else ZEROED_AT_ONCE
+    frame = p.first_exception + p.most_caught + peak
     if frame > 65535 or count > 65535 or p.peak > 65535 or type.result_cells > 65535:
         p.failed = TrapCode.UNTRANSLATABLE
     scratch.frame = u16(frame)
@@ -175,8 +186,8 @@ def begin(p: ptr[Preparation], module: ptr[Module], function: ptr[Function]):
     p.caught = 0
     p.most_caught = 0
     room = usize(operands) + 8 & ~usize(7)
-    p.widths = module.platform.allocate(room + (usize(nesting) + 2) * sizeof(Block))
-    p.blocks = ptr[Block](p.widths + room)
+    p.operands = module.platform.allocate(room + (usize(nesting) + 2) * sizeof(Block))
+    p.blocks = ptr[Block](p.operands + room)
 
 
 @inline
@@ -204,11 +215,11 @@ def count_locals(p: ptr[Preparation], type: ptr[FuncType]) -> u32:
 @native
 def describe_locals(p: ptr[Preparation], side: ptr[SideTable], type: ptr[FuncType]):
     """Give each parameter and local its slot."""
-    local = local_at(side, 0)
+    index: u32 = 0
     slot: u32 = 0
     for i in range(type.param_count):
-        slot = describe(local, slot, type.types[i])
-        local = local + 1
+        slot = describe(side, index, slot, type.types[i])
+        index += 1
     side.param_cells = u16(slot)
     if slot > 65535:
         p.failed = TrapCode.UNTRANSLATABLE
@@ -218,8 +229,8 @@ def describe_locals(p: ptr[Preparation], side: ptr[SideTable], type: ptr[FuncTyp
         count = read_u32(addr(p.pc))
         kind = read_kind(addr(p.pc))
         for _ in range(count):
-            slot = describe(local, slot, kind)
-            local = local + 1
+            slot = describe(side, index, slot, kind)
+            index += 1
     side.zero = u16(slot - first)
     side.result_cells = u16(type.result_cells)
     if slot > 65535:
@@ -227,10 +238,9 @@ def describe_locals(p: ptr[Preparation], side: ptr[SideTable], type: ptr[FuncTyp
 
 
 @native
-def describe(local: ptr[Local], slot: u32, type: u32) -> u32:
+def describe(side: ptr[SideTable], index: u32, slot: u32, type: u32) -> u32:
     """Returns the slot after the local's."""
-    local.slot = u16(slot)
-    local.kind = u16(KINDS[type & 0xFF])
+    set_local_entry(side, index, slot, u32(KINDS[type & 0xFF]))
     return slot + u32(CELLS[type & 0xFF])
 
 
@@ -307,7 +317,7 @@ def rest(p: ptr[Preparation], at: ptr[u8], opcode: u32):
     """What is not plain: control, variables, parametric instructions, references."""
     match opcode:
         case 0x20:
-            push(p, width_of_local(p, read_u32(addr(p.pc))))
+            push(p, operand_of_local(p, read_u32(addr(p.pc))))
         case 0x21:
             skip_leb(addr(p.pc))
             pop(p)
@@ -333,10 +343,10 @@ def rest(p: ptr[Preparation], at: ptr[u8], opcode: u32):
             push(p, 2)
         case 0x43:
             p.pc = p.pc + 4
-            push(p, 1)
+            push(p, 1 | FLOAT)
         case 0x44:
             p.pc = p.pc + 8
-            push(p, 2)
+            push(p, 2 | FLOAT)
         case _:
             rarer(p, at, opcode)
 
@@ -368,7 +378,7 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
             pop(p)
             add_entry(p, (u32(usize(p.pc) - usize(at)) << 16) | pop(p))
         case 0x23:
-            push(p, u32(CELLS[p.module.globals[read_u32(addr(p.pc))].content & 0xFF]))
+            push(p, u32(OPERANDS[p.module.globals[read_u32(addr(p.pc))].content & 0xFF]))
         case 0x24:
             skip_leb(addr(p.pc))
             pop(p)
@@ -414,8 +424,8 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
 
 
 @native
-def width_of_local(p: ptr[Preparation], index: u32) -> u32:
-    return u32(KIND_CELLS[p.locals[index].kind])
+def operand_of_local(p: ptr[Preparation], index: u32) -> u32:
+    return u32(KIND_OPERANDS[local_of(p.side, index) >> 16])
 
 
 @native

@@ -1,13 +1,13 @@
 """What the instructions behind the prefix 0xFB do to the operand stack: a part of `prepare`."""
 
 from wasmote.core.validate.aggregates import Gc
-from wasmote.core.value_types import cells_of, unpacked
+from wasmote.core.value_types import unpacked
 from wasmote.interp.common.leb import read_u32
 from wasmote.interp.common.skip import skip_immediates
 from wasmote.isa import by_name
 from wasmote.nativepy import addr, constants, native, ptr, stack, u8, u32
 
-from .branches import Preparation, add_branch, apply, drop_operands, pop, push
+from .branches import OPERANDS, Preparation, add_branch, apply, drop_operands, pop, push
 
 #: Operands and cells of the result where the type does not matter; what is not here leaves the
 #: stack as it is.
@@ -56,10 +56,10 @@ def gc(p: ptr[Preparation], source: ptr[u8]):
         case Gc.STRUCT_GET | Gc.STRUCT_GET_S | Gc.STRUCT_GET_U:
             t = p.module.types + read_u32(at)
             pop(p)
-            push(p, cells_of(unpacked(t.types[read_u32(at)])))
+            push(p, u32(OPERANDS[unpacked(t.types[read_u32(at)]) & 0xFF]))
         case Gc.ARRAY_GET | Gc.ARRAY_GET_S | Gc.ARRAY_GET_U:
             drop_operands(p, 2)
-            push(p, cells_of(unpacked(p.module.types[read_u32(at)].types[0])))
+            push(p, u32(OPERANDS[unpacked(p.module.types[read_u32(at)].types[0]) & 0xFF]))
         case Gc.BR_ON_CAST | Gc.BR_ON_CAST_FAIL:
             at[0] = at[0] + 1
             add_branch(p, source, read_u32(at))

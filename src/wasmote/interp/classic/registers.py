@@ -13,6 +13,8 @@ from wasmote.nativepy import (
     Type,
     const,
     dispatch,
+    f32,
+    f64,
     i32,
     inline,
     load,
@@ -27,18 +29,46 @@ from wasmote.nativepy import (
     unlikely,
     usize,
 )
+from wasmote.nativepy.types import Float, Vector
 
-from .side_table import FAR, FarBranch, SideTable, local_at
+from .side_table import FAR, KIND_STEP, FarBranch, LocalKind, SideTable, locals_of
 
 HANDLERS = HandlerSet("classic", table_parameter=7)
-#: Where the cached handlers and those behind prefixes start in the table.
-CACHED, MISC, VECTORS, GC, ATOMICS = 256, 512, 544, 832, 896
+
+
+class State:
+    """Where the topmost operand is: on the stack with all others, or only in its accumulator.
+
+    In a register state `sp` is where the operand would be stored. In the last two, a constant of
+    one byte, which is the byte before `pc`, was pushed on top of an operand in its accumulator.
+    """
+
+    MEMORY, I32, I64, F32, F64, I32_CONST, I64_CONST = range(7)
+
+
+#: The types of the operands that are kept in accumulators; references are like i32.
+HELD = {State.I32: u32, State.I64: u64, State.F32: f32, State.F64: f64}
+#: The states with a constant on top, and what the operand below it is.
+CONSTANT = {State.I32_CONST: State.I32, State.I64_CONST: State.I64}
+#: Entries of the table of handlers for each state: one for each opcode of a byte.
+OPCODES = 256
+#: Where the handlers behind prefixes start in the table.
+MISC = OPCODES * 7
+VECTORS, GC, ATOMICS = MISC + 32, MISC + 320, MISC + 384
 BEHIND = {0xFB: GC, 0xFC: MISC, 0xFD: VECTORS, 0xFE: ATOMICS}
 #: Cells between parameters and locals: return offset, distance to the caller's frame, position in
 #: its side table, its function.
 HEADER_CELLS = 4
-#: `local.tee` follows it.
-LOCAL_SET = by_name("local.set").opcode
+#: Locals are zeroed by so many cells at a time; a frame has room for that behind them.
+ZEROED_AT_ONCE = 4
+LOCAL_SET, LOCAL_TEE = by_name("local.set").opcode, by_name("local.tee").opcode
+#: What a local's entry says of its type, by the state that holds such a value.
+KIND_OF_STATE = {
+    State.I32: LocalKind.I32,
+    State.I64: LocalKind.I64,
+    State.F32: LocalKind.F32,
+    State.F64: LocalKind.F64,
+}
 #: Handlers by their place in the table; see `opcodes`.
 PLACES: dict[int, NativeFunction] = {}
 
@@ -66,9 +96,10 @@ def offset_of(inst, pc):
     return u32(usize(pc) - usize(inst.module.binary))
 
 
-def handler(name: str, cached: bool | None = None):
-    """Decorator: the handler of an instruction; `cached` None: of both kinds, operands from
-    memory.
+def handler(name: str, *states: int, **options: bool):
+    """Decorator: the handler of an instruction, in the states given, by default in `MEMORY` only.
+
+    From another state control comes to it by way of `moves`. The options are those of `native`.
     """
     instruction = by_name(name)
 
@@ -77,18 +108,33 @@ def handler(name: str, cached: bool | None = None):
             function,
             convention="handler",
             on_trap=on_trap,
-            name=f"{name}{' cached' * bool(cached)}",
+            name=f"{name}{_suffix(states)}",
+            **options,
         )
         if instruction.prefix:
             PLACES[BEHIND[instruction.prefix] + instruction.code] = made
-            return made
-        if not cached:
-            PLACES[instruction.code] = made
-        if cached in (True, None):
-            PLACES[CACHED + instruction.code] = made
+        else:
+            for state in states or (State.MEMORY,):
+                PLACES[state * OPCODES + instruction.code] = made
         return made
 
     return register
+
+
+def _suffix(states: tuple[int, ...]) -> str:
+    """What tells the handlers of one instruction apart in a profile."""
+    if len(states) != 1 or states[0] == State.MEMORY:
+        return ""
+    return f" {HELD[states[0]]}" if states[0] in HELD else " const"
+
+
+def state_of(kind: Type) -> int:
+    """The state after a value of that type was pushed."""
+    if isinstance(kind, Vector):
+        return State.MEMORY
+    if isinstance(kind, Float):
+        return State.F32 if kind.bits == 32 else State.F64
+    return State.I64 if kind.bits == 64 else State.I32
 
 
 def long_form(name: str, function) -> NativeFunction:
@@ -110,36 +156,21 @@ def below(kind: const, sp):
 
 
 @inline
-def top(cached: const, kind: const, sp, r, f):
-    """The topmost operand, which stays on the stack."""
-    if cached:
-        return from_accumulator(kind, r, f)
-    return below(kind, sp)
+def spill(state: const, sp, r, f):
+    """Store the topmost operand on the stack; returns where that ends now."""
+    if state == State.MEMORY:
+        return sp
+    store(sp, from_accumulator(HELD[state], r, f), align=4)
+    return sp + cells(HELD[state])
 
 
 @inline
-def go(cached: const, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
-    """Continue at `pc`; `cached`: the topmost operand is in its accumulator too."""
-    if cached:
-        return dispatch(
-            HANDLERS,
-            usize(pc[0]) + CACHED,
-            pc,
-            sp,
-            fp,
-            mem,
-            size,
-            exec,
-            inst,
-            table,
-            stp,
-            side,
-            r,
-            f,
-        )
+def go(state: const, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+    """Continue at `pc` in a state."""
     return dispatch(
-        HANDLERS, usize(pc[0]), pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f
-    )
+        HANDLERS, usize(pc[0]) + state * OPCODES, pc, sp, fp, mem, size, exec, inst, table, stp,
+        side, r, f,
+    )  # fmt: skip
 
 
 @inline
@@ -155,34 +186,38 @@ def resume(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
         memory = inst.memories[0]
         mem = memory.data
         size = reach(memory)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @inline
 def push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
-    """Continue at `pc` with a value pushed."""
-    store(sp, value, align=4)
+    """Continue at `pc` with a value pushed, where the topmost operand before is on the stack."""
+    if isinstance(type_of(value), Vector):
+        store(sp, value, align=4)
+        sp = sp + cells(type_of(value))
     return go(
-        True, pc, sp + cells(type_of(value)), fp, mem, size, exec, inst, table, stp, side,
+        state_of(type_of(value)), pc, sp, fp, mem, size, exec, inst, table, stp, side,
         new_r(value, r), new_f(value, f),
     )  # fmt: skip
 
 
 @inline
 def push_or_set(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
-    """Continue with an integer pushed; if `local.set` or `local.tee` follows, that is done at
-    once.
-    """
-    if u32(pc[0]) - LOCAL_SET < 2 and pc[1] < 0x80:
-        slot = fp + u32(local_at(side, u32(pc[1])).slot)
-        if type_of(value).bits == 64:
-            store(slot, u64(value), align=4)
-        else:
-            slot[0] = u32(value)
-        if pc[0] == LOCAL_SET:
-            return go(False, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        pc = pc + 2
+    """`push`; if `local.set` or `local.tee` follows, that is done at once."""
+    if pc[0] == LOCAL_TEE and pc[1] < 0x80:
+        set_local(state_of(type_of(value)), value, side, fp, pc[1])
+        return push(value, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    if pc[0] == LOCAL_SET and pc[1] < 0x80:
+        set_local(state_of(type_of(value)), value, side, fp, pc[1])
+        return go(State.MEMORY, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     return push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@inline
+def set_local(state: const, value, side, fp, index):
+    """Store a value in a local of its type whose index is below 128."""
+    slot = u32(locals_of(side)[index]) - KIND_OF_STATE[state] * KIND_STEP
+    store(fp + slot, value, align=4)
 
 
 @native(convention="handler", cold=True, noinline=True)
@@ -206,7 +241,7 @@ def go_counted(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
     exec.budget = budget
     if budget < 0:
         return tail(poll_then_go_on, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @inline
@@ -219,7 +254,7 @@ def branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
     target = stp + (i32(entry << 16) >> 17)
     if distance <= 0:  # to a loop; 0 if it has nothing else
         return go_counted(pc + distance, sp, fp, mem, size, exec, inst, table, target, side, r, f)
-    return go(False, pc + distance, sp, fp, mem, size, exec, inst, table, target, side, r, f)
+    return go(State.MEMORY, pc + distance, sp, fp, mem, size, exec, inst, table, target, side, r, f)
 
 
 @native(convention="handler", noinline=True)
@@ -238,4 +273,4 @@ def branch_far(
     stp = stp + far.entry_distance
     if far.distance <= 0:
         return go_counted(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-    return go(False, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
