@@ -38,6 +38,11 @@ _NUMBERS[F64] += b"\xf8\x3f"
 _TAKES_I31 = (b"\x6e", b"\x6d", b"\x6c")
 
 
+def shown(binary: bytes) -> bytes:
+    """A valid module whose imports are plain with its exports made plain."""
+    return _observed(layout(binary), None, provided=False)
+
+
 def plain(binary: bytes, fuel: int | None = None) -> tuple[bytes, ...] | None:
     """A module that behaves like the given one and is plain outside, and before it the one that it
     imports from; None where something cannot be provided. `fuel` is what the last global starts
@@ -68,7 +73,7 @@ def _waits(found: Layout) -> bool:
 # -- the module ------------------------------------------------------------------------------------
 
 
-def _observed(found: Layout, fuel: int | None) -> bytes:
+def _observed(found: Layout, fuel: int | None, *, provided: bool = True) -> bytes:
     observer = Observer(found, len(found.functions))
     exports: list[tuple[str, int, int]] = []
     for i, (text, kind, index) in enumerate(found.exports):
@@ -92,7 +97,7 @@ def _observed(found: Layout, fuel: int | None) -> bytes:
         dict(found.parts)
         | {
             1: _types(found, observer),
-            2: _renamed_imports(found),
+            2: _renamed_imports(found) if provided else found.part(2),
             3: vector(map(unsigned, [*own, *(t for t, _ in observer.functions)])),
             7: vector(name(n) + bytes([k]) + unsigned(i) for n, k, i in exports),
             10: vector(code),

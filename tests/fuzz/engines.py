@@ -27,6 +27,8 @@ from tests.fuzz.observe import (
     seen,
 )
 
+#: How a call ends with an exception of WebAssembly.
+UNCAUGHT = "uncaught exception"
 #: Seconds that a call may take before it counts as endless.
 CALL_SECONDS = 10
 
@@ -60,6 +62,9 @@ class Wasmote:
             return seen_
         except self.wasmote.Trap as trap:
             recorder.trap(trap.kind.value, ())
+            return seen_
+        except self.wasmote.WasmException:
+            recorder.trap(UNCAUGHT, ())
             return seen_
         except MemoryError:
             recorder.trap(OUT_OF_MEMORY, ())
@@ -106,12 +111,11 @@ class Wasmote:
             result = function(*arguments)
         except self.wasmote.Trap as trap:
             frames = ((frame.function_index, frame.offset) for frame in trap.frames)
-            message = str(trap.kind.value).replace("null exception", "null")  # there it has no name
-            recorder.trap(message, frames)
-            return message
+            recorder.trap(trap.kind.value, frames)
+            return str(trap.kind.value)
         except self.wasmote.WasmException:
-            recorder.events.append(("thrown",))
-            return ""
+            recorder.trap(UNCAUGHT, ())
+            return UNCAUGHT
         except EnoughError:
             if recorder.depth:
                 raise
@@ -138,6 +142,14 @@ class Wasmote:
 
 
 # -- wasmtime --------------------------------------------------------------------------------------
+
+
+def _shared_memory_as_extern(memory: Any) -> Any:
+    """In place of the package's own, which takes a pointer too much."""
+    from wasmtime import _ffi as ffi
+
+    union = ffi.wasmtime_extern_union(sharedmemory=memory.ptr())
+    return ffi.wasmtime_extern_t(ffi.WASMTIME_EXTERN_SHAREDMEMORY, union)
 
 
 class Wasmtime:
@@ -181,6 +193,7 @@ class Wasmtime:
         import wasmtime
 
         self.wasmtime = wasmtime
+        wasmtime.SharedMemory._as_extern = _shared_memory_as_extern
         config = wasmtime.Config()
         config.consume_fuel = True
         config.cranelift_opt_level = "none"
@@ -233,7 +246,7 @@ class Wasmtime:
 
     def trap(self, trap: Any) -> str:
         if trap.trap_code is None:
-            return "uncaught exception"
+            return UNCAUGHT
         code: str = trap.trap_code.name
         return self._TRAPS.get(code, code)
 
@@ -266,10 +279,10 @@ class Wasmtime:
         try:
             result = function(store, *arguments)
         except self.wasmtime.Trap as trap:
-            if trap.trap_code is None:  # an exception
-                recorder.events.append(("thrown",))
-                return ""
             message = self.trap(trap)
+            if message == UNCAUGHT:
+                recorder.trap(message, ())
+                return message
             frames = ((frame.func_index, frame.module_offset) for frame in trap.frames)
             recorder.trap(message, frames)
             return message

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.boundary import plain
+from tests.fuzz.boundary import plain, shown
 from tests.fuzz.generate import own_module, own_pair
 from tests.fuzz.mutate import mutate
 from tests.fuzz.observe import OUT_OF_MEMORY, STOPPED, Binaries, Observation
@@ -122,6 +122,8 @@ class Source:
                 return own_pair(rng, self.features)
             case "own":
                 return (own_module(rng, self.features),)
+            case "objects":
+                return (shown(own_module(rng, self.features, objects=True)),)
             case "binaryen":
                 assert self.binaryen
                 made = self.binaryen.module(rng)
@@ -230,7 +232,7 @@ def main() -> int:
     add(
         "--kinds",
         default=None,
-        help="of own, pair, mutant, binaryen, smith, smith-mutant: how modules are made, by commas",
+        help="how modules are made, by commas: own, objects, pair, mutant, binaryen, smith, …",
     )
     add("--features", default=None, help="proposals that modules may use, by commas")
     add("--corpus", type=Path, default=None, help="folder of .wasm and .wast files to mutate")
@@ -241,7 +243,7 @@ def main() -> int:
     features = supported()
     if args.features:
         features = frozenset(map(Feature, args.features.split(",")))
-    kinds = args.kinds.split(",") if args.kinds else ["own", "pair", "mutant"]
+    kinds = args.kinds.split(",") if args.kinds else ["own", "pair", "mutant", "objects"]
     if not args.kinds and Binaryen.available():
         kinds += ["binaryen"]
     if not args.kinds and Smith.available():

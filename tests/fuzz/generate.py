@@ -2,11 +2,33 @@
 
 import random
 
-from tests.fuzz.binary import Function, Shape, Types, module_binary, signed
+from tests.fuzz.binary import (
+    EXPORTABLE,
+    Function,
+    Kind,
+    Ref,
+    Room,
+    Shape,
+    Types,
+    module_binary,
+    signed,
+)
 from tests.fuzz.body import Body
-from tests.fuzz.choices import EXTERNREF, F32, F64, I32, I64, LOGGED, V128, Choices, constant
+from tests.fuzz.choices import (
+    EXNREF,
+    EXTERNREF,
+    F32,
+    F64,
+    FUNCREF,
+    I32,
+    I64,
+    LOGGED,
+    V128,
+    Choices,
+    constant,
+)
+from tests.fuzz.objects import add_objects
 from tests.fuzz.observe import FIRST
-from wasmote.core.status import ValueType
 from wasmote.isa import Feature
 
 #: Calls and turns of loops that one call of an export may make.
@@ -19,19 +41,19 @@ HOST: tuple[tuple[str, Types, Types], ...] = (
 )
 
 
-def own_module(rng: random.Random, features: frozenset[Feature]) -> bytes:
-    """A module of our generator."""
+def own_module(rng: random.Random, features: frozenset[Feature], objects: bool = False) -> bytes:
+    """A module of our generator, with `objects` one with structures and arrays."""
     choices = Choices(features)
-    shape = _shape(rng, choices)
+    shape = _shape(rng, choices, objects)
     _fill(shape, rng, choices)
     return module_binary(shape)
 
 
 def own_pair(rng: random.Random, features: frozenset[Feature]) -> tuple[bytes, bytes]:
     """Two modules; the second one imports what the first one exports."""
-    choices = Choices(features)
+    choices, other_choices = Choices(features), Choices(features)
     first = _shape(rng, choices)
-    second = _shape(rng, choices)
+    second = _shape(rng, other_choices)
     offset = len(second.types)
     second.types += first.types
     for index in first.callees[len(first.imports) :]:
@@ -47,12 +69,13 @@ def own_pair(rng: random.Random, features: frozenset[Feature]) -> tuple[bytes, b
     second.imported_tags = rng.randint(0, len(first.tags))
     second.tags[:0] = [offset + tag for tag in first.tags[: second.imported_tags]]
     second.pages = first.pages if second.imported_memory else 2
+    second.shared = first.shared
     for i, (kind, mutable, _) in enumerate(second.globals):
         if i >= second.imported_globals:
-            value = constant(kind, rng, second.callees)
+            value = constant(kind, rng, second)
             second.globals[i] = kind, mutable, value
     _fill(first, rng, choices)
-    _fill(second, rng, choices)
+    _fill(second, rng, other_choices)
     return module_binary(first), module_binary(second)
 
 
@@ -68,10 +91,16 @@ def _fill(shape: Shape, rng: random.Random, choices: Choices) -> None:
         function.code = body.finish(size)
 
 
-def _shape(rng: random.Random, choices: Choices) -> Shape:
+def _shape(rng: random.Random, choices: Choices, objects: bool = False) -> Shape:
     """Everything of a module but the bodies."""
-    shape = Shape(pages=1)
+    shape = Shape(pages=1, shared=choices.has(Feature.THREADS) and rng.random() < 0.2)
     shape.types = _types(rng, choices)
+    if choices.has(Feature.EXCEPTIONS):
+        _tags(shape, rng, choices)
+    if objects:
+        add_objects(shape, rng, choices)
+    elif choices.has(Feature.FUNCTION_REFERENCES):
+        choices.references += [Ref(i) for i in rng.sample(range(len(shape.types)), 2)]
     shape.imports = [("host", name, i) for i, (name, _, _) in enumerate(HOST, 1)]
     shape.functions = [Function(0)]
     first = 1 + len(HOST)
@@ -79,14 +108,42 @@ def _shape(rng: random.Random, choices: Choices) -> Shape:
         shape.functions.append(Function(rng.randrange(first, len(shape.types))))
     shape.elements = [rng.choice((None, *shape.callees)) for _ in range(rng.randint(2, 12))]
     shape.externs = rng.randrange(5)
+    _rooms(shape, rng, choices)
     shape.globals = [(I32, True, b"\x41" + signed(rng.choice(TICKS)))]
-    for kind in sorted(sorted(set(choices.types)) * 2, key=lambda kind: kind == V128):
-        shape.globals.append((kind, rng.random() < 0.8, constant(kind, rng, shape.callees)))
-    if Feature.EXCEPTIONS in choices.features:
-        without_results = [i for i, (_, results) in enumerate(shape.types) if not results]
-        shape.tags = rng.choices(without_results, k=rng.randrange(4))
+    kinds = [*dict.fromkeys(choices.types)] * 2
+    for kind in sorted(kinds, key=lambda kind: (kind not in EXPORTABLE, str(kind))):
+        shape.globals.append((kind, rng.random() < 0.8, constant(kind, rng, shape)))
     shape.data = [rng.randbytes(rng.randrange(60)) for _ in range(3)]
     return shape
+
+
+def _tags(shape: Shape, rng: random.Random, choices: Choices) -> None:
+    """Tags, with the types of blocks that their exceptions are caught in."""
+    plain = [i for i, (_, results) in enumerate(shape.types) if not results]
+    shape.tags = rng.sample(plain, min(3, len(plain)))
+    for tag in shape.tags:
+        params = shape.types[tag][0]
+        for results in (params, (*params, EXNREF)):
+            if len(results) > 1:
+                shape.types.append(((), results))
+    choices.references.append(EXNREF)
+
+
+def _rooms(shape: Shape, rng: random.Random, choices: Choices) -> None:
+    """Further memories and tables."""
+    wide = choices.has(Feature.MEMORY64)
+    if choices.has(Feature.MULTI_MEMORY) and rng.random() < 0.4:
+        for _ in range(rng.randint(1, 3)):
+            small = choices.has(Feature.CUSTOM_PAGE_SIZES) and rng.random() < 0.4
+            size = rng.randrange(3) if not small else rng.choice((0, 5, 300, 70_000))
+            is64 = wide and rng.random() < 0.5
+            shape.memories.append(Room(size, size + 2, is64, 0 if small else 16))
+    if choices.has(Feature.REFERENCE_TYPES) and rng.random() < 0.4:
+        for _ in range(rng.randint(1, 2)):
+            size = rng.randrange(10)
+            is64 = wide and rng.random() < 0.7
+            kind = rng.choice((FUNCREF, EXTERNREF, *choices.references))
+            shape.tables.append(Room(size, size + 5, is64, element=kind))
 
 
 def _types(rng: random.Random, choices: Choices) -> list[tuple[Types, Types]]:
@@ -106,7 +163,7 @@ def _types(rng: random.Random, choices: Choices) -> list[tuple[Types, Types]]:
     return types
 
 
-def _locals(rng: random.Random, choices: Choices) -> list[tuple[int, ValueType]]:
+def _locals(rng: random.Random, choices: Choices) -> list[tuple[int, Kind]]:
     """Groups of locals, now and then very many."""
     groups = [(rng.randint(1, 3), kind) for kind in choices.types if rng.random() < 0.6]
     rng.shuffle(groups)

@@ -26,7 +26,7 @@ def fuzzer() -> Iterator[Fuzzer]:
     made.close()
 
 
-@pytest.mark.parametrize("kind", ["own", "pair", "mutant", "binaryen", "smith"])
+@pytest.mark.parametrize("kind", ["own", "objects", "pair", "mutant", "binaryen", "smith"])
 def test_engines_agree(fuzzer: Fuzzer, kind: str) -> None:
     if kind == "binaryen" and not Binaryen.available():
         pytest.skip("wasm-opt is not installed")
@@ -41,9 +41,10 @@ def test_engines_agree(fuzzer: Fuzzer, kind: str) -> None:
 
 
 def test_generated_modules_are_valid() -> None:
-    engine = wasmtime.Engine()
-    for seed in range(60):
-        wasmtime.Module.validate(engine, own_module(random.Random(seed), FEATURES))
+    engine = Wasmtime(frozenset(map(str, FEATURES))).engine
+    for seed in range(30):
+        for objects in (False, True):
+            wasmtime.Module.validate(engine, own_module(random.Random(seed), FEATURES, objects))
 
 
 def observed(*events: Event, state: list[Event] | None = None) -> Observation:

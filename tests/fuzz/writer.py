@@ -3,10 +3,9 @@
 import random
 from dataclasses import dataclass
 
-from tests.fuzz.binary import Shape, Types, unsigned
-from tests.fuzz.choices import LOGGED, Choices, constant
-from wasmote.core.status import ValueType
-from wasmote.isa import Immediate, Instruction
+from tests.fuzz.binary import Kind, Shape, Types, encoded, signed, unsigned
+from tests.fuzz.choices import I64, LOGGED, V128, Choices, constant
+from wasmote.isa import Feature, Immediate, Instruction
 
 LOOP, END = 3, 0x0B
 _OFFSETS = (0, 1, 3, 4, 8, 100, 65535, 2**31, 2**32 - 1)
@@ -36,7 +35,7 @@ class Writer:
         self.first_local = rng.choice((0, 0, max(0, len(self.locals) - 12)))
         self.callees = shape.callees
         self.code = bytearray()
-        self.stack: list[ValueType] = []
+        self.stack: list[Kind] = []
         self.frames = [Frame(0, results, results, 0)]
 
     def emit(self, opcode: int, *immediates: bytes) -> None:
@@ -60,7 +59,7 @@ class Writer:
             assert self.frames[-1].dead
 
     @property
-    def here(self) -> list[ValueType]:
+    def here(self) -> list[Kind]:
         """The operands of the innermost block."""
         return self.stack[self.frames[-1].height :]
 
@@ -84,6 +83,9 @@ class Writer:
         places = self.rng.random()
         if places < 0.3 and kind in LOGGED:
             self.log(kind)
+        elif places < 0.3 and kind == V128:
+            self.apply(0xFD << 16 | 0x1D, (V128,), (I64,), bytes([self.rng.randrange(2)]))
+            self.log(I64)
         elif places < 0.6 and (local := self.local_of(kind)) is not None:
             self.apply(0x21, (kind,), (), unsigned(local))
         elif places < 0.9 and (variable := self.global_of(kind, True)) is not None:
@@ -91,23 +93,23 @@ class Writer:
         else:
             self.drop()
 
-    def log(self, kind: ValueType) -> None:
+    def log(self, kind: Kind) -> None:
         """Show the top operand to the host."""
         self.apply(0x10, (kind,), (), unsigned(LOGGED.index(kind)))
 
-    def local_of(self, kind: ValueType) -> int | None:
+    def local_of(self, kind: Kind) -> int | None:
         found = [
             i for i, t in enumerate(self.locals[self.first_local :], self.first_local) if t == kind
         ]
         return self.rng.choice(found[:8]) if found else None
 
-    def global_of(self, kind: ValueType, mutable: bool) -> int | None:
+    def global_of(self, kind: Kind, mutable: bool) -> int | None:
         """A global but the first one, which counts ticks."""
         found = [i for i, (t, m, _) in enumerate(self.shape.globals) if t == kind and i]
         found = [i for i in found if not mutable or self.shape.globals[i][1]]
         return self.rng.choice(found) if found else None
 
-    def value(self, kind: ValueType) -> None:
+    def value(self, kind: Kind) -> None:
         """Push a value of a type."""
         chance = self.rng.random()
         if chance < 0.5 and (local := self.local_of(kind)) is not None:
@@ -126,8 +128,17 @@ class Writer:
         else:
             self.constant(kind)
 
-    def constant(self, kind: ValueType) -> None:
-        self.code += constant(kind, self.rng, self.callees)
+    def constant(self, kind: Kind) -> None:
+        self.code += constant(kind, self.rng, self.shape)
+        self.stack.append(kind)
+
+    def either(self, kind: Kind, local: int, otherwise: bytes) -> None:
+        """A local, or what replaces it if it is null."""
+        self.emit(0x02, encoded(kind))
+        self.emit(0x20, unsigned(local))
+        self.emit(0xD6, b"\0")  # br_on_non_null
+        self.code += otherwise
+        self.emit(END)
         self.stack.append(kind)
 
     def instruction(self, i: Instruction) -> None:
@@ -181,3 +192,25 @@ class Writer:
         else:
             self.code += b"\x23" + counter + b"\x45\x04\x40\x00\x0b"
         self.code += b"\x23" + counter + b"\x41\x01\x6b\x24" + counter
+
+    def label(self) -> int:
+        """A label, tick included if it leads back."""
+        label = self.rng.randrange(len(self.frames))
+        if self.frames[-1 - label].opcode == LOOP:
+            self.tick()
+        return label
+
+    def block_type(self) -> tuple[Types, Types, bytes]:
+        chance = self.rng.random()
+        if chance < 0.3:
+            return (), (), b"\x40"
+        if chance < 0.5 or Feature.MULTI_VALUE not in self.choices.features:
+            kind = self.rng.choice(self.choices.types)
+            return (), (kind,), encoded(kind)
+        index = self.rng.randrange(len(self.shape.types))
+        params, results = self.shape.types[index]
+        return params, results, signed(index)
+
+    def run(self, steps: int) -> None:
+        """Write some steps, fewer where the code cannot be reached."""
+        raise NotImplementedError
