@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,49 @@ def test_a_mutex_made_of_wait_and_notify() -> None:
     rounds = int(20_000 * SECONDS)
     in_threads(*[lambda w=w: w.count(rounds) for w in workers])
     assert int.from_bytes(memory.read(1024, 8), "little") == rounds * THREADS
+
+
+BUSY = f"""{IMPORT}
+    ;; Both go on until what is at 0 is not 0, at three addresses in turn.
+    (func (export "wait") (param $timeout i64) (result i32)
+      (local $notified i32) (local $at i32)
+      (loop $again
+        (local.set $at (i32.rem_u (i32.add (local.get $at) (i32.const 8)) (i32.const 24)))
+        (if (i32.eqz
+              (if (result i32) (i32.eqz (local.get $at))
+                (then (memory.atomic.wait64 offset=64
+                  (local.get $at) (i64.const 0) (local.get $timeout)))
+                (else (memory.atomic.wait32 offset=64
+                  (local.get $at) (i32.const 0) (local.get $timeout)))))
+          (then (local.set $notified (i32.add (local.get $notified) (i32.const 1)))))
+        (br_if $again (i32.eqz (i32.atomic.load (i32.const 0)))))
+      (local.get $notified))
+    (func (export "notify") (param $count i32) (result i32) (local $woken i32) (local $at i32)
+      (loop $again
+        (local.set $at (i32.rem_u (i32.add (local.get $at) (i32.const 8)) (i32.const 24)))
+        (local.set $woken (i32.add (local.get $woken)
+          (memory.atomic.notify offset=64 (local.get $at) (local.get $count))))
+        (br_if $again (i32.eqz (i32.atomic.load (i32.const 0)))))
+      (local.get $woken))
+"""
+
+
+def test_as_many_are_notified_as_were_woken() -> None:
+    """Also of those whose time is up at that moment."""
+    memory = Memory(MemoryType(1, 1024, shared=True))
+    workers = instances(BUSY, {"e": {"m": memory}})
+
+    def stop() -> None:
+        time.sleep(SECONDS)
+        memory.write(0, b"\1")
+
+    timeouts = (1, 1000, 50_000, 50_000, 1_000_000)
+    results = in_threads(
+        *[lambda w=w, t=t: w.wait(t) for w, t in zip(workers, timeouts, strict=False)],
+        *[lambda w=w, n=n: w.notify(n) for w, n in zip(workers[5:], (1, 2, -1), strict=True)],
+        stop,
+    )
+    assert 0 < sum(results[:5]) == sum(results[5:8])
 
 
 GROW = f"""{IMPORT}
