@@ -234,6 +234,21 @@ def test_wide_arithmetic_keeps_operands_apart() -> None:
         ("(memory 1 (pagesize 1))", "custom-page-sizes"),
         ("(func (result i64 i64) (i64.mul_wide_s (i64.const 1) (i64.const 2)))", "wide-arithmetic"),
         ("(func (param v128))", "simd"),
+        ("(func (param i32) (drop (i32.extend8_s (local.get 0))))", "sign-extension"),
+        ("(func (drop (i32.trunc_sat_f32_s (f32.const 1))))", "saturating-float-to-int"),
+        ("(func (result i32 i32) i32.const 1 i32.const 2)", "multi-value"),
+        (
+            "(memory 1) (func (memory.fill (i32.const 0) (i32.const 0) (i32.const 0)))",
+            "bulk-memory",
+        ),
+        ("(func (param externref))", "reference-types"),
+        ("(global i32 (i32.add (i32.const 1) (i32.const 2)))", "extended-const"),
+        (
+            "(func (param v128) (result v128) (i32x4.relaxed_trunc_f32x4_s (local.get 0)))",
+            "relaxed-simd",
+        ),
+        ("(type $t (func)) (func (param (ref $t)))", "function-references"),
+        ("(type (struct))", "gc"),
     ],
 )
 def test_a_feature_can_be_turned_off(text: str, feature: str) -> None:

@@ -2,6 +2,12 @@
 
 import re
 
+import pytest
+
+from wasmote.cli import iwasm
+from wasmote.cli.options import UsageError
+from wasmote.cli.run import check
+
 from .support import Shell
 
 PROGRAM = """
@@ -62,6 +68,21 @@ def test_small_stacks_are_accepted(shell: Shell) -> None:
     assert shell.iwasm("-v=0", "--stack-size=1", "-f", "add", file, "1", "2").out == "0x3:i32\n"
     assert shell.iwasm("-v=0", "--heap-size=0", "-f", "add", file, "1", "2").out == "0x3:i32\n"
     assert shell.iwasm("-v=0", "--interp", "-f", "add", file, "1", "2").out == "0x3:i32\n"
+
+
+def test_interp_is_the_classic_interpreter() -> None:
+    options = iwasm.COMMAND.parse(["--interp", "m.wasm"])
+    check(options)
+    assert options.engine == "classic"
+    with pytest.raises(UsageError, match="--interp is --engine=classic"):
+        check(iwasm.COMMAND.parse(["--interp", "--engine=fast", "m.wasm"]))
+
+
+def test_features_can_be_off(shell: Shell) -> None:
+    file = shell.module("m.wasm", "(module (type (struct)))")
+    outcome = shell.iwasm("--disable-feature=reference-types", file)  # gc is built on it
+    assert outcome.out.startswith("WASM module load failed: unsupported feature gc: the module")
+    assert outcome.status == 255
 
 
 def test_the_prompt(shell: Shell) -> None:

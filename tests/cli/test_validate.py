@@ -40,6 +40,20 @@ def test_findings_as_json(shell: Shell) -> None:
     assert outcome.status == 2
 
 
+def test_features_can_be_off(shell: Shell) -> None:
+    file = shell.module("vectors.wasm", "(module (func (param v128)))")
+    assert shell.wasmote("validate", "--disable-feature=gc", file).status == 0
+    outcome = shell.wasmote("validate", "--disable-feature=gc", "--disable-feature", "simd", file)
+    assert outcome.out == (
+        "vectors.wasm: unsupported feature simd: the module needs it, but it is off "
+        "(--disable-feature, or Module's features) (at offset 0xd)\n"
+    )
+    assert outcome.status == 1
+    outcome = shell.wasmote("validate", "--disable-feature=smid", file)
+    assert "--disable-feature: no feature smid; did you mean simd?; there are bulk-" in outcome.err
+    assert outcome.status == 2
+
+
 def test_text_is_validated_too(shell: Shell) -> None:
     (shell.path / "good.wat").write_text("(module)")
     (shell.path / "bad.wat").write_text("(module (func (result i32)))")

@@ -3,7 +3,8 @@
 - `wasmote run`, `validate`, `inspect`, `wast`: a file each, with its table of options;
 - `iwasm`: `wasmote run` with the defaults, messages and exit codes of WAMR's `iwasm`;
 - `options`: what a table of options is; `report`: messages and exit codes; `version`;
-- `files`: opening modules; `program`: linking and running them; `entry`: where a program starts;
+- `features`: what modules may use; `files`: opening modules; `program`: linking and running them;
+- `entry`: where a program starts;
 - `values`: arguments and results as text; `repl`: the prompt.
 
 A command is imported when it is asked for: starting up has to be quick. Here belongs what reads

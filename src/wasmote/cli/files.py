@@ -5,14 +5,16 @@ import os
 from wasmote import Module
 from wasmote.cli.report import NOT_FOUND, LoadError
 from wasmote.errors import WasmoteError
+from wasmote.isa.features import FEATURES
 
 
-def open_module(path: str) -> Module:
+def open_module(path: str, features: frozenset[str] = FEATURES) -> Module:
     """Load and validate the module in a file; text (`.wat`) is assembled. Raises LoadError."""
     try:
         if path.endswith(".wat"):
-            return Module(_assemble(path), name=os.path.splitext(os.path.basename(path))[0])
-        return Module(path)
+            name = os.path.splitext(os.path.basename(path))[0]
+            return Module(_assemble(path), name=name, features=features)
+        return Module(path, features=features)
     except WasmoteError as error:  # of the module, the text or its assembler
         raise LoadError(f"{path}: {error}", f"WASM module load failed: {error}") from None
     except OSError as error:

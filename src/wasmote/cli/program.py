@@ -4,6 +4,7 @@ import os
 import sys
 
 from wasmote import Instance, Module
+from wasmote.cli.features import allowed
 from wasmote.cli.files import open_module
 from wasmote.cli.report import DEBUG, WARNING, CallError, LoadError, Reporter
 from wasmote.errors import LinkError
@@ -64,7 +65,7 @@ class Program:
         return AppHeap(memory, size)
 
     def _instantiate(self, path: str) -> Instance:
-        module = open_module(path)
+        module = open_module(path, allowed(self.options.disabled))
         self.reporter.log(DEBUG, f"loaded {path}")
         wasi = self._wasi(module)
         imports = dict(wasi.imports()) if wasi else {}

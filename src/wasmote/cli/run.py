@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from types import SimpleNamespace
 
+from wasmote.cli.features import DISABLE_FEATURE
 from wasmote.cli.options import Command, Option, UsageError, number, one_of
 from wasmote.cli.report import HIGHEST, WARNING, CommandError, JsonReporter, Reporter
 
@@ -75,7 +76,8 @@ OPTIONS = (
         convert=one_of("auto", "fast", "classic"),
         default="auto",
     ),
-    Option("--interp", "use an interpreter: the same as --engine=fast"),
+    Option("--interp", "use the classic interpreter: the same as --engine=classic"),
+    DISABLE_FEATURE,
     Option(
         "--stack-size BYTES",
         "space for the values of all active functions, 64K to 1G (default 1M); less counts as 64K",
@@ -181,13 +183,19 @@ def _print_version() -> int:
 
 
 def check(options: SimpleNamespace) -> None:
-    """Raise UsageError for options that do not fit together."""
+    """Raise UsageError for options that do not fit together, and settle what they mean."""
     if not options.words:
         raise UsageError("which FILE? For example: wasmote run hello.wasm")
     if options.repl and options.function:
         raise UsageError("--repl and --function exclude each other; the prompt takes the function")
     if options.repl and options.json:
         raise UsageError("--repl and --json exclude each other")
+    if options.interp:
+        if options.engine == "fast":
+            raise UsageError(
+                "--interp is --engine=classic; it and --engine=fast exclude each other"
+            )
+        options.engine = "classic"
 
 
 def run(options: SimpleNamespace, reporter: Reporter) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from wasmote.cli.features import DISABLE_FEATURE, allowed
 from wasmote.cli.options import Command, Option, UsageError
 from wasmote.cli.report import USAGE, LoadError, Reporter, printable
 
@@ -12,7 +13,7 @@ COMMAND = Command(
     "wasmote validate",
     "[OPTIONS] FILE…",
     "Say of each file whether it is a valid module, else what is wrong with it and at which byte.",
-    (Option("--json", "print the findings as JSON"),),
+    (Option("--json", "print the findings as JSON"), DISABLE_FEATURE),
     """\
 exit codes:
   0  all are valid    1  some are not    2  wrong options, or a file that cannot be read
@@ -20,6 +21,7 @@ exit codes:
 examples:
   wasmote validate plugin.wasm
   wasmote validate --json build/*.wasm
+  wasmote validate --disable-feature=simd --disable-feature=threads plugin.wasm
 """,
 )
 
@@ -35,7 +37,7 @@ def main(argv: Sequence[str]) -> int:
             raise UsageError("which FILE? For example: wasmote validate plugin.wasm")
     except UsageError as error:
         return Reporter(COMMAND.name).usage_error(error)
-    findings = [_examine(path) for path in options.words]
+    findings = [_examine(path, allowed(options.disabled)) for path in options.words]
     if options.json:
         import json
 
@@ -46,13 +48,13 @@ def main(argv: Sequence[str]) -> int:
     return max(_STATUSES[str(finding["result"])] for finding in findings)
 
 
-def _examine(path: str) -> dict[str, object]:
+def _examine(path: str, features: frozenset[str]) -> dict[str, object]:
     """What is to be said of a file: `file`, `result` and, unless valid, `error` and `offset`."""
     from wasmote import Module, WasmoteError
     from wasmote.cli.files import read_binary
 
     try:
-        Module(read_binary(path))
+        Module(read_binary(path), features=features)
     except WasmoteError as error:
         offset = getattr(error, "offset", None)  # of a binary
         return {"file": path, "result": "invalid", "error": str(error), "offset": offset}

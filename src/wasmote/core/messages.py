@@ -3,7 +3,7 @@
 from wasmote.core.status import Status, ValueType
 from wasmote.core.value_types import BOTTOM, INDEX_SHIFT, NON_NULL, Typed
 from wasmote.errors import DecodeError, LimitError, ModuleError, ValidationError
-from wasmote.isa import INSTRUCTIONS, Feature
+from wasmote.isa import INSTRUCTIONS, SUPPORTED_FEATURES, Feature
 
 _NO_INSTRUCTION = 0xFFFF_FFFF
 _ARITY = 0xFFFF_FFFF_FFFF_FFFF
@@ -153,7 +153,7 @@ def describe(status: int, detail: int = 0, detail2: int = 0) -> str:
     if status is Status.TYPE_MISMATCH:
         return _describe_mismatch(detail, detail2)
     if status is Status.UNSUPPORTED_FEATURE:
-        return f"unsupported feature {_feature(detail)}, which the module needs"
+        return f"unsupported feature {_feature(detail)}{_reason(detail)}"
     if status is Status.LIMIT_BINARY_SIZE:
         return f"too large: the module has {detail} bytes, the limit is {detail2}"
     if status is Status.LIMIT_CUSTOM_SECTIONS:
@@ -232,6 +232,13 @@ def _instruction(opcode: int) -> str:
 
 def _opcode(opcode: int) -> str:
     return f"{opcode >> 16:02x} {opcode & 0xFFFF:02x}" if opcode > 0xFF else f"{opcode:02x}"
+
+
+def _reason(bit: int) -> str:
+    """Why a feature that the module needs is not there."""
+    if SUPPORTED_FEATURES >> bit & 1:
+        return ": the module needs it, but it is off (--disable-feature, or Module's features)"
+    return ", which the module needs"
 
 
 def _feature(bit: int) -> str:

@@ -82,3 +82,25 @@ def feature_mask(names: Iterable[str]) -> int:
             raise ValueError(f"no feature {name!r}; there are {', '.join(sorted(FEATURES))}")
         mask |= Feature(name).mask
     return mask
+
+
+#: What a feature is built on.
+_BASES = {
+    Feature.RELAXED_SIMD: Feature.SIMD,
+    Feature.FUNCTION_REFERENCES: Feature.REFERENCE_TYPES,
+    Feature.EXCEPTIONS: Feature.REFERENCE_TYPES,
+    Feature.GC: Feature.FUNCTION_REFERENCES,
+    Feature.STACK_SWITCHING: Feature.FUNCTION_REFERENCES,
+}
+
+
+def without(names: Iterable[str]) -> frozenset[str]:
+    """The names in `FEATURES` that remain without these, and without what is built on them.
+
+    Raises ValueError for a name that is not in `FEATURES`.
+    """
+    off = feature_mask(names) & ~Feature.MVP.mask
+    for feature, base in _BASES.items():  # a base comes before what is built on it
+        if base.mask & off:
+            off |= feature.mask
+    return frozenset(name for name in FEATURES if not Feature(name).mask & off)
