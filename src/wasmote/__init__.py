@@ -13,12 +13,15 @@ running core (the compiler, the command line's help) do not load it.
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.aggregates import I31, Aggregate, heap
+    from wasmote.api.call_stack import CallStack
+    from wasmote.api.control import Fuel, checkpoint, timeout
     from wasmote.api.exceptions import Tag, WasmException
     from wasmote.api.func import Func, func
     from wasmote.api.globals import Global
     from wasmote.api.instance import Exports, Instance
     from wasmote.api.memory import Memory
     from wasmote.api.module import Module
+    from wasmote.api.profile import FunctionTime, Profile, profile
     from wasmote.api.table import Table
     from wasmote.core.limits import Limits
     from wasmote.errors import (
@@ -50,13 +53,16 @@ __all__ = [
     "FEATURES",
     "I31",
     "Aggregate",
+    "CallStack",
     "DecodeError",
     "ExportType",
     "Exports",
     "ExternType",
     "Frame",
+    "Fuel",
     "Func",
     "FuncType",
+    "FunctionTime",
     "Global",
     "GlobalType",
     "ImportType",
@@ -68,6 +74,7 @@ __all__ = [
     "MemoryType",
     "Module",
     "ModuleError",
+    "Profile",
     "RefType",
     "Table",
     "TableType",
@@ -79,18 +86,24 @@ __all__ = [
     "ValidationError",
     "WasmException",
     "WasmoteError",
+    "checkpoint",
     "func",
     "heap",
+    "profile",
+    "timeout",
 ]
 
 _HOMES = {
     "api.aggregates": ("I31", "Aggregate", "heap"),
+    "api.call_stack": ("CallStack",),
+    "api.control": ("Fuel", "checkpoint", "timeout"),
     "api.exceptions": ("Tag", "WasmException"),
     "api.func": ("Func", "func"),
     "api.globals": ("Global",),
     "api.instance": ("Exports", "Instance"),
     "api.memory": ("Memory",),
     "api.module": ("Module",),
+    "api.profile": ("FunctionTime", "Profile", "profile"),
     "api.table": ("Table",),
     "core.limits": ("Limits",),
     "errors": (

@@ -4,6 +4,7 @@ Everything derives from `WasmoteError`, so one `except` clause is enough to guar
 A Python exception raised by a host function is never wrapped: it reaches the outer caller as is.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 from wasmote.types import Record
@@ -56,7 +57,7 @@ class TrapKind(StrEnum):
     STACK_OVERFLOW = "call stack exhausted"
     OUT_OF_MEMORY = "out of memory"
     UNLINKED_IMPORT = "failed to call unlinked import function"
-    INTERRUPTED = "terminated by user"
+    INTERRUPTED = "interrupted"
     UNTRANSLATABLE = "function is too large for this engine"
     NULL_REFERENCE = "null reference"
     NULL_FUNCTION_REFERENCE = "null function reference"
@@ -68,6 +69,9 @@ class TrapKind(StrEnum):
     NULL_EXCEPTION_REFERENCE = "null exception reference"
     UNALIGNED_ATOMIC = "unaligned atomic"
     UNSHARED_MEMORY = "expected shared memory"
+    OUT_OF_FUEL = "all fuel consumed"
+    DEADLINE = "deadline exceeded"
+    TERMINATED = "terminated by user"
 
 
 class Frame(Record):
@@ -91,20 +95,32 @@ class Frame(Record):
         return f"{self.offset:#06x} - {self.function_name or f'$f{self.function_index}'}"
 
 
-def backtrace(frames: tuple[Frame, ...]) -> str:
-    """Frames in `iwasm`'s form, a line a frame."""
-    return "\n".join(f"#{i:02}: {frame}" for i, frame in enumerate(frames))
+def backtrace(frames: Sequence[Frame], omitted: int = 0) -> str:
+    """Frames in `iwasm`'s form, a line a frame, and how many more there are."""
+    lines = [f"#{i:02}: {frame}" for i, frame in enumerate(frames)]
+    return "\n".join([*lines, f"... {omitted} more"] if omitted else lines)
 
 
 class Trap(WasmoteError):
-    """WebAssembly code trapped. `frames` is the backtrace, innermost frame first."""
+    """WebAssembly code trapped.
 
-    def __init__(self, kind: TrapKind, message: str | None = None, frames: tuple[Frame, ...] = ()):
+    `frames` is the backtrace, innermost frame first, and `omitted` how many frames further out it
+    leaves out (at most a million are counted).
+    """
+
+    def __init__(
+        self,
+        kind: TrapKind,
+        message: str | None = None,
+        frames: tuple[Frame, ...] = (),
+        omitted: int = 0,
+    ):
         super().__init__(message or kind.value)
         self.kind = kind
         self.message = message or kind.value
         self.frames = frames
+        self.omitted = omitted
 
     def backtrace(self) -> str:
         """The backtrace in `iwasm`'s form, a line a frame."""
-        return backtrace(self.frames)
+        return backtrace(self.frames, self.omitted)

@@ -10,10 +10,21 @@ OPTIONS = (
     Option("--size BYTES", "a size", convert=number(1, 1 << 30), default=7),
     Option("--engine NAME", "an engine", convert=one_of("auto", "fast"), default="auto"),
     Option("--json", "print JSON"),
+    Option("--profile[=FILE]", "take a profile"),
     Option("--threads N", refusal="there are none"),
 )
 PROGRAM = Command("prog", "[OPTIONS] FILE [ARGS…]", "Does things.", OPTIONS, program=True)
 PLAIN = Command("prog", "[OPTIONS] FILE", "Does things.", OPTIONS)
+
+
+def test_a_value_may_be_optional() -> None:
+    assert PROGRAM.parse(["x"]).profile is None
+    assert PROGRAM.parse(["--profile", "x"]).profile == ""
+    found = PROGRAM.parse(["--profile=out.svg", "x"])
+    assert (found.profile, found.words) == ("out.svg", ["x"])
+    assert "  --profile[=FILE]        take a profile" in PROGRAM.help()
+    with pytest.raises(UsageError, match="--profile needs a value"):
+        PROGRAM.parse(["--profile=", "x"])
 
 
 def test_defaults() -> None:

@@ -378,20 +378,63 @@ def test_a_timeout_ends_an_endless_loop(shell: Shell) -> None:
     before = time.monotonic()
     outcome = shell.wasmote("run", "--timeout=100", file)
     assert 0.1 <= time.monotonic() - before < 20
-    assert outcome.err.startswith("Exception: terminated by user\n#00: ")
+    assert outcome.err.startswith("Exception: deadline exceeded\n#00: ")
     assert outcome.status == 1
 
 
 def test_a_timeout_ends_a_program_that_sleeps(shell: Shell, program: Callable[[str], str]) -> None:
     outcome = shell.wasmote("run", "--timeout=100", program("wait"))
-    assert (outcome.out, outcome.err) == ("running\n", "Exception: terminated by user\n")
+    assert outcome.out == "running\n"
+    assert outcome.err.startswith("Exception: deadline exceeded\n#00: ")
     assert outcome.status == 1
 
 
 def test_a_timeout_ends_a_start_function(shell: Shell) -> None:
     file = shell.module("start.wasm", "(module (func $f (loop (br 0))) (start $f))")
     outcome = shell.wasmote("run", "--timeout=100", file)
-    assert outcome.err.startswith("Exception: terminated by user\n")
+    assert outcome.err.startswith("Exception: deadline exceeded\n")
+
+
+def test_fuel_ends_an_endless_loop(shell: Shell) -> None:
+    file = shell.module("endless.wasm", ENDLESS)
+    outcome = shell.wasmote("run", "--fuel=1M", file)
+    assert outcome.err.startswith("Exception: all fuel consumed\n#00: ")
+    assert outcome.status == 1
+    file = shell.module("quick.wasm", '(module (func (export "_start")))')
+    assert shell.wasmote("run", "--fuel=0", "--engine=classic", file).status == 0
+
+
+def test_a_profile_of_a_program(shell: Shell) -> None:
+    file = shell.module(
+        "busy.wasm",
+        """(module
+          (func $work (param i32)
+            (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+          (func (export "_start") (call $work (i32.const 20000000))))""",
+    )
+    outcome = shell.wasmote("run", "--profile", file)
+    assert outcome.err.splitlines()[0].endswith("function")
+    assert outcome.err.splitlines()[1].endswith("  work")
+    assert shell.wasmote("run", "--profile=stacks.txt", file).status == 0
+    assert (shell.path / "stacks.txt").read_text().startswith("_start;work ")
+    assert shell.wasmote("run", "--profile=graph.svg", "--timeout=1", file).status == 1
+    assert "<svg" in (shell.path / "graph.svg").read_text()
+
+
+def test_a_signal_shows_the_call_stack(shell: Shell) -> None:
+    text = f"""(module {PUTS} (data (i32.const 16) "running\\n") (func $spin (loop (br 0)))
+      (func (export "_start") (call $print (i32.const 16) (i32.const 8)) (call $spin)))"""
+    file = shell.module("loop.wasm", text)
+    with shell.start("run", "--dump-call-stack", "--timeout=30000", file) as process:
+        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout.readline() == "running\n"
+        time.sleep(0.2)  # it has to come back from the call of the system
+        for _ in range(2):
+            process.send_signal(signal.SIGQUIT)
+            lines = [process.stderr.readline() for _ in range(3)]
+            assert lines[0].startswith("call stack of thread ")
+            assert [line.split(" - ")[1] for line in lines[1:]] == ["spin\n", "_start\n"]
+        process.kill()
 
 
 def test_a_timeout_that_is_not_reached_does_nothing(shell: Shell) -> None:

@@ -167,12 +167,11 @@ class Wasmtime:
         "INTEGER_DIVISION_BY_ZERO": "integer divide by zero",
         "BAD_CONVERSION_TO_INTEGER": "invalid conversion to integer",
         "UNREACHABLE": "unreachable",
-        "OUT_OF_FUEL": "terminated by user",
+        "OUT_OF_FUEL": "interrupted",
         "NULL_REFERENCE": "null reference",
         "CAST_FAILURE": "cast failure",
         "ARRAY_OUT_OF_BOUNDS": "out of bounds array access",
         "ALLOCATION_TOO_LARGE": "out of memory",
-        "HEAP_MISALIGNED": "unaligned atomic",
         "ATOMIC_WAIT_NON_SHARED_MEMORY": "expected shared memory",
     }
     _FLAGS = (

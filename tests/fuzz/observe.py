@@ -25,7 +25,7 @@ _FRAMES = 16
 _DEPTH = 3
 #: Ends of a call after which the engines need not be in the same state.
 OUT_OF_MEMORY = "out of memory"
-STOPPED = ("call stack exhausted", "terminated by user", OUT_OF_MEMORY)
+STOPPED = ("call stack exhausted", "interrupted", OUT_OF_MEMORY)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import ctypes
 
+from wasmote.api.call_stack import frame_of
 from wasmote.api.exceptions import WasmException, exception_at, throw
 from wasmote.api.func import wrong_count, wrong_value
 from wasmote.api.layouts import ActivationLayout, InstanceLayout
@@ -9,15 +10,11 @@ from wasmote.api.lifetime import from_reference, owner_at, to_reference
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import EXCEPTION, TRACE_FRAMES
 from wasmote.errors import Frame, Trap, TrapKind
-from wasmote.host.cpython.binding import BINDING, Address
+from wasmote.host.cpython.binding import BINDING
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.func import Func
-
-_byte_offset = BINDING.python_function(
-    "fast_byte_offset", ctypes.c_uint32, Address, ctypes.c_uint32, ctypes.c_uint32
-)
 
 
 def trap_of(code: int, address: int, callee: "Func | None") -> Trap | WasmException:
@@ -28,7 +25,7 @@ def trap_of(code: int, address: int, callee: "Func | None") -> Trap | WasmExcept
     message = None
     if callee is not None and isinstance(callee._label, tuple):
         message = f"{kind.value} ({', '.join(callee._label)})"
-    return Trap(kind, message, _frames(address) if address else ())
+    return Trap(kind, message, *(_frames(address) if address else ((), 0)))
 
 
 def _uncaught(address: int) -> WasmException:
@@ -37,30 +34,22 @@ def _uncaught(address: int) -> WasmException:
     execution = activation.exec
     if activation.raised and activation.raised_handle == execution.exception:
         raised: WasmException = ctypes.cast(activation.raised, ctypes.py_object).value
-        raised.frames = raised.frames or _frames(address)
+        if not raised.frames:
+            raised.frames, raised.omitted = _frames(address)
         return raised
     thrower = activation.owner
     if execution.trace_count:
         thrower = InstanceLayout.from_address(execution.trace[0].instance).host
     exception = exception_at(owner_at(thrower), execution.exception)
-    exception.frames = _frames(address)
+    exception.frames, exception.omitted = _frames(address)
     return exception
 
 
-def _frames(address: int) -> tuple[Frame, ...]:
-    """The backtrace of the last trap."""
+def _frames(address: int) -> tuple[tuple[Frame, ...], int]:
+    """The backtrace of the last trap, and how many frames it leaves out."""
     execution = ActivationLayout.from_address(address).exec
     found = execution.trace[: min(execution.trace_count, TRACE_FRAMES)]
-    return tuple(_frame(each) for each in found)
-
-
-def _frame(captured: ctypes.Structure) -> Frame:
-    layout = InstanceLayout.from_address(captured.instance)
-    module = owner_at(layout.host).links.module
-    function, offset = captured.function, captured.code
-    if captured.extended:
-        offset = _byte_offset(layout.module, function, offset)
-    return Frame(function, module.function_name(function), offset, module.name)
+    return tuple(frame_of(each) for each in found), execution.trace_count - len(found)
 
 
 BINDING.set_callbacks(

@@ -123,7 +123,8 @@ class WasmException(WasmoteError):
 
     Raised by a host function, it is thrown in the WebAssembly code that called it, which may catch
     it by its tag. Thrown there and not caught, it is raised in Python, with the backtrace of the
-    place in `frames`. No other exception of Python's, and no trap, can be caught by WebAssembly.
+    place in `frames` and `omitted`, as a `Trap`. No other exception of Python's, and no trap, can
+    be caught by WebAssembly.
 
     References of type exnref are such objects too, so they can be kept, looked at and raised.
 
@@ -133,6 +134,7 @@ class WasmException(WasmoteError):
     tag: Tag
     values: tuple[object, ...]
     frames: tuple[Frame, ...]
+    omitted: int
     _handle = 0  # until there is an exception
 
     def __init__(self, tag: Tag, *values: object) -> None:
@@ -152,6 +154,7 @@ class WasmException(WasmoteError):
         _pin(_store, handle)
         self.tag = tag
         self.frames = ()
+        self.omitted = 0
 
     def __del__(self) -> None:
         if self._handle:
@@ -159,7 +162,7 @@ class WasmException(WasmoteError):
 
     def backtrace(self) -> str:
         """The backtrace in `iwasm`'s form, a line a frame."""
-        return backtrace(self.frames)
+        return backtrace(self.frames, self.omitted)
 
     @property
     def message(self) -> str:

@@ -4,6 +4,7 @@ import ctypes
 import gc
 from collections.abc import Iterator, Mapping
 
+from wasmote.api.control import Fuel
 from wasmote.api.exceptions import Tag, wrap_tag
 from wasmote.api.func import Func
 from wasmote.api.globals import wrap_global
@@ -27,11 +28,18 @@ from wasmote.errors import Trap, TrapKind
 from wasmote.host.cpython.binding import BINDING, DEFAULT_STACK_SIZE, Address
 from wasmote.types import ExternType, FuncType, GlobalType, TableType, TagType
 
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.api.call_stack import CallStack
+    from wasmote.errors import Frame
+
 _create = BINDING.python_function("instance_create", ctypes.c_uint32, *[Address] * 5)
 _function = BINDING.python_function("instance_function", Address, Address, ctypes.c_uint32)
 _interrupt = BINDING.python_function(
     "cpython_interrupt", ctypes.c_uint32, Address, ctypes.py_object
 )
+_terminate = BINDING.python_function("cpython_terminate", None, Address, ctypes.py_object)
+_set_fuel = BINDING.python_function("instance_set_fuel", ctypes.c_uint32, Address, Address)
 #: The native function by which each engine runs a function (`Instance.run` in `core.structs`).
 _ENGINES = {"auto": "fast_run", "fast": "fast_run", "classic": "classic_run"}
 _KINDS = {
@@ -52,17 +60,20 @@ class Instance:
     `Memory`, `Table`, `Global`, `Tag`, plain numbers (for immutable globals), or another instance's
     `exports`. With `missing="trap"` functions that are not there trap when they are called.
     `engine` is "auto", "fast" or "classic". `stack_size` is in bytes, 64 KiB to 1 GiB: the space
-    for the values of all active functions of one call.
+    for the values of all active functions of one call. With `fuel`, an amount or a `Fuel`, its code
+    may execute only so many instructions.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
     wrong type, `Trap` if a segment does not fit or the start function traps, what else that raises,
     MemoryError.
     """
 
-    __slots__ = ("__weakref__", "_owner", "exports", "module")
+    __slots__ = ("__weakref__", "_owner", "exports", "fuel", "module")
 
     module: Module
     exports: "Exports"
+    #: What its code spends; None: it is not counted.
+    fuel: Fuel | None
 
     def __init__(
         self,
@@ -72,6 +83,7 @@ class Instance:
         engine: str = "auto",
         missing: str = "error",
         stack_size: int = DEFAULT_STACK_SIZE,
+        fuel: Fuel | int | None = None,
     ) -> None:
         if engine not in _ENGINES:
             raise ValueError(f"engine is one of {', '.join(_ENGINES)}, not {engine!r}")
@@ -80,6 +92,7 @@ class Instance:
         if not _SMALLEST_STACK <= stack_size <= _LARGEST_STACK:
             raise ValueError(f"stack_size is {_SMALLEST_STACK} to {_LARGEST_STACK} bytes")
         self.module = module
+        self.fuel = Fuel(fuel) if isinstance(fuel, int) else fuel
         given = resolve(module.imports, imports or {}, missing)
         self._owner = self._instantiate(given, engine, stack_size)
         self.exports = Exports(self._owner, given)
@@ -94,7 +107,30 @@ class Instance:
         """
         return int(_interrupt(BINDING.address, self._owner))
 
-    terminate = interrupt
+    def terminate(self) -> None:
+        """End this instance: calls of its functions that are under way, and all later ones.
+
+        Each raises `Trap` with kind TERMINATED, within some milliseconds of running WebAssembly
+        code, or when the host function that it is in returns. What the instance exports can still
+        be looked at.
+        """
+        _terminate(BINDING.address, self._owner)
+
+    def call_stack(self) -> "tuple[Frame, ...]":
+        """The frames of this instance's calls that this thread is in, innermost first.
+
+        For host functions, which are called from the first of them, and signal handlers. Empty when
+        no function of the instance is being executed.
+        """
+        from wasmote.api.call_stack import own_call_stack
+
+        return own_call_stack(self._owner)
+
+    def call_stacks(self) -> "list[CallStack]":
+        """A snapshot of this instance's calls that are under way, in all threads."""
+        from wasmote.api.call_stack import call_stacks
+
+        return call_stacks(self._owner)
 
     def _instantiate(self, given: list[Extern], engine: str, stack_size: int) -> Owner:
         error = ErrorLayout()
@@ -112,6 +148,10 @@ class Instance:
         instance = InstanceLayout.from_address(address)
         instance.run = BINDING.image.symbol(_ENGINES[engine])
         instance.host = id(owner)
+        if self.fuel is not None:
+            links.holds.append(self.fuel)
+            if _set_fuel(address, ctypes.addressof(self.fuel._layout)):
+                raise MemoryError(f"no memory for the functions of {self.module!r}")
         _link(owner, self.module, given)
         if error.status != 0:  # what the segments have written so far stays
             raise Trap(TrapKind[TrapCode(error.status).name])

@@ -39,8 +39,14 @@ TagTypeLayout = mirror(core.TagType)
 TagLayout = mirror(core.Tag)
 GlobalLayout = mirror(core.Global)
 InstanceLayout = mirror(core.Instance)
+FuelLayout = mirror(core.Fuel)
+TraceFrameLayout = mirror(core.TraceFrame)
 OwnerLayout = mirror(host.OwnerObject)
 ActivationLayout = mirror(host.Activation)
+DeadlineLayout = mirror(host.Deadline)
+StackRequestLayout = mirror(host.StackRequest)
+ProfileLayout = mirror(host.Profile)
+ProfileNodeLayout = mirror(host.ProfileNode)
 
 # Bits of `flags` in the types of tables and memories.
 _HAS_MAXIMUM = 1

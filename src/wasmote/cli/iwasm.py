@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from wasmote.cli.options import Command, UsageError
 from wasmote.cli.report import TRAPPED, WARNING, CommandError, Reporter, printable
 from wasmote.cli.run import OPTIONS, check, run
+from wasmote.errors import Trap, TrapKind
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from wasmote import Trap, WasmException
+    from wasmote import WasmException
 
 COMMAND = Command(
     "iwasm",
@@ -50,7 +51,9 @@ class IwasmReporter(Reporter):
             self.say("")
             self.say_backtrace(trap)
             self.say("")
-        self.say(f"Exception: {trap.message}")
+        # WAMR ends a program whose time is up with wasm_runtime_terminate.
+        late = isinstance(trap, Trap) and trap.kind is TrapKind.DEADLINE
+        self.say(f"Exception: {TrapKind.TERMINATED.value if late else trap.message}")
         return TRAPPED
 
     def start_trap(self, trap: "Trap | WasmException") -> int:

@@ -23,13 +23,24 @@ class Option:
     """One option: `Option("-f, --function NAME", "call the function NAME")`.
 
     With a word in capitals it takes a value, as `--function NAME` or `--function=NAME`; without, it
-    is a switch. `convert` makes the value of the word, raising ValueError with a message. A
-    `repeated` option collects its values in a list. `name` is the attribute of the parsed options,
-    by default the last flag's. `refusal` is for an option that others have and this runtime has
-    not: it is recognised, but an error that says why.
+    is a switch. `--profile[=FILE]` may have a value, which is empty if there is none. `convert`
+    makes the value of the word, raising ValueError with a message. A `repeated` option collects its
+    values in a list. `name` is the attribute of the parsed options, by default the last flag's.
+    `refusal` is for an option that others have and this runtime has not: it is recognised, but an
+    error that says why.
     """
 
-    __slots__ = ("convert", "default", "flags", "name", "refusal", "repeated", "text", "value")
+    __slots__ = (
+        "convert",
+        "default",
+        "flags",
+        "name",
+        "optional",
+        "refusal",
+        "repeated",
+        "text",
+        "value",
+    )
 
     def __init__(
         self,
@@ -43,7 +54,9 @@ class Option:
         refusal: str = "",
     ) -> None:
         *first, last = flags.split(", ")
-        last, _, self.value = last.partition(" ")
+        self.optional = "[=" in last
+        last, _, self.value = last.partition("[=" if self.optional else " ")
+        self.value = self.value.rstrip("]")
         self.flags = (*first, last)
         self.name = name or last.strip("-").replace("-", "_")
         self.text = text
@@ -60,7 +73,8 @@ class Option:
             raise UsageError(f"{flag}: {error}") from None
 
     def __str__(self) -> str:
-        return ", ".join(self.flags) + (f" {self.value}" if self.value else "")
+        value = f"[={self.value}]" if self.optional else f" {self.value}"
+        return ", ".join(self.flags) + (value if self.value else "")
 
 
 HELP = Option("-h, --help", "show this text")
@@ -119,9 +133,9 @@ class Command:
                 raise UsageError(f"{flag} takes no value")
             setattr(found, option.name, True)
             return
-        if not equals:
+        if not equals and not option.optional:
             text = next(rest, "")
-        if not text:
+        if not text and (equals or not option.optional):
             raise UsageError(f"{flag} needs a value: {flag}={option.value}")
         value = option.read(flag, text)
         if option.repeated:

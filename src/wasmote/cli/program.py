@@ -3,7 +3,7 @@
 import os
 import sys
 
-from wasmote import Instance, Module
+from wasmote import Fuel, Instance, Module
 from wasmote.cli.features import allowed
 from wasmote.cli.files import open_module
 from wasmote.cli.report import DEBUG, WARNING, CallError, LoadError, Reporter
@@ -33,6 +33,7 @@ class Program:
         self.reporter = reporter
         #: Instances that imports were taken from, by the name of the module; None: being made.
         self.modules: dict[str, Instance | None] = {}
+        self.fuel = None if options.fuel is None else Fuel(options.fuel)
         self.path = options.words[0]
         self.instance = self._instantiate(self.path)
         self.heap = self._app_heap()
@@ -92,6 +93,7 @@ class Program:
                 engine=options.engine,
                 missing="trap",
                 stack_size=options.stack_size,
+                fuel=self.fuel,
             )
         except LinkError as error:
             message = f"WASM module instantiate failed: {error}"

@@ -106,8 +106,8 @@ class Reporter:
 
     def say_backtrace(self, trap: "Trap | WasmException") -> None:
         """Print where it was, innermost frame first."""
-        for index, frame in enumerate(trap.frames):
-            self.say(f"#{index:02}: {frame}")
+        for line in trap.backtrace().splitlines():
+            self.say(line)
 
 
 class JsonReporter(Reporter):
@@ -125,7 +125,9 @@ class JsonReporter(Reporter):
             for each in trap.frames
         ]
         kind = trap.kind.value if isinstance(trap, Trap) else "uncaught exception"
-        self._print({"trap": kind, "message": trap.message, "frames": frames})
+        error = {"trap": kind, "message": trap.message, "frames": frames}
+        omitted = {"omitted": trap.omitted} if trap.omitted else {}
+        self._print({**error, **omitted})
         return TRAPPED
 
     def _print(self, error: dict[str, object]) -> None:

@@ -15,6 +15,7 @@ _STACK_SIZE = 1 << 20
 _SMALLEST_STACK, _LARGEST_STACK = 1 << 16, 1 << 30
 _LARGEST_HEAP = 1 << 30
 _LONGEST_TIMEOUT = 1 << 31
+_MOST_FUEL = (1 << 63) - 1
 
 
 def _variable(word: str) -> tuple[str, str]:
@@ -95,6 +96,21 @@ OPTIONS = (
         "--timeout MS",
         "stop the program after so many milliseconds",
         convert=number(1, _LONGEST_TIMEOUT),
+    ),
+    Option(
+        "--fuel N",
+        "stop the program after it has executed so many instructions (K, M, G: powers of 1024);"
+        " counting them takes time: some 15 percent, in the classic interpreter as much again",
+        convert=number(0, _MOST_FUEL),
+    ),
+    Option(
+        "--profile[=FILE]",
+        "sample what the program does; print the functions that took longest, and write the call"
+        " stacks to FILE: as a flame graph if its name ends in .svg, else as lines for other tools",
+    ),
+    Option(
+        "--dump-call-stack",
+        "print all call stacks, and go on, whenever the process gets SIGQUIT (Ctrl-\\)",
     ),
     Option(
         "-v LEVEL",
@@ -202,14 +218,14 @@ def run(options: SimpleNamespace, reporter: Reporter) -> int:
     """Load, link and run; returns the exit code."""
     from wasmote import Trap, WasmException
     from wasmote.cli.deadline import Deadline
+    from wasmote.cli.observe import observed
     from wasmote.cli.program import Program, exit_status
 
     started = False
     try:
-        with Deadline(options.timeout) as deadline:
+        with observed(options, reporter), Deadline(options.timeout):
             program = Program(options, reporter)
             started = True
-            deadline.instance = program.instance
             return _start(program, reporter)
     except CommandError as error:
         return reporter.refusal(error)

@@ -34,6 +34,10 @@ class TrapCode(IntEnum):
     NULL_EXCEPTION_REFERENCE = 23
     UNALIGNED_ATOMIC = 30
     UNSHARED_MEMORY = 31
+    #: How the host ends a program, see `wasmote.Fuel`, `wasmote.timeout` and `Instance.terminate`.
+    OUT_OF_FUEL = 40
+    DEADLINE = 41
+    TERMINATED = 42
 
 
 class ExternKind(IntEnum):

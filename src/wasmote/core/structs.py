@@ -7,7 +7,7 @@ The defined types in them are indices into `Module.types` while a module is load
 (`core.type_store`) from `store_add_types` on.
 """
 
-from wasmote.nativepy import array, fn, i32, ptr, struct, u8, u16, u32, u64, usize, void
+from wasmote.nativepy import array, fn, i32, i64, ptr, struct, u8, u16, u32, u64, usize, void
 
 PAGE_SIZE = 65536
 #: Absent index, absent maximum.
@@ -280,6 +280,15 @@ class Module:
     catching: u32  # some function catches exceptions
     catch_tables: ptr[u8]  # classic interpreter: clauses by function; see interp.classic.exceptions
     declared: ptr[u8]  # bit set of functions that ref.func may name
+    metered: u32  # the engines' code counts instructions, see core.fuel
+    twin: ptr["Module"]  # the same module, but metered; None: not needed yet
+
+
+@struct
+class Fuel:
+    """What instances may still spend; see core.fuel."""
+
+    left: i64  # never below 0
 
 
 @struct
@@ -381,6 +390,8 @@ class Instance:
     # 0 or a trap code. Set by the embedder.
     run: fn[[ptr["Exec"], ptr[FuncInst], ptr[u32]], u32]
     host: ptr[u8]  # the embedder's object
+    fuel: ptr[Fuel]  # what its code spends (its module is metered then); None: nothing
+    stopped: u32  # the trap code that all calls of its functions end with; 0: none
 
 
 #: Bytes that objects may take unless the embedder says otherwise.
@@ -470,6 +481,8 @@ TAIL_CALL = 0xFFFF_FFFF
 EXCEPTION = 0xFFFF_FFFE
 #: Innermost frames that a trap's backtrace keeps.
 TRACE_FRAMES = 32
+#: Where counting the frames of a backtrace ends.
+MOST_FRAMES = 1_000_000
 
 
 @struct
@@ -480,6 +493,19 @@ class TraceFrame:
     function: u32
     code: u32  # the instruction's offset in the module's binary,
     extended: u32  # or, if this is not 0, in the fast interpreter's code; see `fast_byte_offset`
+
+
+#: Runs that a thread of execution remembers; a power of 2.
+RUNS = 64
+
+
+@struct
+class Run:
+    """A run of instructions, see core.fuel."""
+
+    start: usize  # address of its first instruction; 0: none
+    end: usize
+    cost: u32
 
 
 @struct
@@ -505,6 +531,13 @@ class Exec:
     host: array[u64, 8]  # the embedder's own (thread state, deadline, …)
     successor: ptr[FuncInst]  # the function to call next, after the pseudo trap code TAIL_CALL
     exception: u32  # the handle of the exception under way, after the pseudo trap code EXCEPTION
+    metered_handlers: ptr[usize]  # the classic interpreter's that count instructions
+    # Classic: the latest instruction that was counted, and the end of the run that was paid for.
+    counted: usize
+    paid_until: usize
+    runs: array[Run, RUNS]  # what was found out about runs, by their addresses
     trap_pending: u32  # a trap is on its way out and its backtrace is taken
-    trace_count: u32
+    trace_count: u32  # frames that there were, up to MOST_FRAMES
+    frames: ptr[TraceFrame]  # where backtraces are captured: `trace`, for a moment others
+    frame_limit: u32  # how many there is room for
     trace: array[TraceFrame, TRACE_FRAMES]  # of the last trap, innermost first

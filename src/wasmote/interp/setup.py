@@ -3,7 +3,9 @@ gets.
 """
 
 from wasmote.core.structs import Exec
+from wasmote.interp.classic.metering import metered_handler
 from wasmote.interp.classic.opcodes import HANDLERS as CLASSIC
+from wasmote.interp.common.trace import use_own_frames
 from wasmote.interp.fast.registers import HANDLERS as FAST
 from wasmote.interp.fast.translate import translate_function
 from wasmote.nativepy import address_of, handler_offset, native, ptr, u32, usize, void
@@ -14,7 +16,7 @@ FAST_COUNT, CLASSIC_COUNT = len(FAST.handlers), len(CLASSIC.handlers)
 @native(export="interp_handler_count")
 def interp_handler_count() -> u32:
     """Entries that the table of handlers needs."""
-    return FAST_COUNT + CLASSIC_COUNT
+    return FAST_COUNT + 2 * CLASSIC_COUNT
 
 
 @native(export="interp_init")
@@ -23,12 +25,15 @@ def interp_init(table: ptr[usize]) -> void:
     for i in range(u32(0), FAST_COUNT):
         table[i] = handler_offset(FAST, i)
     for i in range(u32(0), CLASSIC_COUNT):
-        table[FAST_COUNT + i] = handler_offset(CLASSIC, i)
+        table[FAST_COUNT + i] = metered_handler(i)
+        table[FAST_COUNT + CLASSIC_COUNT + i] = handler_offset(CLASSIC, i)
 
 
 @native(export="interp_attach")
 def interp_attach(exec: ptr[Exec], table: ptr[usize]) -> void:
     """Let a thread of execution use the interpreters."""
     exec.handlers = table
-    exec.classic_handlers = table + FAST_COUNT
+    exec.metered_handlers = table + FAST_COUNT  # those proper have to follow
+    exec.classic_handlers = table + (FAST_COUNT + CLASSIC_COUNT)
     exec.translate = address_of(translate_function)
+    use_own_frames(exec)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 
+from wasmote import checkpoint
 from wasmote.wasi import abi
 from wasmote.wasi.abi import EBADF, EINVAL, EIO, ENOTSUP, ESUCCESS
 from wasmote.wasi.calls import U32, Pointer, State, wasi_function
@@ -16,8 +17,8 @@ from wasmote.wasi.process import CLOCKS
 MAX_SUBSCRIPTIONS = 4096
 
 _SECOND = 1_000_000_000
-#: The longest wait in one go, in nanoseconds: far below the limits of the host's functions.
-_LONGEST_WAIT = 3600 * _SECOND
+#: The longest wait in one go, in nanoseconds: then somebody may want the program to end.
+_LONGEST_WAIT = _SECOND // 20
 
 
 class _Clock:
@@ -114,6 +115,7 @@ def _wait(clocks: list[_Clock], ready: list[_Ready]) -> list[bytes]:
     waiting = [subscription for subscription in ready if subscription.waits_on() is not None]
     found = [subscription.event() for subscription in ready if subscription.waits_on() is None]
     while True:
+        checkpoint()
         pause = min((clock.remaining() for clock in clocks), default=_LONGEST_WAIT)
         pause = 0 if found else min(pause, _LONGEST_WAIT)
         if waiting:

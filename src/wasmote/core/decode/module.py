@@ -114,6 +114,16 @@ def module_load(m: ptr[Module]) -> u32:
 @native(export="module_free")
 def module_free(m: ptr[Module]) -> void:
     """Free what a module holds, but not the module itself."""
+    if m.twin is not None:
+        free_code(m.twin)
+        m.platform.release(ptr[u8](m.twin))
+        m.twin = None
+    free_code(m)
+
+
+@native
+def free_code(m: ptr[Module]) -> void:
+    """Free the arena and the fast interpreter's code."""
     arena_free(m)
     m.platform.release(m.translated)
     m.translated = None

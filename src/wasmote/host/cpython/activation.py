@@ -5,13 +5,17 @@ and takes the GIL back only to call Python, to return, and, on the main thread, 
 """
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec
-from wasmote.host.cpython.structs import Activation, OwnerObject, Pool, Python, Time
+from wasmote.core.structs import Exec, Instance
+from wasmote.host.cpython.call_stack import answer_request
+from wasmote.host.cpython.profile import take_sample
+from wasmote.host.cpython.structs import Activation, Deadline, OwnerObject, Pool, Python, Time
 from wasmote.nativepy import (
     addr,
     boolean,
+    f64,
     fill,
     i64,
+    inline,
     native,
     ptr,
     sizeof,
@@ -72,15 +76,20 @@ def free_activation(activation: ptr[Activation]) -> void:
 
 
 @native(cold=True)
-def nesting(python: ptr[Python]) -> u32:
-    """How deep calls on this thread are nested."""
+def activation_of_thread(python: ptr[Python]) -> ptr[Activation]:
+    """The innermost call under way on this thread that has called Python; None: there is none."""
     thread = python.PyThreadState_Get()
     activation = python.active
-    while activation is not None:
-        if activation.thread == thread:
-            return activation.exec.depth + PYTHON_DEPTH
+    while activation is not None and activation.thread != thread:
         activation = activation.next
-    return 0
+    return activation
+
+
+@native(cold=True)
+def nesting(python: ptr[Python]) -> u32:
+    """How deep calls on this thread are nested."""
+    activation = activation_of_thread(python)
+    return 0 if activation is None else activation.exec.depth + PYTHON_DEPTH
 
 
 @native
@@ -118,6 +127,15 @@ def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activa
     exec.exception = 0
     exec.trap_pending = 0
     exec.trace_count = 0
+    activation.request = 0
+    activation.identity = 0
+    activation.sampled = 0
+    if python.profile is not None:
+        activation.sampled = now(python)
+    activation.deadline = 0
+    activation.stops_seen = python.stops
+    if python.deadlines is not None:
+        set_deadline(activation)
     return activation
 
 
@@ -125,6 +143,8 @@ def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activa
 def end_activation(activation: ptr[Activation]) -> void:
     """Give an activation back. The GIL is held."""
     python = activation.python
+    if activation.request != 0:
+        answer_request(activation, True)
     if activation.next is not None:
         activation.next.previous = activation.previous
     if activation.previous is not None:
@@ -166,10 +186,9 @@ def now(python: ptr[Python]) -> i64:
 
 
 @native
-def raised_by_signal(activation: ptr[Activation]) -> boolean:
+def raised_by_signal(activation: ptr[Activation], time: i64) -> boolean:
     """Let Python's signal handlers run, if it is time to. True: one of them raised."""
     python = activation.python
-    time = now(python)
     if time - activation.checked < SIGNAL_INTERVAL:
         return False
     if activation.released is not None and activation.on_main_thread == 0:
@@ -180,19 +199,73 @@ def raised_by_signal(activation: ptr[Activation]) -> boolean:
     return python.PyErr_CheckSignals() != 0  # does nothing on other threads
 
 
+@native(cold=True)
+def set_deadline(activation: ptr[Activation]) -> void:
+    """Find the earliest deadline of this thread, for a call that begins."""
+    python = activation.python
+    thread = python.PyThread_get_thread_ident()
+    each = python.deadlines
+    while each is not None:
+        if each.thread == thread and (activation.deadline == 0 or each.time < activation.deadline):
+            activation.deadline = each.time
+        each = each.next
+    if activation.deadline != 0 and now(python) >= activation.deadline:
+        activation.exec.budget = 0
+
+
+@native(cold=True)
+def has_stopped_instance(exec: ptr[Exec]) -> boolean:
+    """Whether a frame on the stack is of an instance that was terminated."""
+    entry = exec.entry
+    while entry is not None:
+        if entry.instance is not None and entry.instance.stopped != 0:
+            return True
+        entry = entry.outer
+    return False
+
+
+@inline
+def wanted_end(activation, time):
+    """The trap code to end a call with, if somebody wants it to end; 0: it may go on."""
+    exec = activation.exec
+    code = volatile_load(addr(exec.interrupt))
+    if activation.stops_seen != activation.python.stops:
+        activation.stops_seen = activation.python.stops
+        if has_stopped_instance(exec):
+            code = u32(TrapCode.TERMINATED)
+    if code == 0 and activation.deadline != 0 and time >= activation.deadline:
+        code = u32(TrapCode.DEADLINE)
+    return code
+
+
+@native
+def end_after_host_call(activation: ptr[Activation]) -> u32:
+    """What `wanted_end` says when a host function returns, which may have taken long."""
+    time: i64 = 0
+    if activation.deadline != 0:
+        time = now(activation.python)
+    return wanted_end(activation, time)
+
+
 @native(export="cpython_poll")
 def poll(exec: ptr[Exec]) -> u32:
     """Platform.poll: stop if a thread or a signal handler wants it, else run without the GIL."""
     activation = ptr[Activation](exec)
     exec.budget = BUDGET
-    code = volatile_load(addr(exec.interrupt))
+    time = now(activation.python)
+    code = wanted_end(activation, time)
     if code != 0:
         return code
-    if raised_by_signal(activation):
+    python = activation.python
+    if python.profile is not None:
+        take_sample(activation, time, None)
+    if activation.request != 0:
+        answer_request(activation, False)
+    if raised_by_signal(activation, time):
         return TrapCode.HOST_EXCEPTION
     if activation.released is None:
-        python = activation.python
-        activation.on_main_thread = u32(python.PyThread_get_thread_ident() == python.main_thread)
+        activation.identity = python.PyThread_get_thread_ident()
+        activation.on_main_thread = u32(activation.identity == python.main_thread)
         activation.released = python.PyEval_SaveThread()
     return 0
 
@@ -208,3 +281,42 @@ def interrupt(python: ptr[Python], owner: ptr[OwnerObject]) -> u32:
             found += 1
         activation = activation.next
     return found
+
+
+@native(export="cpython_terminate")
+def terminate(python: ptr[Python], owner: ptr[OwnerObject]) -> void:
+    """End all calls of an instance's functions, now and for ever. The GIL is held."""
+    instance = ptr[Instance](owner.resource)
+    instance.stopped = TrapCode.TERMINATED
+    python.stops += 1
+
+
+@native(export="cpython_check")
+def check(python: ptr[Python]) -> u32:
+    """For host functions that wait: what the call that is under way in this thread has to end with.
+
+    0: it may go on. The GIL is held.
+    """
+    activation = activation_of_thread(python)
+    return 0 if activation is None else end_after_host_call(activation)
+
+
+@native(export="cpython_add_deadline")
+def add_deadline(python: ptr[Python], deadline: ptr[Deadline], seconds: f64) -> void:
+    """Let calls that this thread makes from now on end in so many seconds."""
+    deadline.thread = python.PyThread_get_thread_ident()
+    deadline.time = now(python) + i64(seconds * 1e9)
+    deadline.next = python.deadlines
+    python.deadlines = deadline
+
+
+@native(export="cpython_remove_deadline")
+def remove_deadline(python: ptr[Python], deadline: ptr[Deadline]) -> void:
+    """Take a deadline back."""
+    if python.deadlines == deadline:
+        python.deadlines = deadline.next
+        return
+    each = python.deadlines
+    while each.next != deadline:
+        each = each.next
+    each.next = deadline.next

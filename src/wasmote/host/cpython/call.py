@@ -2,7 +2,13 @@
 
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import EXCEPTION, Exec, FuncInst
-from wasmote.host.cpython.activation import begin_activation, end_activation, take_gil
+from wasmote.host.cpython.activation import (
+    begin_activation,
+    end_activation,
+    end_after_host_call,
+    now,
+    take_gil,
+)
 from wasmote.host.cpython.convert import (
     bits_from_cells,
     bits_type,
@@ -12,6 +18,7 @@ from wasmote.host.cpython.convert import (
     to_cells,
 )
 from wasmote.host.cpython.objects import cells_of
+from wasmote.host.cpython.profile import take_sample
 from wasmote.host.cpython.structs import Activation, FuncObject, Object, Python
 from wasmote.nativepy import (
     boolean,
@@ -344,6 +351,9 @@ def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
         return TrapCode.UNLINKED_IMPORT
     if activation.thread is None:
         activation.thread = python.PyThreadState_Get()
+        activation.identity = python.PyThread_get_thread_ident()
+    if unlikely(python.profile is not None):
+        take_sample(activation, now(python), None)
     # The callable may drop the last reference to the Func that holds it.
     python.Py_IncRef(ptr[Object](func))
     if f.type.param_count <= FEW:
@@ -354,7 +364,9 @@ def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
     if result is not None:
         fine = result_to_cells(activation, func, result, cells)
         python.Py_DecRef(result)
+    if unlikely(python.profile is not None):
+        take_sample(activation, now(python), ptr[Object](func))
     python.Py_DecRef(ptr[Object](func))
-    code = u32(0) if fine else throw(activation)
+    code = end_after_host_call(activation) if fine else throw(activation)
     activation.running = 1
     return code

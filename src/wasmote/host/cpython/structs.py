@@ -4,8 +4,20 @@ Of CPython's own objects only the header is laid out here; its size is checked a
 build of CPython with another header is refused and never misread.
 """
 
-from wasmote.core.structs import Exec, FuncInst, FuncType, Memory, Platform, Store
-from wasmote.nativepy import f64, fn, i32, i64, ptr, struct, u8, u32, u64, usize, void
+from wasmote.core.structs import (
+    Exec,
+    FuncInst,
+    FuncType,
+    Instance,
+    Memory,
+    Platform,
+    Store,
+    TraceFrame,
+)
+from wasmote.nativepy import array, f64, fn, i32, i64, ptr, struct, u8, u32, u64, usize, void
+
+#: Innermost frames that a sample of a profile takes into account.
+PROFILE_FRAMES = 512
 
 
 @struct
@@ -91,6 +103,53 @@ class Time:
 
 
 @struct
+class Deadline:
+    """When the calls of one thread have to end, as `wasmote.timeout` has it."""
+
+    thread: usize
+    time: i64  # nanoseconds of `Python.clock`
+    next: ptr["Deadline"]
+
+
+@struct
+class StackRequest:
+    """What somebody wants to know of a call: its frames, as soon as it can tell."""
+
+    frames: ptr[TraceFrame]
+    limit: u32
+    count: u32  # frames that there are
+    done: u32
+    thread: usize  # its identity; 0: not known
+
+
+@struct
+class ProfileNode:
+    """A function in a tree of calls: who called whom. Node 0 is the root."""
+
+    instance: ptr[Instance]  # None: a host function
+    host: ptr[Object]  # its Func, with a reference to it
+    function: u32
+    parent: u32
+    child: u32  # the first; 0: none
+    sibling: u32
+    samples: u64  # while it ran itself
+
+
+@struct
+class Profile:
+    """What samples of running calls tell; see `profile`."""
+
+    instance: ptr[Instance]  # calls of its functions only; None: all calls
+    interval: i64  # nanoseconds
+    nodes: ptr[ProfileNode]
+    count: u32
+    capacity: u32
+    lost: u64  # samples for which there was no memory
+    samples: u64
+    frames: array[TraceFrame, PROFILE_FRAMES]
+
+
+@struct
 class Pool:
     """Idle activations whose value stacks have one size."""
 
@@ -122,6 +181,11 @@ class Activation:
         u32  # WebAssembly code runs: what is on the stack changes, and `exec.top` means nothing
     )
     checked: i64  # when signals were last looked at, in nanoseconds
+    deadline: i64  # when this call has to end, in nanoseconds; 0: never
+    stops_seen: u32  # of `Python.stops`
+    request: usize  # address of a StackRequest; 0: none
+    sampled: i64  # until when samples were taken, in nanoseconds; 0: never
+    identity: usize  # of the thread, once this activation has released the GIL or called Python
     on_main_thread: u32
     callee: ptr[Object]  # the Func that stopped the run with UNLINKED_IMPORT
     raised: ptr[Object]  # what a host function raised last that is an exception of WebAssembly,
@@ -196,3 +260,7 @@ class Python:
     main_thread: usize
     pool: ptr[Pool]  # for calls of host functions
     active: ptr[Activation]  # calls under way, latest first
+    deadlines: ptr[Deadline]  # of all threads
+    stops: u32  # how many instances were terminated
+    profile: ptr[Profile]  # None: nothing is sampled
+    profile_lock: u32

@@ -1,13 +1,14 @@
 """The outermost frame of an entry, and how a backtrace finds the frames."""
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import TRACE_FRAMES, Entry, Exec, FuncInst, Function, Instance, Module
+from wasmote.core.structs import MOST_FRAMES, Entry, Exec, FuncInst, Function, Instance, Module
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import close_entry, open_entry
 from wasmote.interp.common.skip import skip_immediates
 from wasmote.interp.common.trace import add_trace_frame
 from wasmote.nativepy import address_of, enter, native, ptr, splat, stack, u8, u32, u64, usize, void
 
+from .metering import forget_runs
 from .opcodes import HANDLERS
 from .prepare import prepare_function
 from .registers import HEADER_CELLS, reach
@@ -60,8 +61,14 @@ def run_frame(
         mem = inst.memories[0].data
         size = reach(inst.memories[0])
     pc = function.body + side.start
+    handlers = exec.classic_handlers
+    if inst.fuel is not None:
+        handlers = exec.metered_handlers
+        forget_runs(exec)
+        if handlers[0] == 0:  # a target where handlers are one switch, which cannot count
+            return TrapCode.UNTRANSLATABLE
     return enter(
-        HANDLERS, pc[0], pc, local + zero, cells, mem, size, exec, inst, exec.classic_handlers,
+        HANDLERS, pc[0], pc, local + zero, cells, mem, size, exec, inst, handlers,
         entries_of(side), side, u64(0), splat(FLOATS, 0.0),
     )  # fmt: skip
 
@@ -72,9 +79,11 @@ def walk_frames(
 ) -> void:
     """Add the frames of one entry, from the innermost out; `code` is an offset in the binary."""
     module = inst.module
-    while exec.trace_count < TRACE_FRAMES:
+    while exec.trace_count < MOST_FRAMES:
         index = function_at(module, module.binary + code)
-        start = instruction_at(module.functions + index, module.binary + code)
+        start = module.binary + code
+        if exec.trace_count < exec.frame_limit:
+            start = instruction_at(module.functions + index, start)
         add_trace_frame(exec, inst, index, u32(usize(start) - usize(module.binary)), 0)
         if fp == base:
             return

@@ -7,16 +7,29 @@ from memory.
 from collections.abc import Callable
 
 from wasmote.core.bounds import LimitsFlag
-from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
+from wasmote.core.fuel import spend_for_size
+from wasmote.core.memory import data_drop, memory_grow, memory_init
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init
 from wasmote.interp.common.accumulators import FLOATS
+from wasmote.interp.common.bulk import copy_memory, fill_memory
+from wasmote.interp.common.outside import leave_for
 from wasmote.nativepy import NativeFunction, dispatch, inline, ptr, trap_if, u8, u32, u64, usize
 
 from .handlers_any_memory import pop_index, stack_below
 from .immediates import cursor, read_index
-from .registers import BEHIND, HANDLERS, PLACES, State, go, handler, push, reach
+from .registers import (
+    BEHIND,
+    HANDLERS,
+    PLACES,
+    State,
+    go,
+    handler,
+    offset_of,
+    push,
+    reach,
+)
 from .side_table import SideTable
 
 
@@ -43,8 +56,8 @@ for _opcode, _first in BEHIND.items():
 
 
 def bulk(name: str) -> Callable[[NativeFunction], None]:
-    """Decorator: (cursor at the immediates, cursor for `pop_index`, instance) -> trap code; there
-    is no result.
+    """Decorator: (cursor at the immediates, cursor for `pop_index`, thread, instance) -> trap code;
+    there is no result. What works on so many bytes or elements pays for them.
     """
 
     def register(perform: NativeFunction) -> None:
@@ -56,7 +69,8 @@ def bulk(name: str) -> Callable[[NativeFunction], None]:
         ) -> u32:  # fmt: skip
             at = cursor(ptr[u8](usize(r)))
             o = stack_below(sp)
-            code = perform(at, o, inst)
+            leave_for(exec.entry, inst, offset_of(inst, pc), fp)  # long ones poll
+            code = perform(at, o, exec, inst)
             trap_if(code != 0, code)
             return go(State.MEMORY, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 
@@ -71,74 +85,86 @@ def pop_cell(o):
 
 @bulk("memory.init")
 @inline
-def memory_init_(at, o, inst):
+def memory_init_(at, o, exec, inst):
     segment = read_index(at)
     memory = inst.memories[read_index(at)]
     n = u64(pop_cell(o))
     source = u64(pop_cell(o))
-    return memory_init(inst, segment, memory, pop_index(o, memory.type.flags), source, n)
+    target = pop_index(o, memory.type.flags)
+    code = spend_for_size(inst, n)
+    return memory_init(inst, segment, memory, target, source, n) if code == 0 else code
 
 
 @bulk("data.drop")
 @inline
-def data_drop_(at, o, inst):
+def data_drop_(at, o, exec, inst):
     data_drop(inst, read_index(at))
     return u32(0)
 
 
 @bulk("memory.copy")
 @inline
-def memory_copy_(at, o, inst):
+def memory_copy_(at, o, exec, inst):
     to = inst.memories[read_index(at)]
     source = inst.memories[read_index(at)]
     n = pop_index(o, to.type.flags & source.type.flags)
     start = pop_index(o, source.type.flags)
-    return memory_copy(to, source, pop_index(o, to.type.flags), start, n)
+    target = pop_index(o, to.type.flags)
+    code = spend_for_size(inst, n)
+    return copy_memory(exec, to, source, target, start, n) if code == 0 else code
 
 
 @bulk("memory.fill")
 @inline
-def memory_fill_(at, o, inst):
+def memory_fill_(at, o, exec, inst):
     memory = inst.memories[read_index(at)]
     n = pop_index(o, memory.type.flags)
     value = u8(pop_cell(o))
-    return memory_fill(memory, pop_index(o, memory.type.flags), value, n)
+    target = pop_index(o, memory.type.flags)
+    code = spend_for_size(inst, n)
+    return fill_memory(exec, memory, target, value, n) if code == 0 else code
 
 
 @bulk("table.init")
 @inline
-def table_init_(at, o, inst):
+def table_init_(at, o, exec, inst):
     segment = read_index(at)
     table = inst.tables[read_index(at)]
     n = u64(pop_cell(o))
     source = u64(pop_cell(o))
-    return table_init(inst, segment, table, pop_index(o, table.type.flags), source, n)
+    target = pop_index(o, table.type.flags)
+    code = spend_for_size(inst, n)
+    return table_init(inst, segment, table, target, source, n) if code == 0 else code
 
 
 @bulk("elem.drop")
 @inline
-def elem_drop_(at, o, inst):
+def elem_drop_(at, o, exec, inst):
     elem_drop(inst, read_index(at))
     return u32(0)
 
 
 @bulk("table.copy")
 @inline
-def table_copy_(at, o, inst):
+def table_copy_(at, o, exec, inst):
     to = inst.tables[read_index(at)]
     source = inst.tables[read_index(at)]
     n = pop_index(o, to.type.flags & source.type.flags)
     start = pop_index(o, source.type.flags)
-    return table_copy(to, source, pop_index(o, to.type.flags), start, n)
+    target = pop_index(o, to.type.flags)
+    code = spend_for_size(inst, n)
+    return table_copy(to, source, target, start, n) if code == 0 else code
 
 
 @bulk("table.fill")
 @inline
-def table_fill_(at, o, inst):
+def table_fill_(at, o, exec, inst):
     table = inst.tables[read_index(at)]
     n = pop_index(o, table.type.flags)
     value = pop_cell(o)
-    return table_fill(table, pop_index(o, table.type.flags), value, n)
+    target = pop_index(o, table.type.flags)
+    code = spend_for_size(inst, n)
+    return table_fill(table, target, value, n) if code == 0 else code
 
 
 @inline

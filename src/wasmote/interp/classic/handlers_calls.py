@@ -34,6 +34,7 @@ from .registers import (
     ZEROED_AT_ONCE,
     State,
     go,
+    go_again,
     go_counted,
     handler,
     offset_of,
@@ -158,7 +159,7 @@ def call_first(
         return tail(outside, at[0], sp, fp, mem, size, exec, inst, table, stp, side, target, f)
     code = prepare_function(inst.module, index)
     trap_if(code != 0, code)
-    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go_again(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @native(convention="handler", noinline=True)
@@ -274,7 +275,7 @@ def prepare_first(
     """Prepare function number `r`, then try again."""
     code = prepare_function(inst.module, u32(r))
     trap_if(code != 0, code)
-    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go_again(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("ref.null")

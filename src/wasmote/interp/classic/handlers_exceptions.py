@@ -45,6 +45,7 @@ def throw(
     budget = exec.budget - 1
     exec.budget = budget
     if budget < 0:
+        exec.counted = 0  # it is executed again
         return tail(poll_then_go_on, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     tag = inst.tags[read_index(cursor(pc + 1))]
     exec.top = sp
@@ -68,6 +69,7 @@ def again(name: str) -> None:
         budget = exec.budget - 1
         exec.budget = budget
         if budget < 0:
+            exec.counted = 0
             return tail(poll_then_go_on, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         exception = sp[-1] if name == "throw_ref" else fp[stp[0]]
         trap_if(exception == 0, TrapCode.NULL_EXCEPTION_REFERENCE)

@@ -6,6 +6,7 @@ operands come from memory.
 
 from collections.abc import Callable
 
+from wasmote.core.fuel import spend_for_size
 from wasmote.core.gc.elements import array_init_elements, array_new_elements
 from wasmote.core.gc.heap import I31_TAG, fields_of, object_at
 from wasmote.core.gc.objects import (
@@ -269,45 +270,55 @@ def array_len(
 
 @bulk("array.fill")
 @inline
-def array_fill_(at, o, inst):
+def array_fill_(at, o, exec, inst):
     t = read_type(at, inst)
     n = pop_cell(o)
     o[0] = o[0] - t.param_cells
     value = o[0]
     start = pop_cell(o)
-    return array_fill(inst.store, pop_cell(o), t, start, value, n)
+    reference = pop_cell(o)
+    code = spend_for_size(inst, n)
+    return array_fill(inst.store, reference, t, start, value, n) if code == 0 else code
 
 
 @bulk("array.copy")
 @inline
-def array_copy_(at, o, inst):
+def array_copy_(at, o, exec, inst):
     t = read_type(at, inst)
     skip(at)
     n = pop_cell(o)
     start = pop_cell(o)
     source = pop_cell(o)
     to = pop_cell(o)
-    return array_copy(inst.store, t, pop_cell(o), to, source, start, n)
+    reference = pop_cell(o)
+    code = spend_for_size(inst, n)
+    return array_copy(inst.store, t, reference, to, source, start, n) if code == 0 else code
 
 
 @bulk("array.init_data")
 @inline
-def array_init_data_(at, o, inst):
+def array_init_data_(at, o, exec, inst):
     t = read_type(at, inst)
     n = pop_cell(o)
     start = pop_cell(o)
     to = pop_cell(o)
-    return array_init_data(inst, t, read_index(at), pop_cell(o), to, start, n)
+    reference = pop_cell(o)
+    segment = read_index(at)
+    code = spend_for_size(inst, n)
+    return array_init_data(inst, t, segment, reference, to, start, n) if code == 0 else code
 
 
 @bulk("array.init_elem")
 @inline
-def array_init_elem(at, o, inst):
+def array_init_elem(at, o, exec, inst):
     skip(at)
     n = pop_cell(o)
     start = pop_cell(o)
     to = pop_cell(o)
-    return array_init_elements(inst, read_index(at), pop_cell(o), to, start, n)
+    reference = pop_cell(o)
+    segment = read_index(at)
+    code = spend_for_size(inst, n)
+    return array_init_elements(inst, segment, reference, to, start, n) if code == 0 else code
 
 
 # -- i31 and casts ---------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ def replace_by(target, rest, pc, sp, fp, mem, size, exec, inst, table, stp, side
         budget = exec.budget - 1
         exec.budget = budget
         if budget < 0:
+            exec.counted = 0  # it is executed again
             return tail(poll_then_go_on, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         address = u64(usize(target))
         return tail(

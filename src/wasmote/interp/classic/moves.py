@@ -20,8 +20,15 @@ DIRECT = (
 )  # fmt: skip
 
 
-def _made(function, name: str) -> NativeFunction:
-    return NativeFunction(function, convention="handler", name=name)
+#: The moves that go on with the same instruction by the table: they are no instructions themselves.
+BY_TABLE: set[NativeFunction] = set()
+
+
+def _made(function, name: str, by_table: bool = True) -> NativeFunction:
+    made = NativeFunction(function, convention="handler", name=name)
+    if by_table:
+        BY_TABLE.add(made)
+    return made
 
 
 def _to_stack(state: int) -> NativeFunction:
@@ -45,7 +52,7 @@ def _to_stack_then(state: int, then: NativeFunction) -> NativeFunction:
         sp = spill(state, sp, r, f)
         return tail(then, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
-    return _made(run, f"store {HELD[state]} {then.name}")
+    return _made(run, f"store {HELD[state]} {then.name}", by_table=False)
 
 
 def _from_stack(state: int) -> NativeFunction:

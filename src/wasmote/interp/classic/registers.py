@@ -190,6 +190,13 @@ def resume(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
 
 
 @inline
+def go_again(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+    """Execute the instruction at `pc` once more; metered, it is not counted again."""
+    exec.counted = 0
+    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@inline
 def push(value, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
     """Continue at `pc` with a value pushed, where the topmost operand before is on the stack."""
     if isinstance(type_of(value), Vector):

@@ -32,6 +32,8 @@ def call_function(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u3
         if instance.module.functions[target.index].body is None:
             target = instance.imported[target.index]  # an import that is exported again
             continue
+        if instance.stopped != 0:
+            return instance.stopped
         code = instance.run(exec, target, cells)
         if code != TAIL_CALL:
             return code

@@ -490,13 +490,13 @@ def narrow_index(
 
 
 @inline
-def fill_(pc, fp, inst):
+def fill_(pc, fp, exec, inst):
     start = range_operand(pc, fp, 0)
     return table_fill(inst.tables[pc[5]], start, fp[pc[3]], range_operand(pc, fp, 2))
 
 
 @inline
-def copy_(pc, fp, inst):
+def copy_(pc, fp, exec, inst):
     to = range_operand(pc, fp, 0)
     source = range_operand(pc, fp, 1)
     count = range_operand(pc, fp, 2)
@@ -504,14 +504,14 @@ def copy_(pc, fp, inst):
 
 
 @inline
-def init_(pc, fp, inst):
+def init_(pc, fp, exec, inst):
     segment = load(u32, pc + 6, align=2)
     to = range_operand(pc, fp, 0)
     return table_init(inst, segment, inst.tables[pc[5]], to, u64(fp[pc[3]]), u64(fp[pc[4]]))
 
 
 @inline
-def drop_(pc, fp, inst):
+def drop_(pc, fp, exec, inst):
     elem_drop(inst, load(u32, pc + 1, align=2))
     return u32(0)
 
@@ -519,4 +519,4 @@ def drop_(pc, fp, inst):
 bulk("table.fill", 6, fill_)
 bulk("table.copy", 7, copy_)
 bulk("table.init", 8, init_)
-bulk("elem.drop", 3, drop_)
+bulk("elem.drop", 3, drop_, ranges=False)

@@ -4,6 +4,7 @@ The unit after the opcode is the slot of the first operand, which is also where 
 operands are in their homes, one after the other. The accumulators stay as they are.
 """
 
+from wasmote.core.fuel import spend_for_size
 from wasmote.core.gc.elements import array_init_elements, array_new_elements
 from wasmote.core.gc.heap import fields_of, object_at
 from wasmote.core.gc.objects import (
@@ -242,22 +243,28 @@ def many(name: str, units: int, perform: NativeFunction) -> None:
 def array_fill_(pc, o, inst):
     t = type_at(inst, pc, 2)
     n = o[2 + cells_of(unpacked(t.types[0]))]
-    return array_fill(inst.store, o[0], t, o[1], o + 2, n)
+    code = spend_for_size(inst, n)
+    return array_fill(inst.store, o[0], t, o[1], o + 2, n) if code == 0 else code
 
 
 @inline
 def array_copy_(pc, o, inst):
-    return array_copy(inst.store, type_at(inst, pc, 2), o[0], o[1], o[2], o[3], o[4])
+    t = type_at(inst, pc, 2)
+    code = spend_for_size(inst, o[4])
+    return array_copy(inst.store, t, o[0], o[1], o[2], o[3], o[4]) if code == 0 else code
 
 
 @inline
 def array_init_data_(pc, o, inst):
-    return array_init_data(inst, type_at(inst, pc, 2), word(pc, 4), o[0], o[1], o[2], o[3])
+    t = type_at(inst, pc, 2)
+    code = spend_for_size(inst, o[3])
+    return array_init_data(inst, t, word(pc, 4), o[0], o[1], o[2], o[3]) if code == 0 else code
 
 
 @inline
 def array_init_elem_(pc, o, inst):
-    return array_init_elements(inst, word(pc, 4), o[0], o[1], o[2], o[3])
+    code = spend_for_size(inst, o[3])
+    return array_init_elements(inst, word(pc, 4), o[0], o[1], o[2], o[3]) if code == 0 else code
 
 
 many("array.fill", 4, array_fill_)

@@ -4,10 +4,11 @@ An address is checked in 64 bits, where it cannot wrap: 32-bit address plus 32-b
 for memory 0 with 32-bit addresses; the `far` forms serve all other memories.
 """
 
-from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
+from wasmote.core.memory import data_drop, memory_grow, memory_init
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import native_params
+from wasmote.interp.common.bulk import copy_memory, fill_memory
 from wasmote.isa import INSTRUCTIONS, Instruction
 from wasmote.nativepy import Type, const, inline, load, ptr, trap_if, u8, u16, u32, u64, usize
 from wasmote.nativepy.types import Int
@@ -179,28 +180,28 @@ for _name, _kind in (("i32", u32), ("i64", u64)):
 
 
 @inline
-def fill_(pc, fp, inst):
+def fill_(pc, fp, exec, inst):
     start = range_operand(pc, fp, 0)
-    return memory_fill(inst.memories[pc[5]], start, u8(fp[pc[3]]), range_operand(pc, fp, 2))
+    return fill_memory(exec, inst.memories[pc[5]], start, u8(fp[pc[3]]), range_operand(pc, fp, 2))
 
 
 @inline
-def copy_(pc, fp, inst):
+def copy_(pc, fp, exec, inst):
     to = range_operand(pc, fp, 0)
     source = range_operand(pc, fp, 1)
     count = range_operand(pc, fp, 2)
-    return memory_copy(inst.memories[pc[5]], inst.memories[pc[6]], to, source, count)
+    return copy_memory(exec, inst.memories[pc[5]], inst.memories[pc[6]], to, source, count)
 
 
 @inline
-def init_(pc, fp, inst):
+def init_(pc, fp, exec, inst):
     segment = load(u32, pc + 6, align=2)
     to = range_operand(pc, fp, 0)
     return memory_init(inst, segment, inst.memories[pc[5]], to, u64(fp[pc[3]]), u64(fp[pc[4]]))
 
 
 @inline
-def drop_(pc, fp, inst):
+def drop_(pc, fp, exec, inst):
     data_drop(inst, load(u32, pc + 1, align=2))
     return u32(0)
 
@@ -208,4 +209,4 @@ def drop_(pc, fp, inst):
 bulk("memory.fill", 6, fill_)
 bulk("memory.copy", 7, copy_)
 bulk("memory.init", 8, init_)
-bulk("data.drop", 3, drop_)
+bulk("data.drop", 3, drop_, ranges=False)

@@ -105,6 +105,7 @@ class Translator:
     last_row: u32
     last_form: u32
     before_at: u32  # the instruction before that one
+    run: u32  # metered: where the open run's cost is; 0: no run is open
     # Backtraces: which instruction made the unit at `probe`.
     probe: u32
     probed: ptr[u8]

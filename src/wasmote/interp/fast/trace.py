@@ -1,6 +1,6 @@
 """Finds the frames of the fast interpreter for a backtrace."""
 
-from wasmote.core.structs import TRACE_FRAMES, Exec, Instance
+from wasmote.core.structs import MOST_FRAMES, Exec, Instance
 from wasmote.interp.common.trace import add_trace_frame
 from wasmote.nativepy import native, ptr, u32, void
 
@@ -15,7 +15,7 @@ def walk_frames(
     code.
     """
     module = inst.module
-    while exec.trace_count < TRACE_FRAMES:
+    while exec.trace_count < MOST_FRAMES:
         function = translated_at(module, code).function
         add_trace_frame(exec, inst, function, code, 1)
         if fp == base:

@@ -66,6 +66,7 @@ from .labels import (
     start_if,
     target,
 )
+from .metering import count
 from .operations import (
     binary,
     drop,
@@ -234,6 +235,7 @@ def place_locals(t: ptr[Translator], type: ptr[FuncType]) -> u32:
 
 @native
 def body(t: ptr[Translator], type: ptr[FuncType], end: ptr[u8]):
+    module = t.module
     zero = place_locals(t, type)
     t.height = 0
     t.depth = 0
@@ -241,6 +243,7 @@ def body(t: ptr[Translator], type: ptr[FuncType], end: ptr[u8]):
     t.settled = 0
     t.r_operand = 0
     t.f_operand = 0
+    t.run = 0
     mark_label(t)
     t.frame = t.base + 4 if t.base + 4 > type.result_cells else type.result_cells
     start = t.at
@@ -254,6 +257,8 @@ def body(t: ptr[Translator], type: ptr[FuncType], end: ptr[u8]):
     c.param_count = 0
     while t.pc < end and t.failed == 0:
         t.instruction = t.pc
+        if module.metered != 0:
+            count(t)
         one(t)
     if t.frame > 65535 or t.base > 60000:
         t.failed = TrapCode.UNTRANSLATABLE

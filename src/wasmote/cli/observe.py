@@ -1,0 +1,56 @@
+"""`--profile` and `--dump-call-stack`: what a program does while it runs."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, SimpleNamespace
+
+from wasmote.cli.report import Reporter
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote import Profile
+
+#: Functions that `--profile` prints.
+_FUNCTIONS = 25
+
+
+@contextmanager
+def observed(options: SimpleNamespace, reporter: Reporter) -> Iterator[None]:
+    """What these options ask for happens within this context, and at its end, however it ends."""
+    if options.dump_call_stack:
+        previous = signal.signal(signal.SIGQUIT, _dump)
+    profile = None
+    if options.profile is not None:
+        from wasmote import profile as make_profile
+
+        profile = make_profile()
+        profile.__enter__()
+    try:
+        yield
+    finally:
+        if profile is not None:
+            profile.__exit__()
+            _report(profile, options.profile, reporter)
+        if options.dump_call_stack:
+            signal.signal(signal.SIGQUIT, previous)
+
+
+def _report(profile: "Profile", path: str, reporter: Reporter) -> None:
+    sys.stdout.flush()
+    for line in profile.table(_FUNCTIONS).splitlines():
+        reporter.say(line)
+    if path:
+        profile.write(path)
+
+
+def _dump(number: int, frame: FrameType | None) -> None:
+    """All call stacks, on the standard error output."""
+    from wasmote.api.call_stack import call_stacks
+    from wasmote.cli.report import printable
+
+    lines = []
+    for stack in call_stacks(None):
+        lines += [f"call stack of thread {stack.thread}:", *str(stack).splitlines()]
+    print("\n".join(map(printable, lines or ["no call is under way"])), file=sys.stderr, flush=True)

@@ -1,0 +1,75 @@
+"""Call stacks of running code: for host functions, and for other threads."""
+
+from wasmote.host.cpython.structs import Activation, OwnerObject, Python, StackRequest
+from wasmote.interp.common.trace import capture_stack
+from wasmote.nativepy import (
+    addr,
+    atomic_exchange,
+    atomic_store,
+    boolean,
+    native,
+    ptr,
+    u32,
+    usize,
+    void,
+)
+
+
+@native(export="cpython_request_stacks")
+def request_stacks(
+    python: ptr[Python],
+    owner: ptr[OwnerObject],
+    own: u32,
+    requests: ptr[StackRequest],
+    room: u32,
+) -> u32:
+    """Ask for the frames of calls under way, the latest first; returns how many calls there are.
+
+    Of an owner's functions, or, if that is None, of all; with `own` only those that this thread is
+    in. What waits in Python is answered at once; what runs, at its next poll. The GIL is held.
+    """
+    thread = python.PyThreadState_Get()
+    found: u32 = 0
+    activation = python.active
+    while activation is not None:
+        mine = activation.thread == thread
+        if (owner is None or activation.owner == owner) and (mine or own == 0):
+            if found < room:
+                ask(activation, requests + found, mine)
+            found += 1
+        activation = activation.next
+    return found
+
+
+@native
+def ask(activation: ptr[Activation], request: ptr[StackRequest], mine: boolean):
+    request.thread = activation.identity
+    if mine or activation.running == 0:
+        request.count = capture_stack(activation.exec, request.frames, request.limit)
+        request.done = 1
+    elif activation.request == 0:
+        atomic_store(addr(activation.request), usize(request))
+    else:
+        request.done = 1  # somebody else is asking
+
+
+@native(export="cpython_withdraw_request")
+def withdraw_request(python: ptr[Python], request: ptr[StackRequest]) -> u32:
+    """Ask no more. 0: it is answered, or being answered. The GIL is held."""
+    activation = python.active
+    while activation is not None:
+        if activation.request == usize(request):
+            return u32(atomic_exchange(addr(activation.request), usize(0)) != 0)
+        activation = activation.next
+    return 0
+
+
+@native(cold=True, noinline=True)
+def answer_request(activation: ptr[Activation], ended: boolean) -> void:
+    """Tell who wants to know the frames of this call; if it has ended, that there are none."""
+    request = ptr[StackRequest](atomic_exchange(addr(activation.request), usize(0)))
+    if request is None:
+        return
+    if not ended:
+        request.count = capture_stack(activation.exec, request.frames, request.limit)
+    atomic_store(addr(request.done), u32(1))
