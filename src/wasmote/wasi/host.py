@@ -32,7 +32,8 @@ class Wasi:
             wasi.attach(instance.exports.memory)
             instance.exports._start()
 
-    `_start` may end by raising `Exit`. Raises WasiError for what cannot be given.
+    `_start` may end by raising `Exit`. The functions serve one thread at a time. Raises WasiError
+    for what cannot be given.
     """
 
     def __init__(
