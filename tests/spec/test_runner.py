@@ -221,6 +221,16 @@ def test_report(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_older_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script = tmp_path / "s.wast"
+    script.write_text('(assert_invalid (module (memory 0) (memory 0)) "multiple memories")')
+    assert command_line(script) == 1
+    assert command_line(script, "--disable-feature", "multi-memory") == 0
+    with pytest.raises(SystemExit):
+        command_line(script, "--disable-feature", "mvp")
+    assert "invalid choice: 'mvp'" in capsys.readouterr().err
+
+
 def test_verbose_report(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line("-v", script, script) == 1
     lines = capsys.readouterr().out.splitlines()

@@ -6,6 +6,8 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from wasmote.isa.features import FEATURES
+
 if TYPE_CHECKING:
     from wasmote.script import ScriptResult
 
@@ -14,6 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the options of `wasmote wast` to the parser."""
     parser.add_argument("files", nargs="+", metavar="FILE", help="script (.wast) to run")
     parser.add_argument("--engine", default="fast", help="engine to run on (default: fast)")
+    parser.add_argument(
+        "--disable-feature",
+        action="append",
+        default=[],
+        choices=sorted(FEATURES - {"mvp"}),
+        metavar="NAME",
+        help="refuse modules that use this feature, for scripts that are older; may be repeated",
+    )
     parser.add_argument("--json", action="store_true", help="report as one JSON object")
     parser.add_argument(
         "-v",
@@ -28,10 +38,11 @@ def main(args: argparse.Namespace) -> int:
     from wasmote.script import ScriptError, ScriptResult, run_script
     from wasmote.wat import AssemblerMissingError
 
+    features = FEATURES - set(args.disable_feature)
     total = ScriptResult()
     for file in args.files:
         try:
-            result = run_script(file, engine=args.engine)
+            result = run_script(file, engine=args.engine, features=features)
         except OSError as error:
             return _usage_error(f"cannot read {file}: {error.strerror}")
         except ScriptError as error:
