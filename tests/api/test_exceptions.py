@@ -2,6 +2,7 @@
 
 import gc
 import pickle
+import threading
 import weakref
 from typing import Any
 
@@ -408,7 +409,8 @@ def test_exceptions_of_the_host_are_collected() -> None:
     assert not kept
 
 
-def test_payloads_survive_collections() -> None:
+@ENGINES
+def test_payloads_survive_collections(engine: str) -> None:
     """Structures that only an exception refers to."""
     found = exports(
         """
@@ -429,7 +431,8 @@ def test_payloads_survive_collections() -> None:
             (try_table (catch $e $h) (throw_ref (global.get $kept)))
             unreachable)
           drop struct.get $s 0 return)
-        """
+        """,
+        engine=engine,
     )
     found.keep(1234)
     before = heap.collections
@@ -483,3 +486,60 @@ def test_features_can_be_switched_off() -> None:
         with pytest.raises(wasmote.ValidationError, match=f"unsupported feature {feature}"):
             Module(binary, features=both)
         Module(binary)
+
+
+@ENGINES
+def test_threads_throw_at_once(engine: str) -> None:
+    """Each its own exceptions, of tags and on a heap that all share."""
+    found = exports(REFERENCES, engine=engine)
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        for i in range(30):
+            exception = found.make(number * 1000 + i, None)
+            found.churn(3_000)
+            if found.value(exception) != number * 1000 + i:
+                wrong.append((number, i))
+
+    threads = [threading.Thread(target=work, args=[n]) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@ENGINES
+def test_caught_legacy_exceptions_survive_collections(engine: str) -> None:
+    """What `rethrow` throws again is nowhere but in the frame."""
+    found = exports(
+        """
+        (type $s (struct (field i32))) (tag $e (export "e") (param (ref $s) i32))
+        (func $churn (param i32)
+          (loop $again
+            (drop (struct.new $s (i32.const 0)))
+            (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+            (br_if $again (local.get 0))))
+        (func (export "f") (param i32) (result i32)
+          try (result i32)
+            try (result i32)
+              (throw $e (struct.new $s (local.get 0)) (i32.const 5))
+            catch $e
+              drop
+              drop
+              (call $churn (i32.const 300000))
+              try (result i32)
+                (throw $e (struct.new $s (i32.const 1)) (i32.const 6))
+              catch_all
+                (call $churn (i32.const 300000))
+                rethrow 1
+              end
+            end
+          catch $e
+            drop
+            struct.get $s 0
+          end)
+        """,
+        engine=engine,
+    )
+    assert found.f(77) == 77

@@ -125,6 +125,9 @@ class Shape:
     start: int | None = None
     tags: list[int] = field(default_factory=list)  # their types, those of the first module first
     imported_tags: int = 0
+    #: The same code with blocks that catch in the standard form (False) or the legacy one (True);
+    #: None: in the standard form, all of it.
+    legacy: bool | None = None
 
     def function_type(self, index: int) -> tuple[Types, Types]:
         """Parameters and results of a function by its index, imports first."""

@@ -35,6 +35,7 @@ class Case:
     binaries: Binaries
     seed: int
     kind: str
+    twins: Binaries | None = None  # for Wasmote: the same in a form that wasmtime does not know
 
 
 class Fuzzer:
@@ -57,7 +58,10 @@ class Fuzzer:
             return ""
         self.counts["calls"] += len(expected.calls)
         for worker in self.workers:
-            found = worker.observe(case.binaries, expected.calls)
+            found = worker.observe(case.twins or case.binaries, expected.calls)
+            if case.twins and isinstance(found, Observation):
+                found.without_places()
+                expected.without_places()
             if problem := difference(expected, found):
                 if isinstance(found, Observation) and self.depends_on_nans(case, expected):
                     self.counts["depends on the bits of NaNs"] += 1
@@ -113,6 +117,12 @@ class Source:
         """The case that a number stands for."""
         rng = random.Random(seed)
         kind = self.kinds[seed % len(self.kinds)]
+        if kind == "legacy":  # of exception handling
+            standard, legacy = (
+                own_module(random.Random(seed), self.features, legacy=each)
+                for each in (False, True)
+            )
+            return Case((standard,), seed, kind, (legacy,))
         binaries = self.binaries(kind, rng)
         return None if binaries is None else Case(binaries, seed, kind)
 
@@ -154,7 +164,9 @@ def report(fuzzer: Fuzzer, case: Case, problem: str, findings: Path, small: bool
     folder = findings / f"{digest}-{case.seed}"
     write(folder, case.binaries)
     print(f"{folder}: {case.kind}: {problem}", flush=True)
-    if not small:
+    if case.twins:
+        write(folder / "twins", case.twins)
+    if not small or case.twins:
         return
     kind = kind_of(problem)
     binaries = list(case.binaries)
@@ -232,7 +244,7 @@ def main() -> int:
     add(
         "--kinds",
         default=None,
-        help="how modules are made, by commas: own, objects, pair, mutant, binaryen, smith, …",
+        help="how modules are made, by commas: own, objects, legacy, pair, mutant, binaryen, …",
     )
     add("--features", default=None, help="proposals that modules may use, by commas")
     add("--corpus", type=Path, default=None, help="folder of .wasm and .wast files to mutate")

@@ -41,10 +41,18 @@ HOST: tuple[tuple[str, Types, Types], ...] = (
 )
 
 
-def own_module(rng: random.Random, features: frozenset[Feature], objects: bool = False) -> bytes:
-    """A module of our generator, with `objects` one with structures and arrays."""
+def own_module(
+    rng: random.Random,
+    features: frozenset[Feature],
+    objects: bool = False,
+    legacy: bool | None = None,
+) -> bytes:
+    """A module of our generator, with `objects` one with structures and arrays; `legacy` as in
+    `Shape`.
+    """
     choices = Choices(features)
     shape = _shape(rng, choices, objects)
+    shape.legacy = legacy
     _fill(shape, rng, choices)
     return module_binary(shape)
 

@@ -40,6 +40,10 @@ class Observation:
     state: list[Event] | None = None
     refusal: str = ""
 
+    def without_places(self) -> None:
+        """Forget where traps were."""
+        self.events[:] = [each[:2] if each[0] == "trap" else each for each in self.events]
+
 
 def names(types: Iterable[object]) -> list[str]:
     """Names of value types; the package wasmtime shows externref as a type that it calls anyref."""

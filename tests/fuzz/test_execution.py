@@ -26,7 +26,9 @@ def fuzzer() -> Iterator[Fuzzer]:
     made.close()
 
 
-@pytest.mark.parametrize("kind", ["own", "objects", "pair", "mutant", "binaryen", "smith"])
+@pytest.mark.parametrize(
+    "kind", ["own", "objects", "legacy", "pair", "mutant", "binaryen", "smith"]
+)
 def test_engines_agree(fuzzer: Fuzzer, kind: str) -> None:
     if kind == "binaryen" and not Binaryen.available():
         pytest.skip("wasm-opt is not installed")

@@ -1,6 +1,7 @@
 """The language of test scripts: what is read from the text."""
 
 import math
+import re
 import struct
 
 import pytest
@@ -21,6 +22,7 @@ from wasmote.script.commands import (
     Thread,
     Wait,
 )
+from wasmote.script.legacy_try import unfold_tries
 from wasmote.script.literals import FLOATS, float_bits, float_text, integer_bits
 from wasmote.script.sexpr import Expr, Lines, MalformedError, Node, parse
 from wasmote.script.values import HostRef, parse_constant, parse_pattern, show
@@ -375,3 +377,34 @@ def test_commands_nested_too_deeply() -> None:
     nested = "(either " * 100_000 + ")" * 100_000
     with pytest.raises(ScriptError, match="nested too deeply"):
         parse_script(f'(assert_return (get "g") {nested})')
+
+
+# -- legacy exception handling ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("(module (func (try (do nop) (catch $e drop))))",
+     "(module (func try nop catch $e drop end))"),
+    ("(func (try $l (result i32) (do (i32.const 1)) (catch_all (rethrow $l))))",
+     "(func try $l (result i32) (i32.const 1) catch_all (rethrow $l) end)"),
+    ("(func (try (do (try (do (throw $e)) (delegate 0))) (catch 1) (catch_all)))",
+     "(func try try (throw $e) delegate 0 catch 1 catch_all end)"),
+    ("(func (if (local.get 0) (then (try (do)))))", "(func (if (local.get 0) (then try end)))"),
+    ("(func (drop (try (result i32) (do (i32.const 1)))))", None),  # an operand
+    ("(func try nop catch 0 end (try_table (catch 0 0)))", None),
+])  # fmt: skip
+def test_folded_tries_are_unfolded(text: str, expected: str | None) -> None:
+    script = f"(start) {text} (end)"
+    assert tokens(unfold_tries(parse(script)[1], script)) == tokens(expected or text)
+
+
+def tokens(text: str) -> list[str]:
+    return re.findall(r"[()]|[^\s()]+", text)
+
+
+def test_unfolding_keeps_lines() -> None:
+    text = '(module\n (func (try\n (do\n nop)\n ;; "(try (do))"\n (catch_all\n))))'
+    found = unfold_tries(parse(text)[0], text)
+    assert found.count("\n") == text.count("\n")
+    assert found.splitlines()[3].strip() == "nop"
+    assert '"(try (do))"' in found

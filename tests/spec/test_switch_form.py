@@ -21,6 +21,7 @@ from .suite import HOW_TO_GET, folder, scripts
 SCRIPTS = (
     *("br_table", "call", "call_indirect", "fac", "f64", "i64", "imports4", "loop", "memory_grow"),
     *("memory_copy", "simd_i32x4_arith", "stack", "table_grow", "traps", "unwind"),
+    *("throw_ref", "try_table", "legacy/rethrow", "legacy/try_delegate"),
 )
 _RUN = """
 import sys

@@ -34,6 +34,7 @@ _type_id = BINDING.python_function("store_type_id", ctypes.c_uint32, Address, Ad
 _release_type = BINDING.python_function("store_release_type", None, Address, ctypes.c_uint32)
 _create = BINDING.python_function("tag_create", Address, Address, Address)
 _retain = BINDING.python_function("tag_retain", Address, Address, ctypes.c_uint32)
+_release = BINDING.python_function("tag_release", None, Address)
 _new = BINDING.python_function("cpython_exception_new", ctypes.c_uint32, *[Address] * 4)
 _fields = BINDING.python_function("exception_fields", Address, Address, ctypes.c_uint32)
 _pin = BINDING.python_function("heap_pin", None, Address, ctypes.c_uint32)
@@ -50,7 +51,10 @@ class Tag:
     they are the same one.
     """
 
-    __slots__ = ("__weakref__", "_address", "_owner")
+    __slots__ = ("__weakref__", "_address", "_owner", "type")
+
+    #: The types of the values.
+    type: TagType
 
     def __init__(self, type: TagType) -> None:
         """Raises MemoryError."""
@@ -71,12 +75,8 @@ class Tag:
         """Become the tag at an address, and the owner of a reference to it."""
         self._address = address
         self._owner = make_owner(address, "cpython_release_tag", links, owner)
-
-    @property
-    def type(self) -> TagType:
-        """The types of the values."""
-        layout = TagLayout.from_address(self._address)
-        return TagType(func_type(ctypes.addressof(layout.type)).params)
+        layout = TagLayout.from_address(address)
+        self.type = TagType(func_type(ctypes.addressof(layout.type)).params)
 
     @property
     def name(self) -> str | None:
@@ -94,11 +94,22 @@ class Tag:
         return f"<wasmote.Tag {self.name or ''}{self.type}>"
 
 
+def tag_of(owner: Owner, handle: int) -> Tag:
+    """The Python object for a tag that an instance has, or that an exception in it is of."""
+    tags = owner.links.tags
+    address = _retain(_store, handle)
+    if address in tags:
+        _release(address)
+        return tags[address]  # type: ignore[no-any-return]
+    tag = Tag.__new__(Tag)
+    tag._bind(address, owner.links, owner)
+    tags[address] = tag
+    return tag
+
+
 def wrap_tag(address: int, owner: Owner) -> Tag:
     """The Python object for the tag of an instance."""
-    tag = Tag.__new__(Tag)
-    tag._bind(_retain(_store, TagLayout.from_address(address).handle), owner.links, owner)
-    return tag
+    return tag_of(owner, TagLayout.from_address(address).handle)
 
 
 def _name_in(instance: Owner, address: int) -> str | None:
@@ -146,14 +157,9 @@ class WasmException(WasmoteError):
             raise TypeError(f"an exception of {type} carries {len(type.params)}, not {len(values)}")
         with reference_lock:
             handle = _make(tag, values)
-            self._bind(handle, tag)
-        self.values = values
-
-    def _bind(self, handle: int, tag: Tag) -> None:
+            _pin(_store, handle)
         self._handle = handle
-        _pin(_store, handle)
-        self.tag = tag
-        self.frames = ()
+        self.tag, self.values, self.frames = tag, values, ()
         self.omitted = 0
 
     def __del__(self) -> None:
@@ -204,13 +210,14 @@ def _make(tag: Tag, values: tuple[object, ...]) -> int:
 
 def exception_at(owner: Owner, handle: int) -> WasmException:
     """The Python object for an exception of the heap; `owner` is an instance it has come to."""
+    _pin(_store, handle)  # before anything else may collect garbage
     made = WasmException.__new__(WasmException)
+    made._handle = handle
+    made.frames, made.omitted = (), 0
     fields = _fields(_store, handle)
-    tag = Tag.__new__(Tag)
-    tag._bind(_retain(_store, ctypes.c_uint32.from_address(fields).value), owner.links, owner)
-    made._bind(handle, tag)
+    made.tag = tag_of(owner, ctypes.c_uint32.from_address(fields).value)
     at, values = fields + _CELL, []
-    for type in tag.type.params:
+    for type in made.tag.type.params:
         raw = ctypes.string_at(at, size_of(type))
         if type.is_reference:
             with reference_lock:

@@ -146,7 +146,7 @@ def _array(array: "ctypes.Array[Any]") -> tuple[int, int]:
 class Links:
     """What an owner needs besides its own memory."""
 
-    __slots__ = ("globals", "group", "holds", "module", "tables")
+    __slots__ = ("globals", "group", "holds", "module", "tables", "tags")
 
     def __init__(self, module: "Module | None" = None) -> None:
         self.module = module  # instances: whose code it is
@@ -154,6 +154,7 @@ class Links:
         self.group = Group()
         self.tables: list[int] = []  # addresses of tables,
         self.globals: list[int] = []  # and of globals with references, own and imported ones
+        self.tags: dict[int, object] = {}  # instances: the Tag objects there are, by address
 
 
 def join(a: Owner, b: Owner) -> None:
