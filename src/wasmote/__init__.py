@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wasmote.api.globals import Global
     from wasmote.api.instance import Exports, Instance
     from wasmote.api.memory import Memory
+    from wasmote.api.memory_report import MemoryReport, memory_report
     from wasmote.api.module import Module
     from wasmote.api.profile import FunctionTime, Profile, profile
     from wasmote.api.table import Table
@@ -71,6 +72,7 @@ __all__ = [
     "Limits",
     "LinkError",
     "Memory",
+    "MemoryReport",
     "MemoryType",
     "Module",
     "ModuleError",
@@ -89,6 +91,7 @@ __all__ = [
     "checkpoint",
     "func",
     "heap",
+    "memory_report",
     "profile",
     "timeout",
 ]
@@ -102,6 +105,7 @@ _HOMES = {
     "api.globals": ("Global",),
     "api.instance": ("Exports", "Instance"),
     "api.memory": ("Memory",),
+    "api.memory_report": ("MemoryReport", "memory_report"),
     "api.module": ("Module",),
     "api.profile": ("FunctionTime", "Profile", "profile"),
     "api.table": ("Table",),

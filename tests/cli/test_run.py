@@ -421,6 +421,18 @@ def test_a_profile_of_a_program(shell: Shell) -> None:
     assert "<svg" in (shell.path / "graph.svg").read_text()
 
 
+def test_a_report_of_memory(shell: Shell) -> None:
+    text = '(module (memory 3) (func (export "f") (result i32) i32.const 7))'
+    file = shell.module("m.wasm", text)
+    outcome = shell.wasmote("run", "--memory-report", "-f", "f", file)
+    assert outcome.out == "0x7:i32\n"
+    assert any(line.split()[:3] == ["memory", "0", "196,608"] for line in outcome.err.splitlines())
+    outcome = shell.wasmote("run", "--memory-report", "--json", "-f", "f", file)
+    results, report = (json.loads(line) for line in outcome.out.splitlines())
+    assert results["results"]
+    assert report["memory"]["memories"][0]["used"] == 196_608
+
+
 def test_a_signal_shows_the_call_stack(shell: Shell) -> None:
     text = f"""(module {PUTS} (data (i32.const 16) "running\\n") (func $spin (loop (br 0)))
       (func (export "_start") (call $print (i32.const 16) (i32.const 8)) (call $spin)))"""

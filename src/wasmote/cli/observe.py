@@ -1,4 +1,4 @@
-"""`--profile` and `--dump-call-stack`: what a program does while it runs."""
+"""`--profile`, `--memory-report`, `--dump-call-stack`: what a program does while it runs."""
 
 import signal
 import sys
@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, SimpleNamespace
 
-from wasmote.cli.report import Reporter
+from wasmote.cli.report import DEBUG, Reporter
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote import Profile
+    from wasmote.cli.program import Program
 
 #: Functions that `--profile` prints.
 _FUNCTIONS = 25
@@ -35,6 +36,31 @@ def observed(options: SimpleNamespace, reporter: Reporter) -> Iterator[None]:
             _report(profile, options.profile, reporter)
         if options.dump_call_stack:
             signal.signal(signal.SIGQUIT, previous)
+
+
+@contextmanager
+def reported(program: "Program") -> Iterator[None]:
+    """`--memory-report`: printed when this context ends, however it ends."""
+    try:
+        yield
+    finally:
+        if program.options.memory_report:
+            _report_memory(program)
+
+
+def _report_memory(program: "Program") -> None:
+    from wasmote import memory_report
+
+    sys.stdout.flush()
+    verbose = program.reporter.level >= DEBUG
+    report = memory_report(program.instance)
+    if program.options.json:
+        import json
+
+        print(json.dumps({"memory": report.to_dict(verbose)}))
+        return
+    for line in report.lines(verbose):
+        program.reporter.say(line)
 
 
 def _report(profile: "Profile", path: str, reporter: Reporter) -> None:

@@ -109,6 +109,11 @@ OPTIONS = (
         " stacks to FILE: as a flame graph if its name ends in .svg, else as lines for other tools",
     ),
     Option(
+        "--memory-report",
+        "print at the end what the program takes of memory (with -v=3 or more for each function;"
+        " with --json as JSON)",
+    ),
+    Option(
         "--dump-call-stack",
         "print all call stacks, and go on, whenever the process gets SIGQUIT (Ctrl-\\)",
     ),
@@ -218,7 +223,7 @@ def run(options: SimpleNamespace, reporter: Reporter) -> int:
     """Load, link and run; returns the exit code."""
     from wasmote import Trap, WasmException
     from wasmote.cli.deadline import Deadline
-    from wasmote.cli.observe import observed
+    from wasmote.cli.observe import observed, reported
     from wasmote.cli.program import Program, exit_status
 
     started = False
@@ -226,7 +231,8 @@ def run(options: SimpleNamespace, reporter: Reporter) -> int:
         with observed(options, reporter), Deadline(options.timeout):
             program = Program(options, reporter)
             started = True
-            return _start(program, reporter)
+            with reported(program):
+                return _start(program, reporter)
     except CommandError as error:
         return reporter.refusal(error)
     except (Trap, WasmException) as trap:

@@ -51,6 +51,11 @@ def instruction(reader: Reader) -> Decoded:
     return Decoded(offset, definition, immediates)
 
 
+def declarations(reader: Reader) -> list[tuple[int, ValType | RefType]]:
+    """Read the locals that a body starts with: how many, and of which type."""
+    return [(reader.u32(), reader.value_type()) for _ in range(reader.count())]
+
+
 def _block_type(reader: Reader) -> ValType | RefType | int | None:
     start = reader.pos
     number = reader.signed(33)

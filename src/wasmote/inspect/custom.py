@@ -5,6 +5,7 @@ from contextlib import suppress
 from enum import IntEnum
 
 from wasmote.errors import DecodeError
+from wasmote.inspect.branch_hints import SECTION, read_branch_hints
 from wasmote.inspect.model import ModuleInfo, Section
 from wasmote.inspect.reader import Reader
 
@@ -21,9 +22,18 @@ class Subsection(IntEnum):
 
 
 def parse_custom_sections(info: ModuleInfo) -> None:
-    """Read the custom sections that are known."""
+    """Read the custom sections that are known, but for those about functions' bodies."""
+    _parse(info, _PARSERS)
+
+
+def parse_code_metadata(info: ModuleInfo) -> None:
+    """Read those, once it is known where the bodies are."""
+    _parse(info, {SECTION: _parse_branch_hints})
+
+
+def _parse(info: ModuleInfo, parsers: dict[str, Callable[[ModuleInfo, Reader], None]]) -> None:
     for section in info.sections:
-        parse = _PARSERS.get(section.name) if section.is_custom else None
+        parse = parsers.get(section.name) if section.is_custom else None
         if parse is not None:
             _tolerant(parse, info, section)
 
@@ -74,6 +84,10 @@ def _parse_target_features(info: ModuleInfo, reader: Reader) -> None:
     for _ in range(reader.count()):
         prefix = chr(reader.byte())
         info.target_features.append(prefix + reader.name())
+
+
+def _parse_branch_hints(info: ModuleInfo, reader: Reader) -> None:
+    info.branch_hints = read_branch_hints(info, reader)
 
 
 _PARSERS: dict[str, Callable[[ModuleInfo, Reader], None]] = {

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wasmote.floats import float_text
-from wasmote.inspect.code import Decoded, instructions
+from wasmote.inspect.branch_hints import SECTION as BRANCH_HINT
+from wasmote.inspect.code import Decoded, declarations, instructions
 from wasmote.inspect.model import Function, ModuleInfo
 from wasmote.inspect.reader import Reader
 from wasmote.isa import Immediate
@@ -46,10 +47,14 @@ def disassemble(info: ModuleInfo, function: Function) -> Iterator[Line]:
     declarations(reader)
     reader.end -= 1
     depth = 0
+    hints = info.branch_hints.get(function.index, {})
     for decoded in instructions(reader):
         name = decoded.instruction.name
         if name in _CLOSING:
             depth = max(depth - 1, 0)
+        if decoded.offset in hints:
+            hint = f'(@{BRANCH_HINT} "\\0{hints[decoded.offset]:d}")'
+            yield Line(decoded.offset, min(depth, _DEEPEST), hint)
         yield Line(decoded.offset, min(depth, _DEEPEST), _text(scope, decoded))
         if name in _OPENING:
             depth += 1
@@ -58,11 +63,6 @@ def disassemble(info: ModuleInfo, function: Function) -> Iterator[Line]:
 def local_types(info: ModuleInfo, function: Function) -> list[tuple[int, ValType | RefType]]:
     """The declared locals of a function: how many, and of which type."""
     return declarations(Reader(info.binary, function.offset, function.offset + function.size))
-
-
-def declarations(reader: Reader) -> list[tuple[int, ValType | RefType]]:
-    """Read the locals that a body starts with."""
-    return [(reader.u32(), reader.value_type()) for _ in range(reader.count())]
 
 
 def expression(info: ModuleInfo, reader: Reader) -> str:

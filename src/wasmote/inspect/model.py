@@ -121,6 +121,8 @@ class ModuleInfo:
     #: From the sections "producers" and "target_features" of the tool conventions.
     producers: dict[str, dict[str, str]] = field(default_factory=dict)
     target_features: list[str] = field(default_factory=list)
+    #: By function and the instruction's offset: whether its branch is likely taken.
+    branch_hints: dict[int, dict[int, bool]] = field(default_factory=dict)
 
     def function_title(self, index: int) -> str:
         """What function `index` is called."""

@@ -6,7 +6,7 @@ from wasmote.core.decode.module import MAGIC, VERSION
 from wasmote.core.decode.module import Section as SectionId
 from wasmote.errors import DecodeError
 from wasmote.inspect.code import skip_expression
-from wasmote.inspect.custom import parse_custom_sections
+from wasmote.inspect.custom import parse_code_metadata, parse_custom_sections
 from wasmote.inspect.disassemble import expression
 from wasmote.inspect.model import Export, Function, Global, Import, ModuleInfo, Section, Segment
 from wasmote.inspect.reader import Reader
@@ -34,6 +34,7 @@ def parse(binary: bytes) -> ModuleInfo:
         if parse_section is not None:
             parse_section(info, Reader(binary, section.offset, section.offset + section.size))
     _name_functions(info)
+    parse_code_metadata(info)
     return info
 
 

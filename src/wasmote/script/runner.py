@@ -23,6 +23,7 @@ from wasmote import (
     ValidationError,
     WasmException,
 )
+from wasmote.inspect import check_branch_hints, parse
 from wasmote.script.commands import (
     Action,
     AssertAbrupt,
@@ -249,6 +250,8 @@ class _Runner:
             module = self.module(command.source)
             if command.keyword == "assert_unlinkable":
                 Instance(module, self.registered, engine=self.engine)
+            if command.keyword.endswith("_custom"):  # valid, but for what is in custom sections
+                check_branch_hints(parse(command.source.binary()))
         except _REFUSALS[command.keyword] as error:
             message = getattr(error, "message", str(error))
             if not isinstance(error, WatError) and not _begins_alike(message, command.message):

@@ -30,4 +30,11 @@ def classic_side_table_size(module: ptr[Module], index: u32) -> u32:
     return 0 if side is None else u32(side.size) * 4
 
 
+@native(export="classic_frame_size")
+def classic_frame_size(module: ptr[Module], index: u32) -> u32:
+    """Bytes of a function's frame; 0: it has no side table."""
+    side = ptr[SideTable](module.functions[index].side_table)
+    return 0 if side is None else u32(side.frame) * 4
+
+
 EXPORTS = (classic_run, classic_prepare_module, classic_side_table_size)

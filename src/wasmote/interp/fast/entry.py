@@ -41,4 +41,11 @@ def fast_byte_offset(module: ptr[Module], index: u32, code: u32) -> u32:
     return u32(usize(t.probed) - usize(module.binary))
 
 
-EXPORTS = (fast_run, fast_translate_module, fast_byte_offset)
+@native(export="fast_frame_size")
+def fast_frame_size(module: ptr[Module], index: u32) -> u32:
+    """Bytes of a function's frame; 0: it is not translated."""
+    code = module.functions[index].code
+    return 0 if code == 0 else u32(module.code[code + 2]) * 4
+
+
+EXPORTS = (fast_run, fast_translate_module, fast_byte_offset, fast_frame_size)
