@@ -163,6 +163,16 @@ def toy(request):
     return Toy(host_target() if request.param == "tail calls" else SWITCH_TARGET)
 
 
+@pytest.mark.parametrize("target", [host_target(), SWITCH_TARGET], ids=["tail calls", "switch"])
+def test_a_handler_that_is_not_wanted_is_left_out(target, monkeypatch):
+    monkeypatch.setattr(TOY.handlers[DIVIDE], "wanted", lambda: False)
+    toy = Toy(target)
+    assert toy.run(PUSH, 20, PUSH, 2, MULTIPLY, HALT) == (0, 40)
+    assert "sdiv i32" not in compile_ir(toy_init, toy_run, target=target)
+    monkeypatch.setattr(TOY.handlers[DIVIDE], "wanted", lambda: True)
+    assert "sdiv i32" in compile_ir(toy_init, toy_run, target=target)
+
+
 def test_runs_a_program(toy):
     assert toy.run(PUSH, 20, PUSH, 2, PUSH, 1, ADD, MULTIPLY, HALT) == (0, 60)
     assert toy.run(PUSH, 1, PUSH, 2, SUBTRACT, PUSH, 3, MULTIPLY, HALT) == (0, -3)

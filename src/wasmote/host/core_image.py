@@ -52,26 +52,26 @@ HOST_MODULES = (
 )
 
 
-def exported_functions() -> list["NativeFunction"]:
-    """Every exported native function of the core and of its binding to the host."""
+def exported_functions(hosted: bool = True) -> list["NativeFunction"]:
+    """Every exported native function of the core and, `hosted`, of its binding to the host."""
     import importlib
 
     from wasmote.nativepy import NativeFunction
 
     found: dict[str, NativeFunction] = {}
-    for name in (*MODULES, *HOST_MODULES):
+    for name in (*MODULES, *(HOST_MODULES if hosted else ())):
         for value in vars(importlib.import_module(name)).values():
             if isinstance(value, NativeFunction) and value.export:
                 found[value.export] = value
     return list(found.values())
 
 
-def build(target: Target) -> bytes:
+def build(target: Target, hosted: bool = True) -> bytes:
     """Compile the core for a target; the image file's bytes. Needs the extra `build`."""
     try:
         from wasmote.image.build import build_image
 
-        return build_image(exported_functions(), target).encode()
+        return build_image(exported_functions(hosted), target).encode()
     except ModuleNotFoundError as error:
         raise ImportError(
             f"compiling the virtual machine needs the package {error.name}: "

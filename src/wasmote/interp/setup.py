@@ -2,14 +2,29 @@
 gets.
 """
 
+from functools import partial
+
 from wasmote.core.structs import Exec
 from wasmote.interp.classic.metering import metered_handler
 from wasmote.interp.classic.opcodes import HANDLERS as CLASSIC
 from wasmote.interp.common.trace import use_own_frames
 from wasmote.interp.fast.registers import HANDLERS as FAST
 from wasmote.interp.fast.translate import translate_function
+from wasmote.isa import INSTRUCTIONS, Feature
+from wasmote.isa.features import is_built
 from wasmote.nativepy import address_of, handler_offset, native, ptr, u32, usize, void
 
+
+def _serve_features() -> None:
+    """Let handlers be compiled only where the feature is that their instruction belongs to."""
+    features = {i.name: i.feature for i in INSTRUCTIONS.values()}
+    for handler in (*FAST.handlers, *CLASSIC.handlers):
+        feature = features.get(handler.name.partition(" ")[0], Feature.MVP)
+        if feature is not Feature.MVP:
+            handler.wanted = partial(is_built, feature)
+
+
+_serve_features()
 FAST_COUNT, CLASSIC_COUNT = len(FAST.handlers), len(CLASSIC.handlers)
 
 

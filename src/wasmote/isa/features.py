@@ -104,3 +104,28 @@ def without(names: Iterable[str]) -> frozenset[str]:
         if base.mask & off:
             off |= feature.mask
     return frozenset(name for name in FEATURES if not Feature(name).mask & off)
+
+
+#: Bits of the features that the image which is being compiled gets; `host.build` changes them.
+_built = SUPPORTED_FEATURES
+
+
+def built_features() -> int:
+    """Bits of the features that the image is compiled with. Native code asks when it is compiled,
+    so that what serves a feature can be left out.
+    """
+    return _built
+
+
+def is_built(feature: Feature) -> bool:
+    """Whether the image is compiled with a feature."""
+    return _built & feature.mask != 0
+
+
+def build_without(names: Iterable[str]) -> None:
+    """Compile images without these features, and what is built on them, from now on.
+
+    Raises ValueError for a name that is not in `FEATURES`.
+    """
+    global _built
+    _built = feature_mask(without(names))

@@ -40,6 +40,8 @@ class NativeFunction:
             or function.__qualname__.replace(".<locals>", "")
         )
         self.on_trap: NativeFunction | None = options.pop("on_trap", None)
+        #: Of handlers: says when the set is compiled whether this one is; None: always.
+        self.wanted: Callable[[], bool] | None = None
         flags = {"cold": "cold", "noinline": "noinline", "no_builtins": '"no-builtins"'}
         #: `no_builtins` keeps LLVM from taking a loop for the function that it implements (memcpy).
         self.attributes: str = " ".join(

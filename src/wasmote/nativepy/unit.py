@@ -54,6 +54,11 @@ def constant_key(value: object) -> object:
     return id(value)
 
 
+def is_wanted(handler: NativeFunction) -> bool:
+    """Whether a handler is to be compiled."""
+    return handler.wanted is None or handler.wanted()
+
+
 class Unit:
     """Collects functions and turns them into LLVM IR text for one target."""
 
@@ -232,7 +237,7 @@ class Unit:
             usize_text = ir_type(usize, self.target.pointer)
             entries = []
             for handler in handlers.handlers:
-                symbol = self.instance(handler, ()).symbol
+                symbol = self.handler_symbol(handler)
                 difference = f"sub ({usize_text} ptrtoint (ptr {symbol} to {usize_text}), "
                 difference += f"{usize_text} ptrtoint (ptr {name} to {usize_text}))"
                 entries.append(f"i32 trunc ({usize_text} {difference} to i32)")
@@ -241,6 +246,16 @@ class Unit:
                 f"{name} = internal constant [{count} x i32] [{', '.join(entries)}], align 4"
             )
         return self.handler_tables[handlers.name]
+
+    def handler_symbol(self, handler: NativeFunction) -> str:
+        """A handler's function; of one that is left out, a function that stops the process."""
+        if is_wanted(handler):
+            return self.instance(handler, ()).symbol
+        if "absent" not in self.symbols:
+            self.symbols.add("absent")
+            stop = "call void @llvm.trap()\nunreachable"
+            self.bodies.append(f"define internal void @absent() nounwind cold {{\n{stop}\n}}\n")
+        return "@absent"
 
     def switch_function(self, handlers: HandlerSet) -> str:
         """All handlers as the cases of one switch in a loop."""
@@ -266,10 +281,11 @@ class Unit:
         body.b.begin("dispatch")
         opcode = body.load_place(slots[0])
         text = ir_type(usize, self.target.pointer)
-        cases = " ".join(f"{text} {i}, label %op{i}" for i in range(len(handlers.handlers)))
+        wanted = [i for i, handler in enumerate(handlers.handlers) if is_wanted(handler)]
+        cases = " ".join(f"{text} {i}, label %op{i}" for i in wanted)
         body.b.terminate(f"switch {text} {opcode.text}, label %illegal [ {cases} ]")  # type: ignore[union-attr]
-        for i, handler in enumerate(handlers.handlers):
-            self.switch_case(body, handler, f"op{i}")
+        for i in wanted:
+            self.switch_case(body, handlers.handlers[i], f"op{i}")
         done = 0
         while done < len(root.switch_tails):  # each may end in a call of another one
             function, label = list(root.switch_tails.items())[done]

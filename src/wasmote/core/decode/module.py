@@ -31,6 +31,7 @@ from wasmote.core.reader import (
 )
 from wasmote.core.status import Status
 from wasmote.core.structs import NONE, CustomSection, Module
+from wasmote.isa.features import built_features
 from wasmote.nativepy import (
     boolean,
     constants,
@@ -97,6 +98,7 @@ def module_load(m: ptr[Module]) -> u32:
     after a failure the module is good for `module_free` only.
     """
     m.start = NONE
+    m.features = m.features & built_features()  # others were left out of this image
     if u64(m.binary_size) > MAXIMUM_SIZE:
         m.error.status = Status.LIMIT_BINARY_SIZE
         m.error.detail = u64(m.binary_size)

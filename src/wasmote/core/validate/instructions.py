@@ -45,6 +45,7 @@ from wasmote.core.validate.tables import (
 from wasmote.core.validate.vector import vector_instruction
 from wasmote.core.value_types import Form, matches
 from wasmote.isa import by_name
+from wasmote.isa.features import Feature, is_built
 from wasmote.isa.instruction import PREFIX_ATOMIC, PREFIX_GC, PREFIX_MISC, PREFIX_SIMD
 from wasmote.nativepy import (
     boolean,
@@ -169,11 +170,17 @@ def other_instruction(loader: ptr[Loader], opcode: u32) -> boolean:
         case Opcode.MISC:
             return misc_instruction(loader)
         case Opcode.GC:
-            return gc_instruction(loader)
+            if is_built(Feature.GC):
+                return gc_instruction(loader)
+            return unsupported(loader, loader.at, Feature.GC.bit)
         case Opcode.VECTOR:
-            return vector_instruction(loader)
+            if is_built(Feature.SIMD):
+                return vector_instruction(loader)
+            return unsupported(loader, loader.at, Feature.SIMD.bit)
         case Opcode.ATOMIC:
-            return atomic_instruction(loader)
+            if is_built(Feature.THREADS):
+                return atomic_instruction(loader)
+            return unsupported(loader, loader.at, Feature.THREADS.bit)
         case _:
             return apply_signature(loader, SIGNATURE[opcode])  # plain, of a later feature
 

@@ -12,6 +12,7 @@ from wasmote.core.structs import Function, FuncType, Module
 from wasmote.interp.common.leb import read_kind, read_u32, skip_leb
 from wasmote.interp.common.skip import skip_immediates
 from wasmote.isa import INSTRUCTIONS, Instruction, by_name
+from wasmote.isa.features import Feature, is_built
 from wasmote.nativepy import (
     addr,
     atomic_store,
@@ -414,11 +415,14 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
         case Prefix.MISC:
             misc(p)
         case Prefix.VECTOR:
-            vector(p)
+            if is_built(Feature.SIMD):
+                vector(p)
         case Prefix.ATOMIC:
-            atomic(p)
+            if is_built(Feature.THREADS):
+                atomic(p)
         case Prefix.GC:
-            gc(p, at)
+            if is_built(Feature.GC):
+                gc(p, at)
         case _:
             exceptions(p, at, opcode)
 

@@ -10,6 +10,7 @@ from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import NONE, Function, FuncType, Module
 from wasmote.interp.common.leb import read_kind, read_s32, read_s64, read_u32, skip_leb
 from wasmote.interp.common.skip import skip_immediates
+from wasmote.isa.features import Feature, is_built
 from wasmote.nativepy import (
     addr,
     atomic_store,
@@ -457,12 +458,15 @@ def references(t: ptr[Translator], opcode: u32):
         case 0xD3:
             binary(t, 0x46)  # handles of the same object are equal
         case 0xFB:
-            gc(t)
+            if is_built(Feature.GC):
+                gc(t)
         case 0xFC:
             misc(t)
         case 0xFD:
-            vector(t)
+            if is_built(Feature.SIMD):
+                vector(t)
         case 0xFE:
-            atomic(t)
+            if is_built(Feature.THREADS):
+                atomic(t)
         case _:
             t.failed = TrapCode.UNTRANSLATABLE
