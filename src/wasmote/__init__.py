@@ -12,12 +12,13 @@ running core (the compiler, the command line's help) do not load it.
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from wasmote.api.aggregates import I31, Aggregate, heap
+    from wasmote.api.aggregates import I31, Aggregate
     from wasmote.api.call_stack import CallStack
     from wasmote.api.control import Fuel, checkpoint, timeout
     from wasmote.api.exceptions import Tag, WasmException
     from wasmote.api.func import Func, func
     from wasmote.api.globals import Global
+    from wasmote.api.heap import HeapStatistics, heap
     from wasmote.api.instance import Exports, Instance
     from wasmote.api.memory import Memory
     from wasmote.api.memory_report import MemoryReport, memory_report
@@ -66,6 +67,7 @@ __all__ = [
     "FunctionTime",
     "Global",
     "GlobalType",
+    "HeapStatistics",
     "ImportType",
     "Instance",
     "LimitError",
@@ -97,12 +99,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api.aggregates": ("I31", "Aggregate", "heap"),
+    "api.aggregates": ("I31", "Aggregate"),
     "api.call_stack": ("CallStack",),
     "api.control": ("Fuel", "checkpoint", "timeout"),
     "api.exceptions": ("Tag", "WasmException"),
     "api.func": ("Func", "func"),
     "api.globals": ("Global",),
+    "api.heap": ("HeapStatistics", "heap"),
     "api.instance": ("Exports", "Instance"),
     "api.memory": ("Memory",),
     "api.memory_report": ("MemoryReport", "memory_report"),

@@ -2,10 +2,7 @@
 
 import ctypes
 
-from wasmote.core.structs import DEFAULT_HEAP_LIMIT
-from wasmote.core.structs import Heap as NativeHeap
 from wasmote.host.cpython.binding import BINDING, Address
-from wasmote.nativepy import mirror
 from wasmote.types import RefType, value_type
 
 #: Bits of a handle that tell what it is, and where an object's number starts; see `core.gc`.
@@ -13,9 +10,8 @@ I31_TAG = 1
 HOST_TAG = 2
 HANDLE_SHIFT = 2
 
-HeapLayout = mirror(NativeHeap)
 _store = ctypes.addressof(BINDING.store)
-_pin = BINDING.python_function("heap_pin", None, Address, ctypes.c_uint32)
+_pin = BINDING.python_function("heap_pin", ctypes.c_bool, Address, ctypes.c_uint32)
 _unpin = BINDING.python_function("heap_unpin", None, Address, ctypes.c_uint32)
 _matches = BINDING.python_function(
     "reference_matches", ctypes.c_bool, Address, ctypes.c_uint32, ctypes.c_uint32
@@ -24,8 +20,9 @@ _type = BINDING.python_function("object_type", ctypes.c_uint32, Address, ctypes.
 
 
 def pin(handle: int) -> None:
-    """Never free an object."""
-    _pin(_store, handle)
+    """Keep an object. Raises MemoryError."""
+    if not _pin(_store, handle):
+        raise MemoryError("no memory to note that an object is in use")
 
 
 def matches(handle: int, type: int) -> bool:
@@ -68,11 +65,12 @@ class Aggregate:
     __slots__ = ("__weakref__", "_handle")
 
     def __init__(self, handle: int) -> None:
+        pin(handle)
         self._handle = handle
-        _pin(_store, handle)
 
     def __del__(self) -> None:
-        _unpin(_store, self._handle)
+        if hasattr(self, "_handle"):
+            _unpin(_store, self._handle)
 
     @property
     def type(self) -> RefType:
@@ -94,44 +92,3 @@ class Aggregate:
 
     def __repr__(self) -> str:
         return f"<wasmote reference to {self.heap_type} {self._handle >> HANDLE_SHIFT}>"
-
-
-class Heap:
-    """The heap of structures and arrays, which all instances of the process share."""
-
-    @property
-    def limit(self) -> int:
-        """Bytes that objects may take; beyond, making one is a Trap of kind OUT_OF_MEMORY.
-
-        May be set, to 0 for the default of 512 MiB.
-        """
-        return int(self._layout().limit if BINDING.store.heap else BINDING.store.heap_limit)
-
-    @limit.setter
-    def limit(self, size: int) -> None:
-        if not 0 <= size < 1 << 48:
-            raise ValueError(f"a heap's limit is from 0 to 2**48 - 1 bytes, not {size}")
-        BINDING.store.heap_limit = size
-        if BINDING.store.heap:
-            self._layout().limit = size or DEFAULT_HEAP_LIMIT
-
-    @property
-    def size(self) -> int:
-        """Bytes that objects take now, garbage included."""
-        return int(self._layout().bytes) if BINDING.store.heap else 0
-
-    @property
-    def collections(self) -> int:
-        """How often garbage was collected."""
-        return int(self._layout().collections) if BINDING.store.heap else 0
-
-    def __len__(self) -> int:
-        """How many objects there are, garbage included."""
-        return int(self._layout().count) if BINDING.store.heap else 0
-
-    def _layout(self) -> ctypes.Structure:
-        return HeapLayout.from_address(BINDING.store.heap)
-
-
-#: The process's heap of structures and arrays.
-heap = Heap()

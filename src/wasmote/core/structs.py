@@ -36,8 +36,8 @@ class Platform:
     # Call a host function: arguments are read from and results written to cells at `args`;
     # returns 0 or a trap code.
     call_host: fn[[ptr["Exec"], ptr["FuncInst"], ptr[u32]], u32]
-    # Collect garbage: mark what the stacks hold, between `gc_begin` and `gc_finish` of
-    # core.gc.collect.
+    # A collection of garbage is to begin: scan all stacks, between `gc_begin` and `gc_started` of
+    # core.gc.roots, or do nothing.
     collect: fn[[ptr["Exec"]], void]
     # Threads: sleep until someone wakes those who sleep at the word, or for so many nanoseconds, if
     # the word has the value given; may return early. None: there are no threads that could wake.
@@ -341,6 +341,7 @@ class Table:
     reserved: (
         usize  # bytes of address space that `elements` never leaves; 0: it moves when it grows
     )
+    watcher: ptr["Heap"]  # whose collector has yet to look at some elements; None: none has
     type: TableType
     platform: ptr[Platform]
     lock: u32  # a mutex for growing
@@ -400,39 +401,95 @@ DEFAULT_HEAP_LIMIT = 512 << 20
 
 @struct
 class HeapObject:
-    """A structure, array or exception; its fields follow.
+    """A structure, array or exception; its fields follow. See core.gc.heap.
 
     The type of an exception is its tag's function type, and its fields are cells: the tag's handle,
     then the parameters.
     """
 
-    type: u32  # id
-    length: u32  # of an array
-    size: u32  # bytes of the fields
-    marked: u32
-    pins: u32  # how often the host holds it
-    unused: u32
+    head: u32  # the type's id, with the object's colour in the top bit; 0: a free cell
+    length: u32  # of an array; of a free cell: the handle of the next one in its block, 0: none
+
+
+@struct
+class Block:
+    """What is known of 4 KiB of the heap; see core.gc.blocks."""
+
+    kind: u32  # blocks.Kind, or SMALL + size class
+    count: u32  # cells in use; of a large object or of free blocks: blocks, in the first and last
+    free: u32  # small: handle of the first free cell
+    next: u32  # of the list that the block is in; 0: none
+    previous: u32
+    flags: u32
+
+
+@struct
+class Pin:
+    """An object that the host holds."""
+
+    handle: u32  # 0: no pin
+    count: u32  # how often
+
+
+@struct
+class Scan:
+    """A table whose elements have not all been looked at since the collection began."""
+
+    table: ptr[Table]
+    position: u32
+
+
+#: Bins of free blocks by the logarithm of their number, and size classes, at most.
+RUN_BINS = 24
+SIZE_CLASSES = 24
 
 
 @struct
 class Heap:
-    """The structures and arrays of all instances; see core.gc.heap."""
+    """The structures and arrays of all instances; see core.gc."""
 
+    base: ptr[u8]
+    # Whether overwritten references must be marked: between a collection's start and the end of
+    # marking.
+    marking: u32
+    colour: u32  # of new objects and of those that are known to be alive
+    credit: i64  # bytes that may be allocated before the collector's next turn
+    current: array[u32, SIZE_CLASSES]  # blocks where cells are taken from; 0: none
     store: ptr["Store"]
-    objects: ptr[ptr[HeapObject]]
-    committed: u32  # entries there is memory for
-    used: u32  # entries that were ever in use; 0 is none
-    free: u32  # first free entry before that, 0: none
-    count: u32
-    bytes: u64  # of all objects
-    limit: u64
-    threshold: u64  # bytes that start the next collection
-    reserved: usize
-    collections: u32
-    marks: ptr[u32]  # objects whose fields are to be looked at
+    blocks: ptr[Block]
+    most_blocks: u32  # that address space is reserved for
+    committed: u32  # blocks there is memory for
+    top: u32  # blocks that were ever in use; block 0 never is
+    used: u32  # blocks in use
+    partial: array[u32, SIZE_CLASSES]  # lists of other blocks with free cells
+    runs: array[u32, RUN_BINS]  # lists of free blocks
+    count: u32  # objects, garbage included
+    bytes: u64  # of their cells
+    limit: u64  # bytes of all blocks
+    # The collector.
+    phase: u32  # collect.Phase
+    cursor: u32  # the next block to sweep, or to look through again
+    again: u32  # some marked objects did not fit `marks`: their blocks are looked through again
+    marks: ptr[u32]  # what is to be looked at, see core.gc.mark
     mark_count: u32
-    mark_capacity: u32
-    overflowed: u32  # there was no memory for `marks`
+    mark_committed: u32
+    mark_limit: u32  # entries
+    scans: ptr[Scan]
+    scan_count: u32
+    scan_capacity: u32
+    pins: ptr[Pin]  # a hash table
+    pin_count: u32
+    pin_capacity: u32
+    # Settings, and what follows from them.
+    step: u32  # work of one slice, about in bytes
+    growth: u32  # percent that the heap grows by before the next collection
+    minimum: u64  # bytes in use below which no collection begins
+    allowance: u64  # bytes that may be allocated from one slice to the next
+    # Statistics.
+    collections: u32
+    began: u64  # when the collector's turn began that is under way, in nanoseconds
+    longest: u64  # pause for the program, in nanoseconds
+    paused: u64  # in all
 
 
 @struct

@@ -9,6 +9,7 @@ no such space (a target without virtual memory) it grows by doubling and moves.
 from wasmote.core.bounds import GROW_FAILED, LimitsFlag, in_range, maximum, minimum
 from wasmote.core.const_expr import const_evaluate, const_skip
 from wasmote.core.function import instance_function
+from wasmote.core.gc.mark import before_table_write, forget_table
 from wasmote.core.mutex import acquire, release
 from wasmote.core.reader import Reader, open_reader, read_u32
 from wasmote.core.status import TrapCode
@@ -58,6 +59,8 @@ def table_create(platform: ptr[Platform], type: ptr[TableType], limit_elements: 
 @native(export="table_release")
 def table_release(table: ptr[Table]) -> void:
     """Free a table. Nobody may use it any more."""
+    if table.watcher is not None:
+        forget_table(table)
     platform = table.platform
     if table.reserved != 0:
         platform.unreserve(platform, ptr[u8](table.elements), table.reserved)
@@ -141,6 +144,7 @@ def table_set(table: ptr[Table], i: u64, value: u32) -> u32:
     """table.set: 0 or a trap code."""
     if i >= u64(table.size):
         return TrapCode.TABLE_OUT_OF_BOUNDS
+    before_table_write(table, i, 1)
     table.elements[i] = value
     return 0
 
@@ -150,6 +154,7 @@ def table_fill(table: ptr[Table], d: u64, value: u32, n: u64) -> u32:
     """table.fill: 0 or a trap code, and then nothing is written."""
     if not in_range(u64(table.size), d, n):
         return TrapCode.TABLE_OUT_OF_BOUNDS
+    before_table_write(table, d, u32(n))
     for i in range(d, d + n):
         table.elements[i] = value
     return 0
@@ -160,6 +165,7 @@ def table_copy(to: ptr[Table], source: ptr[Table], d: u64, s: u64, n: u64) -> u3
     """table.copy, overlapping or not: 0 or a trap code, and then nothing is written."""
     if not (in_range(u64(to.size), d, n) and in_range(u64(source.size), s, n)):
         return TrapCode.TABLE_OUT_OF_BOUNDS
+    before_table_write(to, d, u32(n))
     if n != 0:
         copy(to.elements + d, source.elements + s, usize(n) * sizeof(u32))
     return 0
@@ -199,6 +205,7 @@ def table_init(
     size = u64(0) if instance.dropped_elements[segment] != 0 else u64(source.count)
     if not (in_range(u64(table.size), d, n) and in_range(size, s, n)):
         return TrapCode.TABLE_OUT_OF_BOUNDS
+    before_table_write(table, d, u32(n))
     values = instance.element_values[segment]
     if values is not None:
         if n != 0:

@@ -22,6 +22,7 @@ from wasmote.core.value_types import (
     abstract_matches,
     cells_of,
     index_of,
+    is_function_reference,
     is_reference,
     is_typed,
 )
@@ -72,9 +73,10 @@ class TypeEntry:
     form: u32  # value_types.Form
     depth: u32
     size: u32  # bytes: of a structure's fields, of an array's element
-    reference_count: u32  # references among the fields, or what an exception of the type carries
+    reference_count: u32  # references among the fields
+    object_count: u32  # of these, to what may be an object
     above: ptr[u32]  # ids of the supertypes from the top down, then its own
-    references: ptr[u32]  # byte offsets of the references
+    references: ptr[u32]  # byte offsets of the references, those to functions last
 
 
 @struct
@@ -232,7 +234,8 @@ def add_type(s: ptr[Store], g: ptr[Definition], group: ptr[TypeGroup], i: u32) -
     t = g.types + i
     if type_links(s)[0] == 0 and not grow_types(s):
         return False
-    references = count_references(t)
+    objects = list_references(t, False, None)
+    references = objects + list_references(t, True, None)
     cells = usize(t.depth + 1 + references)
     entry = ptr[TypeEntry](s.platform.allocate(sizeof(TypeEntry) + cells * sizeof(u32)))
     if entry is None:
@@ -254,30 +257,30 @@ def add_type(s: ptr[Store], g: ptr[Definition], group: ptr[TypeGroup], i: u32) -
         above = t.supertype - 1
         parent = group.ids[above - g.first] if above >= g.first else g.module.types[above].id
         copy(entry.above, type_entry(s, parent).above, usize(t.depth) * sizeof(u32))
-    list_references(t, entry.references)
+    entry.object_count = objects
+    list_references(t, False, entry.references)
+    list_references(t, True, entry.references + objects)
     return True
 
 
 @native
-def count_references(t: ptr[FuncType]) -> u32:
-    """Fields of a structure or array, or parameters of a function, that are references."""
+def list_references(t: ptr[FuncType], of_functions: boolean, offsets: ptr[u32]) -> u32:
+    """How many fields of an object of the type refer to functions, or to anything else. Writes
+    their byte offsets, unless `offsets` is None.
+
+    Objects of a function type are exceptions: 32 bits for the tag, then the parameters' cells.
+    """
     count = u32(0)
+    behind = u32(4)
     for i in range(t.param_count):
-        if is_reference(t.types[i]):
+        each = t.types[i]
+        if is_reference(each) and is_function_reference(each) == of_functions:
+            if offsets is not None:
+                own = t.form == Form.FUNCTION
+                offsets[count] = behind if own else t.types[t.param_count + i]
             count += 1
+        behind += cells_of(each) * 4
     return count
-
-
-@native
-def list_references(t: ptr[FuncType], offsets: ptr[u32]) -> void:
-    """Where they are, in bytes. In an exception the parameters follow the tag's handle."""
-    count = u32(0)
-    cells = u32(1)
-    for i in range(t.param_count):
-        if is_reference(t.types[i]):
-            offsets[count] = cells * 4 if t.form == Form.FUNCTION else t.types[t.param_count + i]
-            count += 1
-        cells += cells_of(t.types[i])
 
 
 @native

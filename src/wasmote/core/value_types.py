@@ -101,6 +101,12 @@ def is_function_reference(t: u32) -> boolean:
 
 
 @inline
+def is_object_reference(t: u32) -> boolean:
+    """Whether it is a reference to what may be an object of the heap."""
+    return is_reference(t) and not is_function_reference(t)
+
+
+@inline
 def index_of(t: u32) -> u32:
     """The number of the defined type that a `Typed` reference is to."""
     return (t & ~u32(MUTABLE)) >> INDEX_SHIFT

@@ -1,224 +1,168 @@
-"""The garbage collector: marks what can be reached, frees the rest.
+"""When garbage is collected: a little with each allocation, so that the program never waits long.
 
-Roots are the globals and tables of all instances, objects that the host holds, and every cell on
-the stacks of running code. Whether a cell of a stack is a reference is not known: whatever is the
-handle of an object keeps it, which never does harm as objects do not move. The fields of objects
-are known
-exactly. A collection runs when the objects take twice what the last one left; it stops the thread
-that allocates, and is put off while another thread runs code, as its stack is in motion.
+A collection has three parts. It begins with the roots, which takes as long as there are frames on
+the stacks and globals, but not as the heap is large (`roots.py`). Then marking and sweeping take
+turns with the program: whenever it has allocated `Heap.allowance` bytes, the collector does work of
+about `Heap.step` bytes. The allowance is such that this is done before the heap is full. Should the
+heap be full all the same, the program waits for the rest, and for another collection if need be.
 """
 
-from wasmote.core.gc.heap import (
-    FIRST_COLLECTION,
-    INDEX_SHIFT,
-    create_heap,
-    fields_of,
-    find_object,
-    free_object,
-    heap_of,
-    new_object,
-)
-from wasmote.core.store_lock import lock, unlock
-from wasmote.core.structs import Exec, Heap, HeapObject, Instance, Store
-from wasmote.core.type_store import type_entry
-from wasmote.core.value_types import Form, is_function_reference, is_reference
-from wasmote.nativepy import boolean, load, native, ptr, sizeof, u8, u32, u64, usize, void
+from enum import IntEnum
 
-FIRST_MARKS = 1024
+from wasmote.core.gc.heap import create_heap, heap_of, new_object, set_credit
+from wasmote.core.gc.mark import mark_slice
+from wasmote.core.gc.sweep import sweep_slice
+from wasmote.core.store_lock import lock, unlock
+from wasmote.core.structs import Exec, Heap, HeapObject, Store
+from wasmote.nativepy import boolean, i64, native, ptr, sizeof, u32, u64, unlikely, void
+
+#: Bytes that may be allocated when a collection could not begin, before it is tried again.
+RETRY = 1 << 20
+#: Bytes that may at least be allocated during a collection, if the limit allows.
+LEAST_ROOM = 1 << 20
+#: Slices that one allocation may have to wait for.
+MOST_SLICES = 4
+#: Work without end.
+ALL = 1 << 62
+
+
+class Phase(IntEnum):
+    """What the collector is doing."""
+
+    IDLE = 0
+    MARK = 1
+    SWEEP = 2
 
 
 @native
 def allocate_object(s: ptr[Store], exec: ptr[Exec], type: u32, length: u32, size: u64) -> u32:
-    """A new object's handle; 0: out of memory. `exec.top` is above all cells that are in use.
+    """A new object's handle; 0: out of memory.
 
-    Without `exec` there is no collection: the caller holds references where nobody sees them.
+    `exec` must have left the interpreter for this (`leave_for`), so that its frames can be looked
+    at. Without it no collection begins: the caller holds references where nobody sees them.
     """
     lock(s)
     handle = u32(0)
     if (s.heap is not None or create_heap(s)) and size <= 0xFFFF_0000:
         heap = heap_of(s)
-        needed = size + sizeof(HeapObject)
-        if heap.bytes + needed > heap.threshold and may_collect(s, exec):
-            unlock(s)
-            exec.platform.collect(exec)
-            lock(s)
-        if heap.bytes + needed <= heap.limit:
-            handle = new_object(heap, type, length, u32(size))
+        if unlikely(heap.credit < i64(size) + sizeof(HeapObject)):
+            take_turn(heap, exec)
+        handle = new_object(heap, type, length, size)
+        if unlikely(handle == 0):
+            handle = allocate_last(heap, exec, type, length, size)
     unlock(s)
     return handle
 
 
-@native
-def may_collect(s: ptr[Store], exec: ptr[Exec]) -> boolean:
-    return exec is not None and exec.platform.collect is not None and s.paused == 0
-
-
-# -- marking ---------------------------------------------------------------------------------------
-
-
-@native(export="gc_begin")
-def gc_begin(s: ptr[Store]) -> boolean:
-    """Start a collection: take the lock, mark what globals, tables and the host hold.
-
-    The host marks its stacks then (`gc_mark_cells`), and calls `gc_finish`. False: nothing to do.
-    """
-    lock(s)
-    heap = heap_of(s)
-    if heap is None or s.paused != 0:
-        unlock(s)
-        return False
-    instance = s.instances
-    while instance is not None:
-        mark_instance(heap, instance)
-        instance = instance.next
-    for i in range(u32(1), heap.used):
-        object = heap.objects[i]
-        if usize(object) & 1 == 0 and object.pins != 0:
-            mark(heap, i << INDEX_SHIFT)
-    return True
-
-
-@native
-def mark_instance(heap: ptr[Heap], instance: ptr[Instance]) -> void:
-    module = instance.module
-    for i in range(module.table_count):
-        table = instance.tables[i]
-        if table is not None and not is_function_reference(table.type.element):
-            gc_mark_cells(heap, table.elements, u64(table.size))
-    for i in range(module.global_count):
-        variable = instance.globals[i]
-        if variable is not None and holds_objects(variable.content):
-            mark(heap, variable.value[0])
-    for i in range(module.element_count):
-        if instance.element_values is not None and instance.element_values[i] is not None:
-            gc_mark_cells(heap, instance.element_values[i], u64(module.elements[i].count))
-
-
-@native
-def holds_objects(t: u32) -> boolean:
-    return is_reference(t) and not is_function_reference(t)
-
-
-@native(export="gc_mark_cells")
-def gc_mark_cells(heap: ptr[Heap], cells: ptr[u32], count: u64) -> void:
-    """Mark the objects whose handles are among these cells."""
-    for i in range(count):
-        mark(heap, cells[i])
-
-
-@native
-def mark(heap: ptr[Heap], handle: u32) -> void:
-    object = find_object(heap, handle)
-    if object is None or object.marked != 0:
-        return
-    object.marked = 1
-    if heap.mark_count == heap.mark_capacity and not more_marks(heap):
-        heap.overflowed = 1
-        return
-    heap.marks[heap.mark_count] = handle >> INDEX_SHIFT
-    heap.mark_count += 1
-
-
 @native(cold=True)
-def more_marks(heap: ptr[Heap]) -> boolean:
-    capacity = FIRST_MARKS if heap.mark_capacity == 0 else heap.mark_capacity * 2
-    platform = heap.store.platform
-    made = platform.resize(ptr[u8](heap.marks), usize(capacity) * sizeof(u32))
-    if made is None:
+def allocate_last(heap: ptr[Heap], exec: ptr[Exec], type: u32, length: u32, size: u64) -> u32:
+    """The heap is full: try again when all garbage is gone."""
+    start(heap)
+    finish(heap)
+    handle = new_object(heap, type, length, size)
+    if handle == 0 and begin(heap, exec):
+        finish(heap)
+        handle = new_object(heap, type, length, size)
+    stop(heap)
+    return handle
+
+
+# -- the collector's turns -------------------------------------------------------------------------
+
+
+@native(noinline=True)
+def take_turn(heap: ptr[Heap], exec: ptr[Exec]) -> void:
+    """The program has used up its credit: do what is due."""
+    start(heap)
+    if heap.phase == Phase.IDLE:
+        if not begin(heap, exec):
+            heap.credit += RETRY
+    else:
+        slices: u32 = 0
+        while heap.credit <= 0 and slices < MOST_SLICES and heap.phase != Phase.IDLE:
+            heap.credit += i64(heap.allowance)
+            go_on(heap, i64(heap.step))
+            slices += 1
+    stop(heap)
+
+
+@native
+def begin(heap: ptr[Heap], exec: ptr[Exec]) -> boolean:
+    """Let the host begin a collection. False: it cannot now, or nobody may.
+
+    The lock is given back for it: the host may have to wait for its own.
+    """
+    s = heap.store
+    if exec is None or exec.platform.collect is None or s.paused != 0:
         return False
-    heap.marks = ptr[u32](made)
-    heap.mark_capacity = capacity
-    return True
-
-
-@native
-def mark_fields(heap: ptr[Heap], object: ptr[HeapObject]) -> void:
-    entry = type_entry(heap.store, object.type)
-    fields = fields_of(object)
-    if entry.form != Form.ARRAY:
-        for i in range(entry.reference_count):
-            mark(heap, load(u32, fields + entry.references[i], align=4))
-    elif entry.reference_count != 0:
-        gc_mark_cells(heap, ptr[u32](fields), u64(object.length))
-
-
-@native
-def note_fields(heap: ptr[Heap], found: ptr[u8], size: u32) -> void:
-    """Set `found[handle]` for what the fields of objects refer to, handles below `size`."""
-    if heap is None:
-        return
-    for i in range(u32(1), heap.used):
-        object = heap.objects[i]
-        if usize(object) & 1 == 0:
-            note_object(heap, object, found, size)
-
-
-@native
-def note_object(heap: ptr[Heap], object: ptr[HeapObject], found: ptr[u8], size: u32) -> void:
-    entry = type_entry(heap.store, object.type)
-    fields = fields_of(object)
-    count = entry.reference_count
-    if entry.form == Form.ARRAY and count != 0:
-        count = object.length
-    for i in range(count):
-        offset = entry.references[i] if entry.form != Form.ARRAY else i * 4
-        handle = load(u32, fields + offset, align=4)
-        if handle < size:
-            found[handle] = 1
-
-
-@native
-def mark_reachable(heap: ptr[Heap]) -> void:
-    """Mark what the marked objects refer to, until nothing new is found."""
-    while True:
-        while heap.mark_count != 0:
-            heap.mark_count -= 1
-            mark_fields(heap, heap.objects[heap.marks[heap.mark_count]])
-        if heap.overflowed == 0:
-            return
-        heap.overflowed = 0  # some marked objects were not noted: look at all once more
-        for i in range(u32(1), heap.used):
-            object = heap.objects[i]
-            if usize(object) & 1 == 0 and object.marked != 0:
-                mark_fields(heap, object)
-
-
-@native(export="gc_finish")
-def gc_finish(s: ptr[Store]) -> void:
-    """Mark the rest and free what is not marked; gives the lock back."""
-    heap = heap_of(s)
-    mark_reachable(heap)
-    for i in range(u32(1), heap.used):
-        object = heap.objects[i]
-        if usize(object) & 1 == 0:
-            if object.marked == 0:
-                free_object(heap, i)
-            else:
-                object.marked = 0
-    heap.collections += 1
-    set_threshold(heap)
     unlock(s)
-
-
-@native(export="gc_put_off")
-def gc_put_off(s: ptr[Store]) -> void:
-    """The host cannot collect now: let the heap grow by half before it is asked again."""
+    exec.platform.collect(exec)
     lock(s)
-    heap = heap_of(s)
-    if heap is not None:
-        heap.threshold = heap.threshold + heap.threshold // 2
-        if heap.threshold > heap.limit:
-            heap.threshold = heap.limit
-    unlock(s)
+    return heap.phase == Phase.MARK
 
 
 @native
-def set_threshold(heap: ptr[Heap]) -> void:
-    heap.threshold = heap.bytes * 2
-    if heap.threshold < FIRST_COLLECTION:
-        heap.threshold = FIRST_COLLECTION
-    if heap.threshold > heap.limit:
-        heap.threshold = heap.limit
+def go_on(heap: ptr[Heap], work: i64) -> void:
+    """Go on marking and sweeping."""
+    if heap.phase == Phase.MARK:
+        work = mark_slice(heap, work)
+        if work > 0:
+            heap.phase = Phase.SWEEP
+            heap.marking = 0
+            heap.cursor = 1
+    if heap.phase == Phase.SWEEP:
+        work = sweep_slice(heap, work)
+        if work > 0:
+            heap.phase = Phase.IDLE
+            heap.collections += 1
+            set_credit(heap)
+
+
+@native
+def finish(heap: ptr[Heap]) -> void:
+    """Do the rest of the collection that is under way."""
+    while heap.phase != Phase.IDLE:
+        go_on(heap, ALL)
+
+
+@native
+def set_allowance(heap: ptr[Heap]) -> void:
+    """A collection begins: how much may be allocated from one slice of work to the next."""
+    room = heap.limit - heap.bytes if heap.limit > heap.bytes else u64(0)
+    most = heap.bytes >> 1 if heap.bytes >> 1 > LEAST_ROOM else u64(LEAST_ROOM)
+    if most > room >> 1:
+        most = room >> 1
+    work = heap.bytes * 2 + u64(heap.step)
+    heap.allowance = 0
+    if heap.growth != 0:
+        heap.allowance = u64(heap.step) * (most >> 10) // ((work >> 10) + 1)
+    heap.credit = i64(heap.allowance)
+
+
+# -- pauses ----------------------------------------------------------------------------------------
+
+
+@native
+def now(heap: ptr[Heap]) -> u64:
+    platform = heap.store.platform
+    return platform.clock(platform) if platform.clock is not None else u64(0)
+
+
+@native
+def start(heap: ptr[Heap]) -> void:
+    """The program begins to wait for the collector."""
+    heap.began = now(heap)
+
+
+@native
+def stop(heap: ptr[Heap]) -> void:
+    pause = now(heap) - heap.began
+    heap.paused += pause
+    if pause > heap.longest:
+        heap.longest = pause
+
+
+# -- when no collection may begin ------------------------------------------------------------------
 
 
 @native
@@ -234,3 +178,24 @@ def resume_collections(s: ptr[Store]) -> void:
     lock(s)
     s.paused -= 1
     unlock(s)
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+@native(export="heap_configure")
+def heap_configure(s: ptr[Store], limit: u64, step: u32, growth: u32, minimum: u64) -> boolean:
+    """Set `Heap.limit` and so on. False: out of memory."""
+    lock(s)
+    s.heap_limit = limit
+    fine = s.heap is not None or create_heap(s)
+    if fine:
+        heap = heap_of(s)
+        heap.limit = limit
+        heap.step = step
+        heap.growth = growth
+        heap.minimum = minimum
+        if heap.phase == Phase.IDLE:
+            set_credit(heap)
+    unlock(s)
+    return fine

@@ -5,11 +5,13 @@ Items of such a segment are evaluated once, when the instance is made: `Instance
 
 from wasmote.core.bounds import in_range
 from wasmote.core.gc.heap import fields_of, object_at
+from wasmote.core.gc.mark import before_write
 from wasmote.core.gc.objects import array_new
 from wasmote.core.reader import Reader, open_reader
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Error, Exec, FuncType, Instance
 from wasmote.core.table import next_element, skip_element
+from wasmote.core.value_types import is_function_reference
 from wasmote.nativepy import copy, native, ptr, sizeof, stack, u32, u64, usize
 
 
@@ -27,6 +29,8 @@ def array_init_elements(
     if not in_range(size, u64(start), u64(n)):
         return TrapCode.TABLE_OUT_OF_BOUNDS
     elements = ptr[u32](fields_of(array)) + d
+    if not is_function_reference(source.type):
+        before_write(inst.store, elements, n)
     return copy_elements(inst, segment, elements, start, n)
 
 

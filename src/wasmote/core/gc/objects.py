@@ -13,7 +13,9 @@ from wasmote.core.gc.heap import (
     find_object,
     heap_of,
     object_at,
+    type_of_object,
 )
+from wasmote.core.gc.mark import before_write
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import Exec, FuncType, Instance, Store
 from wasmote.core.type_store import store_defined_matches, type_entry
@@ -24,12 +26,14 @@ from wasmote.core.value_types import (
     Typed,
     cells_of,
     index_of,
+    is_object_reference,
     size_of,
     unpacked,
 )
 from wasmote.nativepy import (
     boolean,
     copy,
+    inline,
     native,
     ptr,
     stack,
@@ -94,6 +98,12 @@ def array_new(
     return 0
 
 
+@inline
+def holds_objects(t: ptr[FuncType]) -> boolean:
+    """Whether an array type's elements are references that the collector follows."""
+    return is_object_reference(t.types[0])
+
+
 @native
 def fill_elements(at: ptr[u8], size: u32, value: ptr[u32], n: u32) -> void:
     for i in range(n):
@@ -126,6 +136,8 @@ def array_fill(
     array = object_at(s, handle)
     if not in_range(u64(array.length), u64(d), u64(n)):
         return TrapCode.ARRAY_OUT_OF_BOUNDS
+    if holds_objects(t):
+        before_write(s, ptr[u32](fields_of(array)) + d, n)
     fill_elements(fields_of(array) + usize(d) * usize(t.size), t.size, value, n)
     return 0
 
@@ -144,6 +156,8 @@ def array_copy(
     ):
         return TrapCode.ARRAY_OUT_OF_BOUNDS
     size = usize(t.size)
+    if holds_objects(t):
+        before_write(s, ptr[u32](fields_of(a)) + d, n)
     if n != 0:
         copy(fields_of(a) + usize(d) * size, fields_of(b) + usize(start) * size, usize(n) * size)
     return 0
@@ -225,13 +239,13 @@ def object_matches(s: ptr[Store], handle: u32, t: u32) -> boolean:
         return False
     match kind:
         case ValueType.EQREF:
-            return type_entry(s, object.type).form != Form.FUNCTION
+            return type_entry(s, type_of_object(object)).form != Form.FUNCTION
         case ValueType.STRUCTREF:
-            return type_entry(s, object.type).form == Form.STRUCTURE
+            return type_entry(s, type_of_object(object)).form == Form.STRUCTURE
         case ValueType.ARRAYREF:
-            return type_entry(s, object.type).form == Form.ARRAY
+            return type_entry(s, type_of_object(object)).form == Form.ARRAY
         case Typed.STRUCTURE | Typed.ARRAY:
-            return store_defined_matches(s, object.type, index_of(t))
+            return store_defined_matches(s, type_of_object(object), index_of(t))
         case _:
             return False
 
@@ -242,8 +256,8 @@ def object_type(s: ptr[Store], handle: u32) -> u32:
     object = find_object(heap_of(s), handle)
     if object is None:
         return 0
-    form = type_entry(s, object.type).form
+    form = type_entry(s, type_of_object(object)).form
     if form == Form.FUNCTION:
         return ValueType.EXNREF | NON_NULL
     kind = u32(Typed.FUNCTION) + form
-    return kind | NON_NULL | (object.type << 10)
+    return kind | NON_NULL | (type_of_object(object) << 10)

@@ -3,14 +3,16 @@
 Native code, because nothing may move meanwhile: it holds the GIL from its first look to its last.
 """
 
-from wasmote.core.gc.collect import gc_begin, gc_finish, gc_mark_cells, gc_put_off, note_fields
 from wasmote.core.gc.exceptions import exception_new
 from wasmote.core.gc.heap import heap_of
+from wasmote.core.gc.mark import mark
+from wasmote.core.gc.notes import note_fields
+from wasmote.core.gc.roots import gc_begin, gc_finish, gc_mark_stack, gc_started
 from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import Exec, Global, Table, Tag
 from wasmote.host.cpython.activation import take_gil
 from wasmote.host.cpython.structs import Activation, Python
-from wasmote.nativepy import addr, native, ptr, u8, u32, u64, usize, void
+from wasmote.nativepy import boolean, native, ptr, u8, u32, u64, usize, void
 
 
 @native
@@ -21,28 +23,44 @@ def mark_cells(cells: ptr[u32], count: u64, found: ptr[u8], size: u32) -> void:
             found[cells[i]] = 1
 
 
-@native(export="cpython_collect")
-def collect(exec: ptr[Exec]) -> void:
-    """Platform.collect: mark what is on the stacks. Put off while another call runs: its stack is
-    in motion."""
-    activation = ptr[Activation](exec)
-    python = activation.python
-    take_gil(activation)
+@native
+def begin_collection(python: ptr[Python], own: ptr[Activation]) -> boolean:
+    """Begin a collection with what is on the stacks. Not while another call than `own` runs: its
+    stack is in motion. The GIL is held.
+    """
     other = python.active
     while other is not None:
-        if other != activation and other.running != 0:
-            gc_put_off(python.store)
-            return
+        if other != own and other.running != 0:
+            return False
         other = other.next
     if not gc_begin(python.store):
-        return
+        return False
     other = python.active
     while other is not None:
         used = (usize(other.exec.top) - usize(other.exec.stack)) >> 2
-        gc_mark_cells(heap_of(python.store), other.exec.stack, u64(used))
-        gc_mark_cells(heap_of(python.store), addr(other.exec.exception), 1)
+        gc_mark_stack(heap_of(python.store), other.exec.stack, u64(used))
+        mark(heap_of(python.store), other.exec.exception)
         other = other.next
+    gc_started(python.store)
+    return True
+
+
+@native(export="cpython_collect")
+def collect(exec: ptr[Exec]) -> void:
+    """Platform.collect."""
+    activation = ptr[Activation](exec)
+    take_gil(activation)
+    begin_collection(activation.python, activation)
+
+
+@native(export="cpython_collect_all")
+def collect_all(python: ptr[Python]) -> boolean:
+    """Collect all garbage at once. False: other calls are running. The GIL is held."""
     gc_finish(python.store)
+    if not begin_collection(python, None):
+        return False
+    gc_finish(python.store)
+    return True
 
 
 @native(export="cpython_exception_new")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.fuel import spend_for_size
+from wasmote.core.gc.mark import before_table_write
 from wasmote.core.memory import data_drop, memory_grow, memory_init
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
@@ -240,6 +241,7 @@ def table_set(
     o = stack_below(sp - 1)
     index = pop_index(o, references.type.flags)
     trap_if(index >= u64(references.size), TrapCode.TABLE_OUT_OF_BOUNDS)
+    before_table_write(references, index, 1)
     references.elements[index] = sp[-1]
     return go(State.MEMORY, at[0], o[0], fp, mem, size, exec, inst, table, stp, side, r, f)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from wasmote.core.fuel import spend_for_size
 from wasmote.core.gc.elements import array_init_elements, array_new_elements
 from wasmote.core.gc.heap import I31_TAG, fields_of, object_at
+from wasmote.core.gc.mark import before_write
 from wasmote.core.gc.objects import (
     array_copy,
     array_fill,
@@ -22,7 +23,7 @@ from wasmote.core.gc.objects import (
 )
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.structs import Exec, Instance
-from wasmote.core.value_types import KIND, cells_of, size_of, unpacked
+from wasmote.core.value_types import KIND, cells_of, is_object_reference, size_of, unpacked
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.casts import read_target
 from wasmote.interp.common.outside import leave_for
@@ -238,7 +239,10 @@ def struct_set(
     field = read_index(at)
     kind = t.types[field]
     value = sp - cells_of(unpacked(kind))
-    store_field(field_at(inst, value[-1], t, field), size_of(kind), value)
+    to = field_at(inst, value[-1], t, field)
+    if is_object_reference(kind):
+        before_write(inst.store, to, 1)
+    store_field(to, size_of(kind), value)
     return go(State.MEMORY, at[0], value - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
@@ -250,7 +254,10 @@ def array_set(
     at = cursor(ptr[u8](usize(r)))
     t = read_type(at, inst)
     value = sp - t.param_cells
-    store_field(element_at(inst, value[-2], t, value[-1]), t.size, value)
+    to = element_at(inst, value[-2], t, value[-1])
+    if is_object_reference(t.types[0]):
+        before_write(inst.store, to, 1)
+    store_field(to, t.size, value)
     return go(State.MEMORY, at[0], value - 2, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 

@@ -5,6 +5,7 @@ other instances leave the interpreter through `call_outside`.
 """
 
 from wasmote.core.function import instance_function
+from wasmote.core.gc.mark import before_table_write
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import EXCEPTION, TAIL_CALL, Exec, FuncInst, Function, Instance
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init
@@ -440,6 +441,7 @@ def table_set(
     index = fp[pc[2]]
     references = inst.tables[pc[1]]
     trap_if(index >= references.size, TrapCode.TABLE_OUT_OF_BOUNDS)
+    before_table_write(references, index, 1)
     references.elements[index] = fp[pc[3]]
     return go(pc + 4, fp, mem, size, exec, inst, table, r, f)
 

@@ -7,6 +7,7 @@ operands are in their homes, one after the other. The accumulators stay as they 
 from wasmote.core.fuel import spend_for_size
 from wasmote.core.gc.elements import array_init_elements, array_new_elements
 from wasmote.core.gc.heap import fields_of, object_at
+from wasmote.core.gc.mark import before_write
 from wasmote.core.gc.objects import (
     array_copy,
     array_fill,
@@ -42,6 +43,7 @@ from wasmote.nativepy import (
 from .registers import FLOATS, go, handler
 
 #: How a field is read and written: name, type in memory, type in a slot. Vectors are two halves.
+#: References to functions are like numbers, only writing others concerns the garbage collector.
 ACCESSES: tuple[tuple[str, Type, Type], ...] = (
     ("8s", i8, i32),
     ("8u", u8, u32),
@@ -50,6 +52,7 @@ ACCESSES: tuple[tuple[str, Type, Type], ...] = (
     ("32", u32, u32),
     ("64", u64, u64),
     ("128", u64, u64),
+    ("ref", u32, u32),
 )
 
 
@@ -167,7 +170,13 @@ def accesses(name: str, kind: Type, slot: Type) -> None:
     """Reading and writing fields and elements of one kind."""
     wide = name == "128"
     size = 16 if wide else kind.bits // 8
+    if name != "ref":
+        reads(name, kind, slot, wide, size)
+    if name not in ("8s", "16s"):
+        writes(name, kind, slot, wide, size)
 
+
+def reads(name: str, kind: Type, slot: Type, wide: bool, size: int) -> None:
     @handler(f"struct.get {name}")
     def struct_get(
         pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size_: u64, exec: ptr[Exec],
@@ -186,16 +195,18 @@ def accesses(name: str, kind: Type, slot: Type) -> None:
         load_cell(kind, slot, wide, o, element_at(inst, o, size))
         return go(pc + 2, fp, mem, size_, exec, inst, table, r, f)
 
-    if name in ("8s", "16s"):
-        return
 
+def writes(name: str, kind: Type, slot: Type, wide: bool, size: int) -> None:
     @handler(f"struct.set {name}")
     def struct_set(
         pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size_: u64, exec: ptr[Exec],
         inst: ptr[Instance], table: ptr[usize], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
         o = fp + pc[1]
-        store_cell(kind, slot, wide, field_at(inst, pc, o, 2), o + 1)
+        field = field_at(inst, pc, o, 2)
+        if name == "ref":
+            before_write(inst.store, field, 1)
+        store_cell(kind, slot, wide, field, o + 1)
         return go(pc + 4, fp, mem, size_, exec, inst, table, r, f)
 
     @handler(f"array.set {name}")
@@ -204,7 +215,10 @@ def accesses(name: str, kind: Type, slot: Type) -> None:
         inst: ptr[Instance], table: ptr[usize], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
         o = fp + pc[1]
-        store_cell(kind, slot, wide, element_at(inst, o, size), o + 2)
+        element = element_at(inst, o, size)
+        if name == "ref":
+            before_write(inst.store, element, 1)
+        store_cell(kind, slot, wide, element, o + 2)
         return go(pc + 2, fp, mem, size_, exec, inst, table, r, f)
 
 

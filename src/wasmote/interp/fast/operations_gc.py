@@ -2,7 +2,7 @@
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.core.validate.gc import Gc
-from wasmote.core.value_types import KIND, cells_of, unpacked
+from wasmote.core.value_types import KIND, cells_of, is_object_reference, unpacked
 from wasmote.interp.common.casts import read_target
 from wasmote.interp.common.leb import read_s33, read_u32
 from wasmote.nativepy import addr, boolean, constants, native, ptr, store, u16, u32
@@ -19,6 +19,7 @@ from .stack import (
     operand_at,
     pop,
     push,
+    release_r,
     settle,
     settle_top,
     written,
@@ -26,7 +27,8 @@ from .stack import (
 
 #: Opcodes by how a field is accessed.
 _SIZES = ("8s", "8u", "16s", "16u", "32", "64", "128")
-_STORES = ("8u", "8u", "16u", "16u", "32", "64", "128")
+_STORES = ("8u", "8u", "16u", "16u", "32", "64", "128", "ref")
+REFERENCE = _STORES.index("ref")
 STRUCT_GET = constants(u16, [OPCODES[f"struct.get {name}"] for name in _SIZES])
 STRUCT_SET = constants(u16, [OPCODES[f"struct.set {name}"] for name in _STORES])
 ARRAY_GET = constants(u16, [OPCODES[f"array.get {name}"] for name in _SIZES])
@@ -57,6 +59,7 @@ def access_of(field: u32, signed: boolean) -> u32:
 @native
 def take(t: ptr[Translator], opcode: u32, operands: u32) -> ptr[u16]:
     """Start an instruction on operands in their homes. `held[0]` is the first slot behind them."""
+    release_r(t)  # a reference that is only there would escape the garbage collector
     settle_top(t, operands)
     t.held[0] = u16(next_home(t))
     for _ in range(operands):
@@ -121,6 +124,8 @@ def structure_access(t: ptr[Translator], code: u32):
     field = read_u32(addr(t.pc))
     access = access_of(type.types[field], code == Gc.STRUCT_GET_S)
     is_set = code == Gc.STRUCT_SET
+    if is_set and is_object_reference(type.types[field]):
+        access = REFERENCE
     opcode = u32(STRUCT_SET[access]) if is_set else u32(STRUCT_GET[access])
     p = take(t, opcode, u32(2) if is_set else u32(1))
     store(ptr[u32](p + 2), type.types[type.param_count + field], align=2)
@@ -154,6 +159,8 @@ def array_access(t: ptr[Translator], code: u32):
     type = t.module.types + read_u32(addr(t.pc))
     access = access_of(type.types[0], code == Gc.ARRAY_GET_S)
     if code == Gc.ARRAY_SET:
+        if is_object_reference(type.types[0]):
+            access = REFERENCE
         take(t, u32(ARRAY_SET[access]), 3)
         finish(t, 2)
         return
