@@ -2,6 +2,7 @@
 
 import ctypes
 
+from wasmote.api.aggregates import pin
 from wasmote.api.layouts import (
     ActivationLayout,
     ExportLayout,
@@ -37,7 +38,6 @@ _retain = BINDING.python_function("tag_retain", Address, Address, ctypes.c_uint3
 _release = BINDING.python_function("tag_release", None, Address)
 _new = BINDING.python_function("cpython_exception_new", ctypes.c_uint32, *[Address] * 4)
 _fields = BINDING.python_function("exception_fields", Address, Address, ctypes.c_uint32)
-_pin = BINDING.python_function("heap_pin", None, Address, ctypes.c_uint32)
 _unpin = BINDING.python_function("heap_unpin", None, Address, ctypes.c_uint32)
 _tag_name = BINDING.python_function("tag_name", ctypes.c_uint32, Address, ctypes.c_uint32, Address)
 _CELL = 4
@@ -157,8 +157,7 @@ class WasmException(WasmoteError):
             raise TypeError(f"an exception of {type} carries {len(type.params)}, not {len(values)}")
         with reference_lock:
             handle = _make(tag, values)
-            _pin(_store, handle)
-        self._handle = handle
+        self._handle = handle  # which is pinned
         self.tag, self.values, self.frames = tag, values, ()
         self.omitted = 0
 
@@ -184,7 +183,7 @@ class WasmException(WasmoteError):
 
 
 def _make(tag: Tag, values: tuple[object, ...]) -> int:
-    """The handle of a new exception, which nothing holds yet."""
+    """The handle of a new exception, with a pin."""
     types = tag.type.params
     size = max(1, sum(map(size_of, types)) // _CELL)
     cells = (ctypes.c_uint32 * size)()
@@ -210,7 +209,7 @@ def _make(tag: Tag, values: tuple[object, ...]) -> int:
 
 def exception_at(owner: Owner, handle: int) -> WasmException:
     """The Python object for an exception of the heap; `owner` is an instance it has come to."""
-    _pin(_store, handle)  # before anything else may collect garbage
+    pin(handle)  # before anything else may collect garbage
     made = WasmException.__new__(WasmException)
     made._handle = handle
     made.frames, made.omitted = (), 0

@@ -2,7 +2,7 @@
 
 import ctypes
 
-from wasmote.api.layouts import GlobalLayout, global_type
+from wasmote.api.layouts import GlobalLayout, HostGlobalLayout, global_type
 from wasmote.api.lifetime import (
     Links,
     Owner,
@@ -12,8 +12,10 @@ from wasmote.api.lifetime import (
     to_reference,
 )
 from wasmote.api.values import complaint, from_bytes, size_of, to_bytes
-from wasmote.host.cpython.binding import BINDING
+from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import GlobalType
+
+_add_root = BINDING.python_function("roots_add_global", None, Address, Address)
 
 
 class Global:
@@ -29,12 +31,13 @@ class Global:
         if value is None and not getattr(type.content, "nullable", True):
             raise TypeError(f"a global of type {type.content} needs a value")
         links = Links()
-        address = BINDING.allocate(ctypes.sizeof(GlobalLayout))
+        address = BINDING.allocate(ctypes.sizeof(HostGlobalLayout))
         layout = GlobalLayout.from_address(address)
         layout.content, layout.mutable = type.content.value, type.mutable
         if type.content.is_reference:
             links.globals.append(address)
-        self._bind(address, make_owner(address, "cpython_release_block", links, None))
+            _add_root(ctypes.addressof(BINDING.store), address)
+        self._bind(address, make_owner(address, "cpython_release_global", links, None))
         if value is not None:
             self._store(value)
 

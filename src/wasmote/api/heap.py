@@ -55,8 +55,8 @@ class Heap:
     def limit(self) -> int:
         """Bytes that the heap may take: 512 MiB unless it is set.
 
-        Beyond, making an object is a Trap of kind OUT_OF_MEMORY. May be set to 64 KiB and more, or
-        to 0 for the default. Raises ValueError.
+        Beyond, making an object is a Trap of kind OUT_OF_MEMORY. May be set to 2**34
+        and less, or to 0 for the default. Raises ValueError.
         """
         if BINDING.store.heap:
             return int(self._layout().limit)
@@ -64,8 +64,8 @@ class Heap:
 
     @limit.setter
     def limit(self, size: int) -> None:
-        if size and not 1 << 16 <= size <= _LARGEST:
-            raise ValueError(f"a heap's limit is 0, or 2**16 to 2**34 bytes, not {size}")
+        if not 0 <= size <= _LARGEST:
+            raise ValueError(f"a heap's limit is 0 to 2**34 bytes, not {size}")
         self._set(limit=size or DEFAULT_HEAP_LIMIT)
 
     @property

@@ -27,7 +27,6 @@ from wasmote.api.aggregates import (
     I31_TAG,
     Aggregate,
     matches,
-    pin,
 )
 from wasmote.api.layouts import FuncInstLayout, OwnerLayout
 from wasmote.core.status import ValueType
@@ -249,8 +248,6 @@ def _data_handle(group: Group, owner: "Owner | None", type: int, value: object) 
         handle = value.value << 1 & 0xFFFF_FFFF | I31_TAG
     elif isinstance(value, Aggregate):
         handle = value._handle
-        if owner is not None and owner.links.module is None:
-            pin(handle)  # a table or global of the host, where the collector does not look
     elif type & KIND in (ValueType.EXTERNREF, ValueType.ANYREF):
         return group.extern_handle(value, owner)
     else:
@@ -265,8 +262,6 @@ def _exception_handle(owner: "Owner | None", value: object) -> int:
 
     if not isinstance(value, WasmException) or not value._handle:
         raise TypeError("not an exception of WebAssembly")
-    if owner is not None and owner.links.module is None:
-        pin(value._handle)  # as above
     return value._handle
 
 

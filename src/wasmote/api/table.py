@@ -24,6 +24,7 @@ _get = BINDING.python_function("table_get", ctypes.c_uint32, Address, ctypes.c_u
 _set = BINDING.python_function(
     "table_set", ctypes.c_uint32, Address, ctypes.c_uint64, ctypes.c_uint32
 )
+_add_root = BINDING.python_function("roots_add_table", None, Address, Address)
 _FAILED = 2**64 - 1
 #: Elements that a table made by the host may have.
 _MOST_ELEMENTS = 10_000_000
@@ -53,6 +54,7 @@ class Table:
         address = _create(platform, ctypes.addressof(layout), _MOST_ELEMENTS)
         if not address:
             raise MemoryError(f"cannot allocate a {type}")
+        _add_root(ctypes.addressof(BINDING.store), address)
         links = Links()
         links.tables.append(address)
         self._bind(address, make_owner(address, "cpython_release_table", links, None))

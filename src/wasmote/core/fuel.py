@@ -86,6 +86,9 @@ def module_twin(module: ptr[Module]) -> ptr[Module]:
     twin.arena = None
     twin.arena_bytes = 0
     twin.code = None
+    twin.maps = None
+    twin.map_count = 0
+    twin.map_capacity = 0
     twin.code_used = 0
     twin.code_lock = 0
     twin.code_committed = 0

@@ -7,7 +7,21 @@ The defined types in them are indices into `Module.types` while a module is load
 (`core.type_store`) from `store_add_types` on.
 """
 
-from wasmote.nativepy import array, fn, i32, i64, ptr, struct, u8, u16, u32, u64, usize, void
+from wasmote.nativepy import (
+    array,
+    boolean,
+    fn,
+    i32,
+    i64,
+    ptr,
+    struct,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+    void,
+)
 
 PAGE_SIZE = 65536
 #: Absent index, absent maximum.
@@ -226,6 +240,19 @@ class Chunk:
 
 
 @struct
+class FrameMap:
+    """Which cells of the frames that are at one position hold references to objects; these follow,
+    16 bits each.
+    """
+
+    code: u32
+    calling: u32  # as in `Entry`
+    run: usize  # of the engine: `Instance.run`
+    header: u32  # cells from the frame's start to its header
+    count: u32
+
+
+@struct
 class Module:
     """A decoded and validated module. Immutable afterwards, but for the engines' code."""
 
@@ -282,6 +309,12 @@ class Module:
     declared: ptr[u8]  # bit set of functions that ref.func may name
     metered: u32  # the engines' code counts instructions, see core.fuel
     twin: ptr["Module"]  # the same module, but metered; None: not needed yet
+    has_ids: u32  # value types in `types` and so on have ids
+    # For the garbage collector, see core.gc.stacks.
+    holds_objects: u32  # functions may have references to objects in their frames
+    maps: ptr[ptr[FrameMap]]  # a hash table
+    map_count: u32
+    map_capacity: u32
 
 
 @struct
@@ -342,6 +375,9 @@ class Table:
         usize  # bytes of address space that `elements` never leaves; 0: it moves when it grows
     )
     watcher: ptr["Heap"]  # whose collector has yet to look at some elements; None: none has
+    # In Store.tables, if the host made it.
+    next: ptr["Table"]
+    previous: ptr["Table"]
     type: TableType
     platform: ptr[Platform]
     lock: u32  # a mutex for growing
@@ -354,6 +390,16 @@ class Global:
     value: array[u32, 4]
     content: u32
     mutable: u32
+
+
+@struct
+class HostGlobal:
+    """A global variable that the host made."""
+
+    variable: Global
+    # In Store.globals, if it holds references.
+    next: ptr["HostGlobal"]
+    previous: ptr["HostGlobal"]
 
 
 @struct
@@ -508,11 +554,46 @@ class Store:
     heap: ptr[Heap]  # None before the first object
     heap_limit: u64  # bytes that objects may take; 0: DEFAULT_HEAP_LIMIT
     instances: ptr["Instance"]  # all there are
+    tables: ptr[Table]  # those of the host,
+    globals: ptr[HostGlobal]  # and its variables that hold references
     # By handle; an entry without a tag is the next free one, shifted left once, with bit 0 set.
     tags: ptr[ptr[Tag]]
     tag_capacity: u32
     free_tag: u32  # first free handle, 0: none
     paused: u32  # constant expressions under way, whose operands the collector does not see
+
+
+@struct
+class FrameValue:
+    """A local or operand of a frame."""
+
+    type: u32  # kind and non-null bit of its value type; of a legacy catch's exception also CAUGHT
+    cell: u32  # its first cell in the frame; NONE: it is a constant,
+    bits: u64  # which is this
+
+
+@struct
+class FrameDescription:
+    """What a frame of running code holds; see core.frames."""
+
+    module: ptr[Module]
+    instance: ptr[Instance]
+    function: u32  # index
+    offset: u32  # in the binary, of the instruction that it is at
+    header: u32  # cells from the frame's start to its header: return position, distance to caller
+    local_count: u32  # parameters included
+    operand_count: u32
+    values: ptr[FrameValue]  # the locals, then the operands, the topmost last
+
+
+@struct
+class Crossing:
+    """Values on their way between WebAssembly and the host; lives on the native stack."""
+
+    outer: ptr["Crossing"]
+    types: ptr[u32]
+    count: u32
+    cells: ptr[u32]
 
 
 @struct
@@ -524,10 +605,14 @@ class Entry:
     # Where control left WebAssembly for the host or another instance, for the backtrace.
     fp: ptr[u32]
     instance: ptr[Instance]
-    code: u32  # within the call instruction, as `walk` takes it
+    code: u32  # as `walk` takes it: where the instruction is, or within it if it is a call
+    calling: u32  # whether it is
     # The engine's: adds the frames from `fp` out to `base` to the backtrace (exec, instance, base,
     # fp, code).
     walk: fn[[ptr["Exec"], ptr[Instance], ptr[u32], ptr[u32], u32], void]
+    # The engine's: fills in a description of a frame at a position but for its module, and for its
+    # operands as they are before the instruction; False: out of memory.
+    describe: fn[[ptr[Instance], u32, ptr[FrameDescription]], boolean]
 
 
 #: What an engine returns in place of a trap code when the function it ran ended in a tail call of
@@ -578,12 +663,16 @@ class Exec:
     translate: fn[
         [ptr[Module], ptr[Function]], u32
     ]  # the fast interpreter's translator: 0 or a trap code
+    # The fast interpreter's `Entry.describe`.
+    describe: fn[[ptr[Instance], u32, ptr[FrameDescription]], boolean]
     budget: i32  # counts down at calls and loop back-edges; below zero: Platform.poll
     depth: u32  # nested entries
     depth_limit: u32
     trap: u32  # core.status.TrapCode, on its way through an engine
     entry: ptr[Entry]  # the innermost entry
     platform: ptr[Platform]
+    crossing: ptr[Crossing]  # the innermost
+    parked: u32  # it sleeps: another thread may look at its frames
     interrupt: u32  # set by another thread: a trap code to stop with
     host: array[u64, 8]  # the embedder's own (thread state, deadline, …)
     successor: ptr[FuncInst]  # the function to call next, after the pseudo trap code TAIL_CALL

@@ -462,6 +462,7 @@ def store_add_types(s: ptr[Store], module: ptr[Module]) -> u32:
             return TrapCode.OUT_OF_MEMORY
         i += size
     use_ids(module)
+    module.has_ids = 1
     return 0
 
 

@@ -95,7 +95,12 @@ def wait_until(exec: ptr[Exec], waiter: ptr[Waiter], deadline: u64) -> u32:
             return 0
         if platform.wait is not None:
             interval = minimum(deadline - now, u64(POLL_INTERVAL))
+            atomic_store(addr(exec.parked), u32(1))
             platform.wait(platform, addr(waiter.notified), 0, interval)
+            atomic_store(addr(exec.parked), u32(0))
+            code = platform.poll(exec)  # which stops here while another thread looks at the frames
+            if code != 0:
+                return code
     return 0
 
 

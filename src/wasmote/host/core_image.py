@@ -26,6 +26,7 @@ MODULES = (
     "wasmote.core.decode.names",
     "wasmote.core.store",
     "wasmote.core.type_store",
+    "wasmote.core.frames",
     "wasmote.core.gc.collect",
     "wasmote.core.gc.pins",
     "wasmote.core.gc.roots",

@@ -8,6 +8,7 @@ from wasmote.core.structs import Exec
 from wasmote.interp.classic.metering import metered_handler
 from wasmote.interp.classic.opcodes import HANDLERS as CLASSIC
 from wasmote.interp.common.trace import use_own_frames
+from wasmote.interp.fast.describe import describe
 from wasmote.interp.fast.registers import HANDLERS as FAST
 from wasmote.interp.fast.translate import translate_function
 from wasmote.isa import INSTRUCTIONS, Feature
@@ -52,3 +53,4 @@ def interp_attach(exec: ptr[Exec], table: ptr[usize]) -> void:
     exec.classic_handlers = table + (FAST_COUNT + CLASSIC_COUNT)
     exec.translate = address_of(translate_function)
     use_own_frames(exec)
+    exec.describe = address_of(describe)

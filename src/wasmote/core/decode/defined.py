@@ -244,6 +244,7 @@ def decode_structure(loader: ptr[Loader], t: ptr[FuncType], at: ptr[u8]) -> void
     if not has_feature(loader, Feature.GC):
         unsupported(loader, at, Feature.GC.bit)
     t.form = Form.STRUCTURE
+    loader.module.holds_objects = 1
     count = read_count(loader.reader, 0, loader.module.limits.fields, Status.LIMIT_FIELDS)
     t.types = ptr[u32](allocate_array(loader, 2 * count, sizeof(u32)))
     offset = u32(0)
@@ -270,6 +271,7 @@ def decode_array(loader: ptr[Loader], t: ptr[FuncType], at: ptr[u8]) -> void:
     if not has_feature(loader, Feature.GC):
         unsupported(loader, at, Feature.GC.bit)
     t.form = Form.ARRAY
+    loader.module.holds_objects = 1
     t.types = ptr[u32](allocate_array(loader, 2, sizeof(u32)))
     if failed(loader.reader):
         return

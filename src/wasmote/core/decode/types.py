@@ -21,6 +21,11 @@ MEMORY_FLAGS = TABLE_FLAGS | LimitsFlag.SHARED | LimitsFlag.PAGE_SIZE
 @native
 def value_type(loader: ptr[Loader], at: ptr[u8], byte: u32, status: u32) -> u32:
     """The value type with that byte; reports `status` if there is none."""
+    if (
+        byte != ValueType.FUNCREF
+        and byte - ValueType.EXNREF <= ValueType.NULLEXNREF - ValueType.EXNREF
+    ):
+        loader.module.holds_objects = 1
     match byte:
         case ValueType.I32 | ValueType.I64 | ValueType.F32 | ValueType.F64:
             return byte

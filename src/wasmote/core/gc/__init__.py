@@ -6,7 +6,7 @@ which gives out such numbers. Otherwise it is an object: its distance from the s
 divided by 4. So converting between the hierarchies changes nothing.
 
 `blocks` and `heap` give memory to objects. `collect` says when garbage is collected, `roots`
-begins it, `mark` and `sweep` do it; `pins` has the objects that the host holds, `notes` tells the
-host which of its objects are referred to. `objects`, `elements` and `exceptions` have what the
-instructions do.
+begins it with what is on the `stacks`, `mark` and `sweep` do it; `pins` has the objects that the
+host holds, `notes` tells the host which of its objects are referred to. `objects`, `elements` and
+`exceptions` have what the instructions do.
 """

@@ -45,9 +45,12 @@ def allocate_object(s: ptr[Store], exec: ptr[Exec], type: u32, length: u32, size
     handle = u32(0)
     if (s.heap is not None or create_heap(s)) and size <= 0xFFFF_0000:
         heap = heap_of(s)
+        full = False
         if unlikely(heap.credit < i64(size) + sizeof(HeapObject)):
             take_turn(heap, exec)
-        handle = new_object(heap, type, length, size)
+            full = heap.bytes > heap.limit  # the limit has been lowered
+        if not full:
+            handle = new_object(heap, type, length, size)
         if unlikely(handle == 0):
             handle = allocate_last(heap, exec, type, length, size)
     unlock(s)
@@ -58,11 +61,14 @@ def allocate_object(s: ptr[Store], exec: ptr[Exec], type: u32, length: u32, size
 def allocate_last(heap: ptr[Heap], exec: ptr[Exec], type: u32, length: u32, size: u64) -> u32:
     """The heap is full: try again when all garbage is gone."""
     start(heap)
+    handle: u32 = 0
     finish(heap)
-    handle = new_object(heap, type, length, size)
+    if heap.bytes <= heap.limit:
+        handle = new_object(heap, type, length, size)
     if handle == 0 and begin(heap, exec):
         finish(heap)
-        handle = new_object(heap, type, length, size)
+        if heap.bytes <= heap.limit:
+            handle = new_object(heap, type, length, size)
     stop(heap)
     return handle
 
@@ -84,6 +90,18 @@ def take_turn(heap: ptr[Heap], exec: ptr[Exec]) -> void:
             go_on(heap, i64(heap.step))
             slices += 1
     stop(heap)
+
+
+@native
+def work_at_poll(s: ptr[Store]) -> void:
+    """A program that makes no objects should not be stuck in a collection either."""
+    heap = heap_of(s)
+    if heap is not None and heap.phase != Phase.IDLE:
+        lock(s)
+        start(heap)
+        go_on(heap, i64(heap.step))
+        stop(heap)
+        unlock(s)
 
 
 @native
@@ -195,6 +213,7 @@ def heap_configure(s: ptr[Store], limit: u64, step: u32, growth: u32, minimum: u
         heap.step = step
         heap.growth = growth
         heap.minimum = minimum
+        heap.credit = 0
         if heap.phase == Phase.IDLE:
             set_credit(heap)
     unlock(s)

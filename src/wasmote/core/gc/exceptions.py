@@ -14,7 +14,7 @@ def exception_new(
 ) -> u32:
     """Make an exception of the values at `cells`: 0 or a trap code.
 
-    As in `allocate_object`, `exec.top` is above the cells that are in use, or there is no `exec`.
+    As in `allocate_object`, `exec` has left the interpreter for this, or there is none.
     """
     size = (usize(tag.type.param_cells) + 1) * sizeof(u32)
     handle = allocate_object(s, exec, tag.type.id, 0, u64(size))

@@ -137,6 +137,7 @@ def validate_body(loader: ptr[Loader]) -> boolean:
     resume(loader, c)
     while True:
         if c.pos == loader.reader.end:
+            save(loader, c, 0)  # for core.frames, which ends the window where it wants to look
             last = loader.code_count + 1 == loader.body_count  # the section ends with it
             status = loader.reader.end_status if last else u32(Status.END_EXPECTED)
             return fail(loader.reader, c.pos, status, 0, 0)

@@ -4,6 +4,7 @@ A call keeps the GIL until its first poll, so short calls pay nothing. From then
 and takes the GIL back only to call Python, to return, and, on the main thread, to look for signals.
 """
 
+from wasmote.core.gc.collect import work_at_poll
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.host.cpython.call_stack import answer_request
@@ -11,6 +12,8 @@ from wasmote.host.cpython.profile import take_sample
 from wasmote.host.cpython.structs import Activation, Deadline, OwnerObject, Pool, Python, Time
 from wasmote.nativepy import (
     addr,
+    atomic_load,
+    atomic_store,
     boolean,
     f64,
     fill,
@@ -121,6 +124,7 @@ def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activa
     exec = activation.exec
     exec.top = exec.stack
     exec.entry = None
+    exec.crossing = None
     exec.budget = BUDGET
     exec.depth = depth
     exec.interrupt = 0
@@ -178,6 +182,15 @@ def take_gil(activation: ptr[Activation]) -> void:
 
 
 @native
+def stop_running(activation: ptr[Activation]) -> void:
+    """Control has left WebAssembly code: another thread may look at the stack while this one waits
+    for the GIL.
+    """
+    atomic_store(addr(activation.running), u32(0))
+    take_gil(activation)
+
+
+@native
 def now(python: ptr[Python]) -> i64:
     """Nanoseconds of a clock that only goes forward."""
     time = stack(Time)
@@ -193,10 +206,12 @@ def raised_by_signal(activation: ptr[Activation], time: i64) -> boolean:
         return False
     if activation.released is not None and activation.on_main_thread == 0:
         return False
-    take_gil(activation)
+    stop_running(activation)
     activation.checked = time
     activation.thread = python.PyThreadState_Get()
-    return python.PyErr_CheckSignals() != 0  # does nothing on other threads
+    raised = python.PyErr_CheckSignals() != 0  # does nothing on other threads
+    activation.running = 1
+    return raised
 
 
 @native(cold=True)
@@ -263,6 +278,10 @@ def poll(exec: ptr[Exec]) -> u32:
         answer_request(activation, False)
     if raised_by_signal(activation, time):
         return TrapCode.HOST_EXCEPTION
+    work_at_poll(python.store)
+    if atomic_load(addr(python.stopping)) != 0:
+        stop_running(activation)  # until the thread that collects garbage gives the GIL back
+        activation.running = 1
     if activation.released is None:
         activation.identity = python.PyThread_get_thread_ident()
         activation.on_main_thread = u32(activation.identity == python.main_thread)

@@ -1,13 +1,13 @@
 """Calls in both directions: Python's vectorcall into WebAssembly, WebAssembly's calls of Python."""
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import EXCEPTION, Exec, FuncInst
+from wasmote.core.structs import EXCEPTION, Crossing, Exec, FuncInst
 from wasmote.host.cpython.activation import (
     begin_activation,
     end_activation,
     end_after_host_call,
     now,
-    take_gil,
+    stop_running,
 )
 from wasmote.host.cpython.convert import (
     bits_from_cells,
@@ -163,15 +163,24 @@ def enough_stack(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
 
 
 @native
-def run(self: ptr[FuncObject], activation: ptr[Activation]) -> boolean:
-    """Run the function on the first cells of the activation's stack. False: an exception is set."""
+def run(self: ptr[FuncObject], activation: ptr[Activation], crossing: ptr[Crossing]) -> boolean:
+    """Run the function on the first cells of the activation's stack. False: an exception is set.
+
+    The results are in `crossing` then.
+    """
     f = self.function
     exec = activation.exec
     owner = self.owner
+    crossing.outer = None
+    crossing.types = f.type.types + f.type.param_count
+    crossing.count = 0
+    crossing.cells = exec.stack
+    exec.crossing = crossing
     activation.running = 1
     code = call_host(exec, f, exec.stack) if owner is None else owner.call(exec, f, exec.stack)
-    take_gil(activation)
-    activation.running = 0
+    if code == 0:
+        crossing.count = f.type.result_count
+    stop_running(activation)
     if unlikely(code != 0):
         raise_trap(self.python, activation, code)
         return False
@@ -189,10 +198,11 @@ def call(self, arguments, count, bits) -> ptr[Object]:
     if unlikely(activation is None):
         raise_trap(python, None, TrapCode.STACK_OVERFLOW)
         return None
+    crossing = stack(Crossing)
     result: ptr[Object] = None
     if unlikely(not enough_stack(self, activation)):
         raise_trap(python, activation, TrapCode.STACK_OVERFLOW)
-    elif arguments_to_cells(self, activation, arguments, bits) and run(self, activation):
+    elif arguments_to_cells(self, activation, arguments, bits) and run(self, activation, crossing):
         result = results_from_cells(self, activation, bits)
     end_activation(activation)
     return result
@@ -285,6 +295,7 @@ def several_results(
             if not fine:
                 raise_wrong_value(func, i64(i), value, values)
             at = at + cells_of(kind)
+            activation.exec.crossing.count += 1
     python.Py_DecRef(values)
     return fine
 
@@ -294,10 +305,14 @@ def result_to_cells(
     activation: ptr[Activation], func: ptr[FuncObject], result: ptr[Object], cells: ptr[u32]
 ) -> boolean:
     type = func.function.type
+    crossing = activation.exec.crossing
+    crossing.types = type.types + type.param_count  # the results take the arguments' place
+    crossing.count = 0
     if type.result_count == 1:
         fine = to_cells(activation, type.types[type.param_count], result, cells)
         if unlikely(not fine):
             raise_wrong_value(func, 0, result, result)
+        crossing.count = 1
         return fine
     if type.result_count == 0 and result == activation.python.none:
         return True
@@ -343,8 +358,7 @@ def call_host(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
     """Platform.call_host: call the Python function behind a host function instance."""
     activation = ptr[Activation](exec)
     python = activation.python
-    take_gil(activation)
-    activation.running = 0
+    stop_running(activation)
     func = ptr[FuncObject](f.host)
     if func.callable is None:
         activation.callee = ptr[Object](func)

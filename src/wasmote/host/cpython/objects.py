@@ -8,14 +8,16 @@ last.
 """
 
 from wasmote.core.decode.module import module_free
+from wasmote.core.gc.roots import roots_remove_global, roots_remove_table
 from wasmote.core.instantiate import instance_destroy
 from wasmote.core.memory import memory_release
 from wasmote.core.status import ValueType
 from wasmote.core.store import store_add_function, store_remove_function
-from wasmote.core.structs import FuncInst, Instance, Memory, Module, Table, Tag
+from wasmote.core.structs import FuncInst, HostGlobal, Instance, Memory, Module, Table, Tag
 from wasmote.core.table import table_release
 from wasmote.core.tags import tag_release
 from wasmote.core.type_store import store_release_type, store_remove_types, store_type_id
+from wasmote.core.value_types import is_reference
 from wasmote.host.cpython.structs import (
     Buffer,
     FuncObject,
@@ -150,7 +152,19 @@ def release_tag(self: ptr[OwnerObject]) -> void:
 
 @native(export="cpython_release_table")
 def release_table(self: ptr[OwnerObject]) -> void:
-    table_release(ptr[Table](self.resource))
+    """Of the host."""
+    table = ptr[Table](self.resource)
+    roots_remove_table(self.python.store, table)
+    table_release(table)
+
+
+@native(export="cpython_release_global")
+def release_global(self: ptr[OwnerObject]) -> void:
+    """Of the host."""
+    variable = ptr[HostGlobal](self.resource)
+    if is_reference(variable.variable.content):
+        roots_remove_global(self.python.store, variable)
+    release_block(self)
 
 
 # -- Func ----------------------------------------------------------------------------------------

@@ -5,14 +5,28 @@ Native code, because nothing may move meanwhile: it holds the GIL from its first
 
 from wasmote.core.gc.exceptions import exception_new
 from wasmote.core.gc.heap import heap_of
-from wasmote.core.gc.mark import mark
 from wasmote.core.gc.notes import note_fields
-from wasmote.core.gc.roots import gc_begin, gc_finish, gc_mark_stack, gc_started
+from wasmote.core.gc.pins import heap_pin
+from wasmote.core.gc.roots import gc_begin, gc_finish, gc_started
+from wasmote.core.gc.stacks import mark_stack
+from wasmote.core.status import TrapCode
 from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import Exec, Global, Table, Tag
-from wasmote.host.cpython.activation import take_gil
+from wasmote.host.cpython.activation import now, stop_running
 from wasmote.host.cpython.structs import Activation, Python
-from wasmote.nativepy import boolean, native, ptr, u8, u32, u64, usize, void
+from wasmote.nativepy import (
+    addr,
+    atomic_load,
+    atomic_store,
+    boolean,
+    native,
+    ptr,
+    u8,
+    u32,
+    u64,
+    usize,
+    void,
+)
 
 
 @native
@@ -23,34 +37,59 @@ def mark_cells(cells: ptr[u32], count: u64, found: ptr[u8], size: u32) -> void:
             found[cells[i]] = 1
 
 
+#: Nanoseconds to wait for other threads to come to a poll.
+PATIENCE = 5_000_000
+
+
+@native
+def is_running(python: ptr[Python], own: ptr[Activation]) -> boolean:
+    """Whether another call than `own` runs WebAssembly code now: its stack is in motion."""
+    other = python.active
+    while other is not None:
+        in_motion = (
+            atomic_load(addr(other.running)) != 0 and atomic_load(addr(other.exec.parked)) == 0
+        )
+        if other != own and in_motion:
+            return True
+        other = other.next
+    return False
+
+
+@native
+def stop_others(python: ptr[Python], own: ptr[Activation]) -> boolean:
+    """Wait until all other calls have stopped at a poll. False: one does not."""
+    if not is_running(python, own):
+        return True
+    end = now(python) + PATIENCE
+    while now(python) < end:
+        if not is_running(python, own):
+            return True
+    return False
+
+
 @native
 def begin_collection(python: ptr[Python], own: ptr[Activation]) -> boolean:
-    """Begin a collection with what is on the stacks. Not while another call than `own` runs: its
-    stack is in motion. The GIL is held.
-    """
-    other = python.active
-    while other is not None:
-        if other != own and other.running != 0:
-            return False
-        other = other.next
-    if not gc_begin(python.store):
-        return False
-    other = python.active
-    while other is not None:
-        used = (usize(other.exec.top) - usize(other.exec.stack)) >> 2
-        gc_mark_stack(heap_of(python.store), other.exec.stack, u64(used))
-        mark(heap_of(python.store), other.exec.exception)
-        other = other.next
-    gc_started(python.store)
-    return True
+    """Begin a collection with what is on the stacks. The GIL is held."""
+    atomic_store(addr(python.stopping), u32(1))
+    fine = stop_others(python, own) and gc_begin(python.store)
+    if fine:
+        other = python.active
+        while other is not None:
+            mark_stack(heap_of(python.store), other.exec)
+            other = other.next
+        gc_started(python.store)
+    atomic_store(addr(python.stopping), u32(0))
+    return fine
 
 
 @native(export="cpython_collect")
 def collect(exec: ptr[Exec]) -> void:
     """Platform.collect."""
     activation = ptr[Activation](exec)
-    take_gil(activation)
+    running = activation.running
+    stop_running(activation)
     begin_collection(activation.python, activation)
+    activation.running = running
 
 
 @native(export="cpython_collect_all")
@@ -65,12 +104,17 @@ def collect_all(python: ptr[Python]) -> boolean:
 
 @native(export="cpython_exception_new")
 def new_exception(python: ptr[Python], tag: ptr[Tag], cells: ptr[u32], result: ptr[u32]) -> u32:
-    """`exception_new` for Python code, which keeps what the cells refer to itself."""
+    """`exception_new` for Python code, which keeps what the cells refer to itself. The exception is
+    pinned.
+    """
     activation = python.active
-    while activation is not None and activation.running != 0:
+    while activation is not None and (activation.running != 0 or activation.released is not None):
         activation = activation.next
     exec = ptr[Exec](activation)  # None: no garbage is collected
-    return exception_new(python.store, exec, tag, cells, result)
+    code = exception_new(python.store, exec, tag, cells, result)
+    if code == 0 and not heap_pin(python.store, result[0]):
+        return TrapCode.OUT_OF_MEMORY
+    return code
 
 
 @native(export="cpython_mark_references")

@@ -264,3 +264,4 @@ class Python:
     stops: u32  # how many instances were terminated
     profile: ptr[Profile]  # None: nothing is sampled
     profile_lock: u32
+    stopping: u32  # a thread waits until all calls have stopped at a poll

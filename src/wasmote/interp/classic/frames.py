@@ -1,18 +1,18 @@
-"""The outermost frame of an entry, and how a backtrace finds the frames."""
+"""How a function comes to run: the outermost frame of an entry."""
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import MOST_FRAMES, Entry, Exec, FuncInst, Function, Instance, Module
+from wasmote.core.structs import Entry, Exec, FuncInst, Function, Instance
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import close_entry, open_entry
-from wasmote.interp.common.skip import skip_immediates
-from wasmote.interp.common.trace import add_trace_frame
-from wasmote.nativepy import address_of, enter, native, ptr, splat, stack, u8, u32, u64, usize, void
+from wasmote.nativepy import address_of, enter, native, ptr, splat, stack, u8, u32, u64, usize
 
+from .describe import describe
 from .metering import forget_runs
 from .opcodes import HANDLERS
 from .prepare import prepare_function
 from .registers import HEADER_CELLS, reach
 from .side_table import SideTable, entries_of
+from .trace import walk_frames
 
 
 @native(export="classic_run")
@@ -31,7 +31,7 @@ def classic_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
     if usize(cells) + usize(side.frame) * 4 > usize(exec.stack_end):
         return TrapCode.STACK_OVERFLOW
     entry = stack(Entry)
-    open_entry(exec, entry, cells, address_of(walk_frames))
+    open_entry(exec, entry, cells, address_of(walk_frames), address_of(describe))
     code = run_frame(exec, inst, function, side, cells)
     close_entry(exec, entry)
     return code
@@ -71,49 +71,3 @@ def run_frame(
         HANDLERS, pc[0], pc, local + zero, cells, mem, size, exec, inst, handlers,
         entries_of(side), side, u64(0), splat(FLOATS, 0.0),
     )  # fmt: skip
-
-
-@native(convention="c", cold=True, noinline=True)
-def walk_frames(
-    exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32
-) -> void:
-    """Add the frames of one entry, from the innermost out; `code` is an offset in the binary."""
-    module = inst.module
-    while exec.trace_count < MOST_FRAMES:
-        index = function_at(module, module.binary + code)
-        start = module.binary + code
-        if exec.trace_count < exec.frame_limit:
-            start = instruction_at(module.functions + index, start)
-        add_trace_frame(exec, inst, index, u32(usize(start) - usize(module.binary)), 0)
-        if fp == base:
-            return
-        header = fp + module.types[module.functions[index].type].param_cells
-        code = header[0] - 1  # within the call instruction
-        fp = fp - header[1]
-
-
-@native(cold=True)
-def instruction_at(function: ptr[Function], position: ptr[u8]) -> ptr[u8]:
-    """Where the instruction starts that a position is within."""
-    at = stack(ptr[u8])
-    at[0] = function.body + ptr[SideTable](function.side_table).start
-    start = at[0]
-    while at[0] <= position:
-        start = at[0]
-        at[0] = start + 1
-        skip_immediates(at, u32(start[0]))
-    return start
-
-
-@native(cold=True)
-def function_at(module: ptr[Module], code: ptr[u8]) -> u32:
-    """Index of the function whose body contains a position."""
-    low = module.imported_functions
-    high = module.function_count - 1
-    while low < high:
-        middle = low + (high - low + 1) // 2
-        if module.functions[middle].body <= code:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -4,11 +4,12 @@ from wasmote.core.gc.exceptions import exception_new
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
+from wasmote.interp.common.outside import leave_for
 from wasmote.nativepy import addr, ptr, tail, trap_if, u8, u32, u64, usize
 
 from .handlers_control import block, branch_always, past_index
 from .immediates import cursor, read_index
-from .registers import State, go, handler, poll_then_go_on
+from .registers import State, go, handler, offset_of, poll_then_go_on
 from .side_table import SideTable
 from .unwind import unwind
 
@@ -48,7 +49,7 @@ def throw(
         exec.counted = 0  # it is executed again
         return tail(poll_then_go_on, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     tag = inst.tags[read_index(cursor(pc + 1))]
-    exec.top = sp
+    leave_for(exec.entry, inst, offset_of(inst, pc), fp)
     values = sp - tag.type.param_cells
     code = exception_new(inst.store, exec, tag, values, addr(exec.exception))
     trap_if(code != 0, code)

@@ -67,8 +67,7 @@ def read_type(at, inst):
 
 def allocating(name: str) -> Callable[[NativeFunction], None]:
     """Decorator: (cursor at the immediates, cursor for operands, exec, instance) -> trap code, with
-    the new reference where that cursor ends. It may collect garbage: all operands are below
-    `exec.top` then.
+    the new reference where that cursor ends. It may collect garbage.
     """
 
     def register(perform: NativeFunction) -> None:
@@ -80,7 +79,6 @@ def allocating(name: str) -> Callable[[NativeFunction], None]:
         ) -> u32:  # fmt: skip
             at = cursor(ptr[u8](usize(r)))
             o = stack_below(sp)
-            exec.top = sp
             leave_for(exec.entry, inst, offset_of(inst, pc), fp)
             code = perform(at, o, exec, inst)
             trap_if(code != 0, code)

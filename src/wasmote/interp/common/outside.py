@@ -4,8 +4,8 @@ Each instance says which engine runs its functions (`Instance.run`), so engines 
 """
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import TAIL_CALL, Exec, FuncInst, Instance
-from wasmote.nativepy import inline, native, ptr, u32, usize
+from wasmote.core.structs import TAIL_CALL, Crossing, Exec, FuncInst, Instance
+from wasmote.nativepy import inline, native, ptr, stack, u32, usize
 
 from .trace import capture_trace
 
@@ -52,7 +52,14 @@ def call_host(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
     if usize(cells + room) > usize(exec.stack_end):
         code = TrapCode.STACK_OVERFLOW
     elif target.host is not None:
+        crossing = stack(Crossing)
+        crossing.outer = exec.crossing
+        crossing.types = kind.types
+        crossing.count = kind.param_count
+        crossing.cells = cells
+        exec.crossing = crossing
         code = exec.platform.call_host(exec, target, cells)
+        exec.crossing = crossing.outer
     exec.top = top
     return code
 
@@ -74,6 +81,7 @@ def call_outside(
     """
     entry = exec.entry
     leave_for(entry, inst, code, fp)
+    entry.calling = 1
     trap = call_function(exec, target, cells)
     exec.entry = entry
     return outcome(exec, trap)
@@ -81,8 +89,9 @@ def call_outside(
 
 @inline
 def leave_for(entry, inst, code, fp):
-    """Note where control leaves the interpreter, for whoever looks meanwhile."""
+    """Note where control leaves the interpreter, at an instruction, for whoever looks meanwhile."""
     entry.code = code
+    entry.calling = 0
     entry.fp = fp
     entry.instance = inst
 
@@ -99,12 +108,13 @@ def outcome(exec: ptr[Exec], code: u32) -> u32:
 
 
 @inline
-def open_entry(exec, entry, cells, walk):
+def open_entry(exec, entry, cells, walk, describe):
     """Begin an entry into an interpreter whose first frame is at `cells`."""
     entry.outer = exec.entry
     entry.base = cells
     entry.instance = None
     entry.walk = walk
+    entry.describe = describe
     exec.entry = entry
     exec.depth += 1
 

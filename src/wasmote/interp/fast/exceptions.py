@@ -23,7 +23,7 @@ from wasmote.nativepy import (
 )
 
 from .bytecode import OPCODES
-from .calls import distance
+from .calls import distance, settle_arguments
 from .functions import CATCH_UNITS
 from .labels import (
     CATCH_CLAUSE,
@@ -51,7 +51,6 @@ from .stack import (
     operand_at,
     push,
     settle_for_block,
-    settle_top,
 )
 
 TRY_TABLE = by_name("try_table").opcode
@@ -62,7 +61,7 @@ TRY = by_name("try").opcode
 def throw(t: ptr[Translator]):
     tag = read_u32(addr(t.pc))
     count = t.module.types[t.module.tags[tag].type].param_count
-    settle_top(t, count)
+    settle_arguments(t, count)
     p = begin(t, OPCODES["throw"])
     p[1] = u16(distance(t, count))
     p[2] = u16(next_home(t))
@@ -75,6 +74,7 @@ def throw(t: ptr[Translator]):
 def throw_ref(t: ptr[Translator]):
     o = operand_at(t, 0)
     in_slot(t, o)
+    settle_arguments(t, 0)
     emit_throw_ref(t, o.slot)
 
 
@@ -218,6 +218,7 @@ def start_catch(t: ptr[Translator], opcode: u32):
 @native
 def rethrow(t: ptr[Translator], c: ptr[Control]):
     """The exception is in the clause's first home."""
+    settle_arguments(t, 0)
     emit_throw_ref(t, c.home)
 
 

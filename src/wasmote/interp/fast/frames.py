@@ -52,7 +52,7 @@ def fast_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
     if usize(cells) + usize(start[2]) * 4 > usize(exec.stack_end):
         return TrapCode.STACK_OVERFLOW
     entry = stack(Entry)
-    open_entry(exec, entry, cells, address_of(walk_frames))
+    open_entry(exec, entry, cells, address_of(walk_frames), exec.describe)
     outer_code = exec.code
     exec.code = module.code
     code = run_frame(exec, inst, start, cells)

@@ -3,9 +3,10 @@
 from wasmote.core.gc.exceptions import exception_new
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
+from wasmote.interp.common.outside import leave_for
 from wasmote.nativepy import addr, load, ptr, tail, trap_if, u8, u16, u32, u64, usize
 
-from .registers import FLOATS, handler, poll_then_go_on
+from .registers import FLOATS, handler, pc_offset, poll_then_go_on
 from .unwind import unwind
 
 
@@ -22,7 +23,7 @@ def throw(
     exec.budget = budget
     if budget < 0:
         return tail(poll_then_go_on, pc, fp, mem, size, exec, inst, table, r, f)
-    exec.top = fp + pc[2]
+    leave_for(exec.entry, inst, u32(pc_offset(exec, pc)), fp)
     tag = inst.tags[load(u32, pc + 3, align=2)]
     code = exception_new(inst.store, exec, tag, fp + pc[1], addr(exec.exception))
     trap_if(code != 0, code)

@@ -21,6 +21,7 @@ from wasmote.core.gc.objects import (
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.core.value_types import cells_of, unpacked
+from wasmote.interp.common.outside import leave_for
 from wasmote.nativepy import (
     NativeFunction,
     Type,
@@ -40,7 +41,7 @@ from wasmote.nativepy import (
     usize,
 )
 
-from .registers import FLOATS, go, handler
+from .registers import FLOATS, go, handler, pc_offset
 
 #: How a field is read and written: name, type in memory, type in a slot. Vectors are two halves.
 #: References to functions are like numbers, only writing others concerns the garbage collector.
@@ -80,7 +81,7 @@ def allocating(name: str, units: int, perform: NativeFunction) -> None:
         pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
         table: ptr[usize], r: u64, f: FLOATS,
     ) -> u32:  # fmt: skip
-        exec.top = fp + pc[2]
+        leave_for(exec.entry, inst, u32(pc_offset(exec, pc)), fp)
         code = perform(pc, fp + pc[1], exec, inst)
         trap_if(code != 0, code)
         return go(pc + units, fp, mem, size, exec, inst, table, r, f)

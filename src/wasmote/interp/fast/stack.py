@@ -109,6 +109,11 @@ class Translator:
     # Backtraces: which instruction made the unit at `probe`.
     probe: u32
     probed: ptr[u8]
+    # Descriptions of frames: the last instruction that starts before or at the unit `watch`; or go
+    # no further than `until`.
+    watch: u32
+    watched: ptr[u8]
+    until: ptr[u8]
     scrap: array[u16, 32]  # where instructions go once translation failed
     held: array[u16, 8]
 

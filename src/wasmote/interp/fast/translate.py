@@ -14,6 +14,7 @@ from wasmote.isa.features import Feature, is_built
 from wasmote.nativepy import (
     addr,
     atomic_store,
+    boolean,
     fill,
     load,
     native,
@@ -94,6 +95,10 @@ from .stack import (
 from .tables import memory_size, misc, ref_func, table_get, table_set
 from .vectors import vector
 
+#: Units behind a position that belong to other instructions for certain: an instruction may take
+#: the place of the two before it.
+WATCH_MARGIN = 128
+
 
 @native(convention="c", noinline=True)
 def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
@@ -157,6 +162,19 @@ def prepare_code(module: ptr[Module]) -> u32:
 @native
 def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) -> u32:
     """Translate one function at `t.at`, in memory that `t.code`, `t.at` and `t.limit` describe."""
+    t.watch = NONE
+    code = begin_translation(t, module, function)
+    if code != TrapCode.NONE:
+        return code
+    body(t, module.types + function.type, function.body + function.body_size)
+    write_catches(t)
+    end_translation(t)
+    return t.failed
+
+
+@native
+def begin_translation(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) -> u32:
+    """Make room for the translator's picture: 0, or OUT_OF_MEMORY. `end_translation` frees it."""
     platform = module.platform
     t.module = module
     t.function = function
@@ -169,6 +187,7 @@ def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) 
     t.catches.items = None
     t.catches.count = 0
     t.catches.capacity = 0
+    t.operands = None
     type = module.types + function.type
     locals = count_locals(t, type)
     operands = usize(function.max_operands) + 8
@@ -187,11 +206,13 @@ def translate(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) 
     t.references = t.slots + locals
     t.types = ptr[u8](t.references + locals)
     fill(ptr[u8](t.references), 0, usize(locals) * 4)
-    body(t, type, function.body + function.body_size)
-    write_catches(t)
-    platform.release(ptr[u8](t.catches.items))
-    platform.release(scratch)
-    return t.failed
+    return TrapCode.NONE
+
+
+@native
+def end_translation(t: ptr[Translator]):
+    t.module.platform.release(ptr[u8](t.catches.items))
+    t.module.platform.release(ptr[u8](t.operands))
 
 
 @native
@@ -257,6 +278,8 @@ def body(t: ptr[Translator], type: ptr[FuncType], end: ptr[u8]):
     c.result_count = type.result_count
     c.param_count = 0
     while t.pc < end and t.failed == 0:
+        if t.watch != NONE and watch(t):
+            break
         t.instruction = t.pc
         if module.metered != 0:
             count(t)
@@ -267,6 +290,16 @@ def body(t: ptr[Translator], type: ptr[FuncType], end: ptr[u8]):
         t.code[start] = u16(t.param_cells)
         t.code[start + 1] = u16(zero)
         t.code[start + 2] = u16(t.frame)
+
+
+@native(cold=True)
+def watch(t: ptr[Translator]) -> boolean:
+    """Whether the translation has come far enough; see `describe`."""
+    if t.until is not None:
+        return t.pc == t.until
+    if t.at <= t.watch and t.dead == 0:
+        t.watched = t.pc
+    return t.at > t.watch + WATCH_MARGIN
 
 
 @native
