@@ -70,7 +70,7 @@ class Heap:
 
     @property
     def step(self) -> int:
-        """Work that the collector does in one go, about in bytes: 64 KiB unless it is set.
+        """Work that the collector does in one go, about in bytes: 32 KiB unless it is set.
 
         The less, the shorter are the pauses, and the more of them there are. 1 to 2**32 - 1.
         """

@@ -523,6 +523,7 @@ class Heap:
     scans: ptr[Scan]
     scan_count: u32
     scan_capacity: u32
+    scan_work: u64  # that they were when the collection began
     pins: ptr[Pin]  # a hash table
     pin_count: u32
     pin_capacity: u32

@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from wasmote.core.gc.heap import create_heap, heap_of, new_object, set_credit
 from wasmote.core.gc.mark import mark_slice
-from wasmote.core.gc.sweep import sweep_slice
+from wasmote.core.gc.sweep import BLOCK_WORK, sweep_slice
 from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import Exec, Heap, HeapObject, Store
 from wasmote.nativepy import boolean, i64, native, ptr, sizeof, u32, u64, unlikely, void
@@ -150,7 +150,9 @@ def set_allowance(heap: ptr[Heap]) -> void:
     most = heap.bytes >> 1 if heap.bytes >> 1 > LEAST_ROOM else u64(LEAST_ROOM)
     if most > room >> 1:
         most = room >> 1
-    work = heap.bytes * 2 + u64(heap.step)
+    marking = heap.bytes * 2 + heap.scan_work
+    sweeping = u64(heap.top) * BLOCK_WORK
+    work = marking + sweeping + u64(heap.step)
     heap.allowance = 0
     if heap.growth != 0:
         heap.allowance = u64(heap.step) * (most >> 10) // ((work >> 10) + 1)

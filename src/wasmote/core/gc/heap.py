@@ -63,7 +63,7 @@ CLASS = constants(
 #: Handles have 30 bits for 16 bytes each, which makes 16 GiB; small machines have less room.
 MOST_BLOCKS = 1 << 22
 #: How the collector is set at first: see `Heap`.
-STEP = 64 << 10
+STEP = 32 << 10
 GROWTH = 100
 MINIMUM = 4 << 20
 #: Bytes of the heap's limit for one byte that the list of objects to look at may take.

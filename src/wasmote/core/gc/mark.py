@@ -8,7 +8,7 @@ an array is how far that has come, times 2, plus 1. When there is no room, the o
 noted instead, and later its marked objects are looked at once more.
 """
 
-from wasmote.core.gc.blocks import BLOCK_SHIFT, Flag, Kind, block_at, block_of
+from wasmote.core.gc.blocks import BLOCK_SHIFT, BLOCK_SIZE, Flag, Kind, block_at, block_of
 from wasmote.core.gc.heap import (
     CELL_SIZE,
     CELLS,
@@ -33,6 +33,7 @@ from wasmote.nativepy import (
     sizeof,
     u8,
     u32,
+    u64,
     unlikely,
     usize,
     void,
@@ -40,8 +41,9 @@ from wasmote.nativepy import (
 
 #: Elements of an array or table that are looked at in one go.
 PIECE = 256
-#: Work that looking at one reference counts for: what it refers to is seldom in a cache.
-VISIT = 16
+#: Work that looking at one reference counts for: what it refers to is seldom in a cache. No object
+#: takes more work than twice its bytes.
+VISIT = 8
 #: Entries of `Heap.marks` that get memory at a time.
 MARK_STEP = 16 << 10
 #: Tables that `Heap.scans` has room for at first.
@@ -160,7 +162,7 @@ def look_again(heap: ptr[Heap]) -> u32:
         if block.kind != Kind.FREE and block.flags & Flag.AGAIN != 0:
             block.flags = block.flags & ~u32(Flag.AGAIN)
             push_block(heap, index)
-            return 4096
+            return BLOCK_SIZE
     heap.cursor = 0
     if heap.again == 2:
         heap.again = 0
@@ -211,6 +213,7 @@ def note_table(heap: ptr[Heap], table: ptr[Table]) -> boolean:
     scan.table = table
     scan.position = 0
     heap.scan_count += 1
+    heap.scan_work += VISIT * u64(table.size)
     table.watcher = heap
     return True
 

@@ -31,6 +31,7 @@ def gc_begin(s: ptr[Store]) -> boolean:
     heap.cursor = 0
     heap.again = 0
     heap.mark_count = 0
+    heap.scan_work = 0
     for i in range(heap.pin_capacity):
         mark(heap, heap.pins[i].handle)
     instance = s.instances

@@ -14,7 +14,7 @@ from wasmote.core.structs import Heap
 from wasmote.nativepy import i64, native, ptr, u32, u64, void
 
 #: Work that a block counts for.
-BLOCK_WORK = 1024
+BLOCK_WORK = 512
 
 
 @native
