@@ -4,6 +4,7 @@ Each function keeps objects in one kind of place while garbage is collected, and
 after.
 """
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -154,11 +155,12 @@ PLACES = """
 class Host:
     """An instance of the module whose host functions collect garbage."""
 
-    def __init__(self, engine: str) -> None:
+    def __init__(self, engine: str, text: str = PLACES) -> None:
+        self.engine = engine
         self.left: list[int] = []
         imports = {"host": {"collect": self.collect, "pass": self.pass_, "two": self.two}}
         self.instance = Instance(
-            Module(wat2wasm(PLACES)), imports, engine=engine, stack_size=64 << 20
+            Module(wat2wasm(text)), imports, engine=engine, stack_size=64 << 20
         )
         self.exports: Exports = self.instance.exports
 
@@ -255,3 +257,76 @@ def test_tables_of_the_host_let_go() -> None:
     del table
     assert heap.collect()
     assert len(heap) == before
+
+
+BUSY = """
+(module
+  (type $node (struct (field i32) (field (ref null $node))))
+  (memory 1 1 shared)
+  (func (export "spin") (param $n i32) (result i32) (local $kept (ref null $node))
+    (local.set $kept (struct.new $node (local.get $n) (ref.null $node)))
+    (loop $more
+      (if (i32.eqz (i32.atomic.load (i32.const 0))) (then (br $more))))
+    (struct.get $node 0 (local.get $kept)))
+  (func (export "wait") (param $n i32) (result i32) (local $kept (ref null $node))
+    (local.set $kept (struct.new $node (local.get $n) (ref.null $node)))
+    (struct.new $node (i32.mul (local.get $n) (i32.const 2)) (ref.null $node))
+    (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))
+    (struct.get $node 0)
+    (i32.add (struct.get $node 0 (local.get $kept))))
+  (func (export "churn") (param $n i32) (result i32) (local $kept (ref null $node))
+    (local.set $kept (struct.new $node (local.get $n) (ref.null $node)))
+    (loop $more
+      (drop (struct.new $node (local.get $n) (ref.null $node)))
+      (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (struct.get $node 0 (local.get $kept)))
+  (func (export "stop")
+    (i32.atomic.store (i32.const 0) (i32.const 1))
+    (drop (memory.atomic.notify (i32.const 0) (i32.const -1))))
+)
+"""
+
+
+@pytest.mark.parametrize("engine", ["fast", "classic"])
+@pytest.mark.parametrize("busy", ["spin", "wait", "churn"])
+def test_other_threads_stop_for_a_collection(busy: str, engine: str) -> None:
+    """They neither put it off nor lose what they hold, whether they compute, wait or collect."""
+    exports = Instance(Module(wat2wasm(BUSY)), engine=engine).exports
+    numbers = [3_000_000 + i for i in range(3)]
+    results: list[int] = []
+    threads = [
+        threading.Thread(target=lambda n=n: results.append(exports[busy](n))) for n in numbers
+    ]
+    for thread in threads:
+        thread.start()
+    before = heap.collections
+    assert exports.churn(10_000_000) == 10_000_000
+    collected = heap.collections - before
+    exports.stop()
+    for thread in threads:
+        thread.join()
+    assert sorted(results) == [n * 3 if busy == "wait" else n for n in numbers]
+    assert collected >= 3
+    assert heap.size < 64 << 20
+
+
+def test_frames_of_metered_code(host: Host, restless: None) -> None:
+    """Code that counts instructions is other code than that without, with other places."""
+    instance = Instance(
+        Module(wat2wasm(PLACES)),
+        {"host": {"collect": host.collect, "pass": host.pass_, "two": host.two}},
+        engine=host.engine,
+        fuel=1 << 40,
+    )
+    assert instance.exports.operands() == 7
+    assert instance.exports.makers() == 31
+    assert instance.exports.deep(20, instance.exports.box(1)) == 21
+
+
+def test_descriptions_are_kept_for_modules_that_go() -> None:
+    """Maps of frames are the module's: another that comes to be at its place has its own."""
+    for n in range(30):
+        text = PLACES.replace("(local $a (ref null $box))", f"(local i64) {'(local i32) ' * n}"
+                              "(local $a (ref null $box))")  # fmt: skip
+        host = Host("fast", text)
+        assert host.exports.stale(1) == 4

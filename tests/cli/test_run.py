@@ -567,3 +567,16 @@ def test_versions(shell: Shell) -> None:
     assert "(Wasmote)\n\nAbout Wasm Proposals:\n  Always-on:\n" in outcome.out
     assert "    - multi-value\n" in outcome.out
     assert outcome.status == 0
+
+
+def test_the_heap_of_objects_can_be_limited(shell: Shell) -> None:
+    file = shell.module(
+        "objects.wasm",
+        """(module (type $a (array i8))
+        (func (export "fill") (param i32)
+          (drop (array.new_default $a (local.get 0)))))""",
+    )
+    words = ["-f", "fill", file, "1000000"]
+    assert shell.wasmote("run", "--gc-heap-size=2M", *words).status == 0
+    assert "out of memory" in shell.wasmote("run", "--gc-heap-size=64K", *words).err
+    assert "--gc-heap-size" in shell.wasmote("run", "--gc-heap-size=1", *words).err

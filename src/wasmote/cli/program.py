@@ -34,6 +34,10 @@ class Program:
         #: Instances that imports were taken from, by the name of the module; None: being made.
         self.modules: dict[str, Instance | None] = {}
         self.fuel = None if options.fuel is None else Fuel(options.fuel)
+        if options.gc_heap_size is not None:
+            from wasmote.api.heap import heap
+
+            heap.limit = options.gc_heap_size
         self.path = options.words[0]
         self.instance = self._instantiate(self.path)
         self.heap = self._app_heap()

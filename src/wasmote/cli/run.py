@@ -93,6 +93,12 @@ OPTIONS = (
         default=0,
     ),
     Option(
+        "--gc-heap-size BYTES",
+        "room for the structures, arrays and exceptions that the program makes, 64K to 16G"
+        " (default 512M); their garbage is collected",
+        convert=number(1 << 16, 1 << 34),
+    ),
+    Option(
         "--timeout MS",
         "stop the program after so many milliseconds",
         convert=number(1, _LONGEST_TIMEOUT),
@@ -136,7 +142,6 @@ OPTIONS = (
     Option("--gen-prof-file FILE", refusal=_INTERPRETED),
     Option("--disable-bounds-checks", refusal="every access to memory is checked in Wasmote"),
     Option("--shared-heap-size BYTES", refusal="Wasmote has no shared heaps yet"),
-    Option("--gc-heap-size BYTES", refusal="Wasmote has no garbage-collected objects yet"),
     Option("--max-threads N", refusal=_NO_THREADS),
     Option("--addr-pool ADDRESS/BITS", refusal=_NO_SOCKETS),
     Option("--allow-resolve NAME", refusal=_NO_SOCKETS),
