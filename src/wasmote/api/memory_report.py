@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Iterator
 
-from wasmote.api.aggregates import heap
+from wasmote.api.heap import heap
 from wasmote.api.instance import Instance
 from wasmote.api.layouts import (
     FunctionLayout,
@@ -18,7 +18,6 @@ from wasmote.api.layouts import (
 )
 from wasmote.api.lifetime import owner_layout
 from wasmote.api.module import Module
-from wasmote.core.structs import DEFAULT_HEAP_LIMIT
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import Record
 
@@ -88,7 +87,7 @@ class MemoryReport:
         self.globals = own_globals * ctypes.sizeof(GlobalLayout)
         pool = owner_layout(instance._owner).pool
         self.stack = int(PoolLayout.from_address(pool).stack_size)
-        self.heap_used, self.heap_limit = heap.size, heap.limit or DEFAULT_HEAP_LIMIT
+        self.heap_used, self.heap_limit = heap.size, heap.limit
 
     def _add_module(self, module: Module, part: ctypes.Structure) -> None:
         functions = list(_prepared(module, part))
