@@ -1,12 +1,14 @@
 """Fuzzes the decoder and validator: `python -m tests.fuzz.decoder --seconds 60 --corpus DIR`.
 
-Mutants of the corpus (valid `.wasm` files, and modules of `.wast` scripts) are loaded in a child
-process, behind a guard page; the package `wasmtime` says whether each should be accepted. Inputs
-that crash the child, hang it, or get another verdict are written to `--findings`.
+Mutants of generated modules, and of valid ones in the corpus (`.wasm` files, modules of `.wast`
+scripts), are loaded in a child process, behind a guard page; the package `wasmtime` says whether
+each should be accepted. Inputs that crash the child, hang it, or get another verdict are written to
+`--findings`.
 """
 
 import argparse
 import collections
+import contextlib
 import hashlib
 import pathlib
 import random
@@ -15,7 +17,9 @@ import subprocess
 import sys
 import time
 
+from tests.fuzz.generate import own_module, supported
 from tests.fuzz.mutate import mutate
+from tests.fuzz.outside import Smith
 from wasmote.core.messages import describe, is_limit
 from wasmote.core.status import Status
 from wasmote.isa import DEFAULT_FEATURES, Feature
@@ -25,6 +29,7 @@ from wasmote.wat import WatError
 
 _REPLY = struct.Struct("<IIQQ")
 _HANG_SECONDS = 20
+_GENERATED = 200  # modules of each generator
 _LARGEST = 200_000  # bytes of a module of the corpus
 #: Verdicts of the other side that say nothing about the module.
 _IGNORED = (
@@ -99,6 +104,17 @@ def read_corpus(folder: pathlib.Path) -> list[bytes]:
                 except WatError:
                     continue
     return sorted({m for m in found if 8 < len(m) <= _LARGEST})
+
+
+def generated() -> list[bytes]:
+    """Modules with everything, made by the generators that are there."""
+    features = supported()
+    found = [own_module(random.Random(n), features, n % 2 == 0) for n in range(_GENERATED)]
+    if Smith.available():
+        with contextlib.closing(Smith(features)) as smith:
+            made = [smith.module(random.Random(n)) for n in range(_GENERATED)]
+        found += [module for module in made if module]
+    return found
 
 
 class Oracle:
@@ -191,12 +207,9 @@ def main() -> int:
     if args.serve:
         serve()
         return 0
-    if args.corpus is None:
-        parser.error("--corpus is required")
     oracle = Oracle()
-    corpus = [module for module in read_corpus(args.corpus) if not oracle.refusal(module)]
-    if not corpus:
-        parser.error(f"no valid modules in {args.corpus}")
+    corpus = generated() + (read_corpus(args.corpus) if args.corpus else [])
+    corpus = [module for module in corpus if not oracle.refusal(module)]
     seed = args.seed if args.seed is not None else time.time_ns()
     print(f"{len(corpus)} modules in the corpus, seed {seed}")
     return run(corpus, oracle, args.seconds, seed, args.findings)

@@ -172,6 +172,7 @@ class Wasmtime:
         "CAST_FAILURE": "cast failure",
         "ARRAY_OUT_OF_BOUNDS": "out of bounds array access",
         "ALLOCATION_TOO_LARGE": "out of memory",
+        "HEAP_MISALIGNED": "unaligned atomic",
         "ATOMIC_WAIT_NON_SHARED_MEMORY": "expected shared memory",
     }
     _FLAGS = (

@@ -29,7 +29,7 @@ from tests.fuzz.choices import (
 )
 from tests.fuzz.objects import add_objects
 from tests.fuzz.observe import FIRST
-from wasmote.isa import Feature
+from wasmote.isa import SUPPORTED_FEATURES, Feature
 
 #: Calls and turns of loops that one call of an export may make.
 TICKS = (150,) * 20 + (60_000,)
@@ -39,6 +39,12 @@ HOST: tuple[tuple[str, Types, Types], ...] = (
     ("mix", (I32, F64, I64), (I64, F32, I32)),
     ("again", (I32,), (I32,)),
 )
+
+
+def supported() -> frozenset[Feature]:
+    """Features that Wasmote has, but for the one whose results may differ between runtimes."""
+    found = {feature for feature in Feature if SUPPORTED_FEATURES & feature.mask}
+    return frozenset(found - {Feature.RELAXED_SIMD})
 
 
 def own_module(

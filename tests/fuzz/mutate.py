@@ -11,6 +11,9 @@ from wasmote.isa import INSTRUCTIONS
 _OPCODES = [i.opcode for i in INSTRUCTIONS.values() if i.opcode < 256]
 _PREFIXED = [(i.prefix, i.code) for i in INSTRUCTIONS.values() if i.opcode >= 256]
 _INTERESTING = [
+    *(bytes([b]) for b in range(0x60, 0x7C)),  # types of values and heaps
+    *(bytes([b]) for b in (0x4E, 0x4F, 0x50, 0x5E, 0x5F)),  # groups, subtypes, aggregates
+    *(bytes([b, t]) for b in (0x63, 0x64) for t in (0, 1, 0x69, 0x6A, 0x6B, 0x6C, 0x6E, 0x71)),
     *(bytes([b]) for b in (0, 1, 2, 0x3F, 0x40, 0x41, 0x6F, 0x70, 0x7B, 0x7C, 0x7F, 0x80, 0xFF)),
     *(b"\x80\x00", b"\x80\x80\x80\x80\x00", b"\xff\xff\xff\xff\x0f", b"\x80\x80\x80\x80\x10"),
     *(

@@ -24,13 +24,18 @@ _STAND_INS = (b"", b"\x1a", b"\x41\x01", b"\x42\x01", b"\x43\0\0\x80?", b"\x44\0
 Body = tuple[bytes, list[bytes]]  # the locals, the instructions
 
 
-def _instruction(code: bytes, pos: int) -> tuple[Instruction, int]:
-    """The instruction at a position, and where its immediates start."""
-    opcode, pos = code[pos], pos + 1
-    if opcode in _PREFIXES:
+def opcode(code: bytes, pos: int) -> tuple[int, int]:
+    """The opcode at a position, and where its immediates start."""
+    found, pos = code[pos], pos + 1
+    if found in _PREFIXES:
         sub, pos = read_unsigned(code, pos)
-        opcode = opcode << 16 | sub
-    return INSTRUCTIONS[opcode], pos
+        found = found << 16 | sub
+    return found, pos
+
+
+def _instruction(code: bytes, pos: int) -> tuple[Instruction, int]:
+    found, pos = opcode(code, pos)
+    return INSTRUCTIONS[found], pos
 
 
 def _skip(code: bytes, pos: int, immediate: Immediate) -> int:

@@ -7,7 +7,7 @@ import wasmtime
 
 from tests.fuzz.boundary import plain
 from tests.fuzz.engines import Wasmote, Wasmtime
-from tests.fuzz.execution import supported
+from tests.fuzz.generate import supported
 from tests.fuzz.observe import Event
 
 FEATURES = supported()

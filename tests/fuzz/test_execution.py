@@ -8,8 +8,8 @@ import pytest
 import wasmtime
 
 from tests.fuzz.engines import Wasmtime
-from tests.fuzz.execution import Case, Fuzzer, Source, difference, engines, supported
-from tests.fuzz.generate import own_module
+from tests.fuzz.execution import Case, Fuzzer, Source, difference, engines
+from tests.fuzz.generate import own_module, supported
 from tests.fuzz.observe import Event, Observation
 from tests.fuzz.outside import Binaryen, Smith
 from tests.fuzz.reduce import listing, reduce

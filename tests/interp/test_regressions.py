@@ -59,3 +59,23 @@ def test_backtrace_names_the_start_of_calls(engine: str) -> None:
         wasmote.Instance(wasmote.Module(binary), engine=engine).exports.f()
     offsets = [frame.offset for frame in caught.value.frames]
     assert offsets == [binary.index(b"\x00\x00\x0b") + 1, binary.index(call)]
+
+
+@pytest.mark.parametrize("engine", ["fast", "classic"])
+@pytest.mark.parametrize("shared", ["", "shared"])
+@pytest.mark.parametrize(
+    "access",
+    [
+        "(i64.atomic.load (i32.const 8))",
+        "(i32.atomic.rmw16.add_u (i32.const 10) (i32.const 1))",
+        "(i64.atomic.rmw.cmpxchg (i32.const 8) (i64.const 0) (i64.const 1))",
+        "(memory.atomic.notify (i32.const 8) (i32.const 1))",
+    ],
+)
+def test_aligned_atomic_accesses_beyond_a_memory_of_small_pages(
+    engine: str, shared: str, access: str
+) -> None:
+    """Only where they start was checked, as if memories ended at a multiple of eight."""
+    text = f'(memory 11 20 {shared} (pagesize 1)) (func (export "f") {access} drop)'
+    with pytest.raises(wasmote.Trap, match="out of bounds memory access"):
+        exports(text, engine=engine).f()

@@ -47,7 +47,9 @@ def pop_address(access: const, memory, at, o):
     offset = read_u64(at)
     start = pop_index(o, memory.type.flags) + offset
     trap_if(start & (access - 1) != 0, TrapCode.UNALIGNED_ATOMIC)
-    trap_if(start < offset or start >= memory.size, TrapCode.MEMORY_OUT_OF_BOUNDS)
+    size = memory.size  # of pages of one byte, maybe, so an aligned access may go beyond it
+    outside = start < offset or start >= size or size - start < access
+    trap_if(outside, TrapCode.MEMORY_OUT_OF_BOUNDS)
     return start
 
 

@@ -39,7 +39,9 @@ def checked_address(access: const, pc, fp, memory):
     offset = load(u64, pc + 4, align=2)
     start = address + offset
     trap_if(start & (access - 1) != 0, TrapCode.UNALIGNED_ATOMIC)
-    trap_if(start < offset or start >= memory.size, TrapCode.MEMORY_OUT_OF_BOUNDS)
+    size = memory.size  # of pages of one byte, maybe, so an aligned access may go beyond it
+    outside = start < offset or start >= size or size - start < access
+    trap_if(outside, TrapCode.MEMORY_OUT_OF_BOUNDS)
     return start
 
 
