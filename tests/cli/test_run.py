@@ -343,7 +343,7 @@ def test_an_import_cannot_leave_the_module_path(shell: Shell) -> None:
         (["-v=6", "hello.wasm"], "-v: 6 is not in 0 to 5", 2),
         (["--native-lib=x.so", "hello.wasm"], "--native-lib is not available: Wasmote loads no", 2),
         (["-g=127.0.0.1:1234", "hello.wasm"], "-g is not available: Wasmote has no debugger", 2),
-        (["--max-threads=4", "hello.wasm"], "--max-threads is not available: Wasmote has no", 2),
+        (["--max-threads=4", "hello.wasm"], "--max-threads is not available: a program cannot", 2),
         (["--addr-pool=1.2.3.4/15", "hello.wasm"], "--addr-pool is not available: Wasmote has", 2),
         (["--repl", "-f", "x", "hello.wasm"], "--repl and --function exclude each other", 2),
     ],
