@@ -1,29 +1,31 @@
 """Compiles the virtual machine for a target, without what a small machine has no room for.
 
-    python -m wasmote.host.build --target thumbv7em --without simd --without gc -o core.img
+    python -m wasmote.host.build --target thumbv7em --without simd --without gc -o core.o
 
-Prints the sizes. A module that needs a feature that was left out is refused as one for which it was
-switched off. Needs the extra `build`.
+Prints the size. A module that needs a feature that was left out is refused as one for which it was
+switched off. For targets that images exist for the file is an image, for others an object file,
+which the linker of the board's own program takes. Needs the extra `build`.
 """
 
 import argparse
 from collections.abc import Iterable, Sequence
 
 from wasmote.host import core_image
-from wasmote.image.format import parse
 from wasmote.isa.features import FEATURES, build_without
 from wasmote.nativepy.targets import TARGETS, Target, host_target
 
 
-def build(target: Target, without: Iterable[str] = (), hosted: bool | None = None) -> bytes:
-    """The image file for a target, without the features named and what is built on them.
+def build(target: Target, without: Iterable[str] = (), hosted: bool = False) -> bytes:
+    """The core's object file for a target, without the features named and what is built on them.
 
-    `hosted`: with the binding to CPython, by default on 64-bit targets. Raises ValueError for a
-    name that is not in `wasmote.FEATURES`.
+    `hosted`: with the binding to CPython. Raises ValueError for a name that is not in
+    `wasmote.FEATURES`.
     """
+    from wasmote.image.build import build_object
+
     build_without(without)
     try:
-        return core_image.build(target, target.pointer == 8 if hosted is None else hosted)
+        return build_object(core_image.exported_functions(hosted), target)
     finally:
         build_without(())
 
@@ -42,20 +44,23 @@ def main(words: Sequence[str] | None = None) -> int:
         default=[],
         help=f"leave out a feature, and what is built on it: {names}; may be repeated",
     )
-    parser.add_argument(
-        "--no-host", action="store_true", help="leave out the binding to CPython, as boards do"
-    )
-    parser.add_argument("-o", "--output", metavar="FILE", help="write the image here")
+    parser.add_argument("--host", action="store_true", help="with the binding to CPython")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write the image or object here")
     options = parser.parse_args(words)
     target = TARGETS[options.target]
     try:
-        raw = build(target, options.without, False if options.no_host else None)
+        raw = build(target, options.without, options.host)
     except ValueError as error:
         parser.error(str(error))
+    from wasmote.image.link import RELOCATIONS, link, place_sections, read_elf
+
+    size = len(place_sections(read_elf(raw))[0])
+    if target.machine in RELOCATIONS:
+        raw = link(raw, target).encode()
     if options.output:
         with open(options.output, "wb") as file:
             file.write(raw)
-    print(f"{parse(raw).code_size:,} bytes of code and constants")
+    print(f"{size:,} bytes of code and constants")
     return 0
 
 

@@ -69,12 +69,12 @@ def exported_functions(hosted: bool = True) -> list["NativeFunction"]:
     return list(found.values())
 
 
-def build(target: Target, hosted: bool = True) -> bytes:
+def build(target: Target) -> bytes:
     """Compile the core for a target; the image file's bytes. Needs the extra `build`."""
     try:
         from wasmote.image.build import build_image
 
-        return build_image(exported_functions(hosted), target).encode()
+        return build_image(exported_functions(), target).encode()
     except ModuleNotFoundError as error:
         raise ImportError(
             f"compiling the virtual machine needs the package {error.name}: "
