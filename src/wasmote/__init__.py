@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wasmote.api.globals import Global
     from wasmote.api.heap import HeapStatistics, heap
     from wasmote.api.instance import Exports, Instance
+    from wasmote.api.live_frames import LiveFrame
     from wasmote.api.memory import Memory
     from wasmote.api.memory_report import MemoryReport, memory_report
     from wasmote.api.module import Module
@@ -73,6 +74,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "LinkError",
+    "LiveFrame",
     "Memory",
     "MemoryReport",
     "MemoryType",
@@ -107,6 +109,7 @@ _HOMES = {
     "api.globals": ("Global",),
     "api.heap": ("HeapStatistics", "heap"),
     "api.instance": ("Exports", "Instance"),
+    "api.live_frames": ("LiveFrame",),
     "api.memory": ("Memory",),
     "api.memory_report": ("MemoryReport", "memory_report"),
     "api.module": ("Module",),

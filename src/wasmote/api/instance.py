@@ -31,6 +31,7 @@ from wasmote.types import ExternType, FuncType, GlobalType, TableType, TagType
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.call_stack import CallStack
+    from wasmote.api.live_frames import LiveFrame
     from wasmote.errors import Frame
 
 _create = BINDING.python_function("instance_create", ctypes.c_uint32, *[Address] * 5)
@@ -125,6 +126,12 @@ class Instance:
         from wasmote.api.call_stack import own_call_stack
 
         return own_call_stack(self._owner)
+
+    def frames(self) -> "tuple[LiveFrame, ...]":
+        """The same frames with the values of their locals and operands, the 64 innermost ones."""
+        from wasmote.api.live_frames import live_frames
+
+        return live_frames(self._owner)
 
     def call_stacks(self) -> "list[CallStack]":
         """A snapshot of this instance's calls that are under way, in all threads."""

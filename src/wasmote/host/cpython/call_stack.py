@@ -41,6 +41,23 @@ def request_stacks(
     return found
 
 
+@native(export="cpython_own_activation")
+def own_activation(python: ptr[Python], owner: ptr[OwnerObject], number: u32) -> ptr[Activation]:
+    """This thread's calls of an owner's functions, or, if that is None, of all; the latest is 0.
+
+    None: there are not so many. It stays as long as the thread is in the host function that asks.
+    """
+    thread = python.PyThreadState_Get()
+    activation = python.active
+    while activation is not None:
+        if activation.thread == thread and (owner is None or activation.owner == owner):
+            if number == 0:
+                return activation
+            number -= 1
+        activation = activation.next
+    return None
+
+
 @native
 def ask(activation: ptr[Activation], request: ptr[StackRequest], mine: boolean):
     request.thread = activation.identity
