@@ -35,17 +35,30 @@ CALL_SECONDS = 10
 # -- Wasmote ---------------------------------------------------------------------------------------
 
 
+#: After an engine's name: with a garbage collector that is always at work.
+RESTLESS = "-restless"
+
+
 class Wasmote:
     """One of our engines."""
 
     def __init__(self, engine: str) -> None:
         import wasmote
 
-        self.wasmote, self.engine = wasmote, engine
+        self.wasmote, self.engine = wasmote, engine.removesuffix(RESTLESS)
+        self.restless = engine.endswith(RESTLESS)
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
         wasmote.Module(b"\0asm\1\0\0\0")  # the core is loaded now
 
+    def disturb(self) -> None:
+        """At each allocation the collector does a step: of one object, or of a whole collection."""
+        heap = self.wasmote.heap
+        heap.growth = heap.minimum = 0
+        heap.step = 1 if heap.step > 1 else 1 << 30
+
     def observe(self, binaries: Binaries, calls: list[Call]) -> Observation:
+        if self.restless:
+            self.disturb()
         recorder = Recorder()
         seen_ = Observation(calls, recorder.events)
         instances: list[Any] = []

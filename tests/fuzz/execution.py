@@ -150,19 +150,18 @@ class Source:
                 made = self.smith.module(rng)
                 if made and kind == "smith-mutant":
                     made = self.changed(made, rng)
-                    return plain(made, SMITH_FUEL) or (made,)
                 return made and plain(made, SMITH_FUEL)
             case "mutant":
                 return self.mutant(rng)
         raise ValueError(f"there is no kind {kind!r} of modules")
 
-    def mutant(self, rng: random.Random) -> Binaries:
+    def mutant(self, rng: random.Random) -> Binaries | None:
         if not self.corpus:
             return (self.changed(own_module(rng, self.features), rng),)
         binary = rng.choice(self.corpus)
         for _ in range(rng.choice((1, 1, 2, 4))):
             binary = self.changed(binary, rng)
-        return plain(binary) or (binary,)
+        return plain(binary)
 
     @staticmethod
     def changed(binary: bytes, rng: random.Random) -> bytes:
