@@ -167,6 +167,21 @@ def load_form(i: Instruction, long: NativeFunction | None) -> Callable[..., int]
     return run
 
 
+def wide_load(i: Instruction) -> Callable[..., int]:
+    """A load with an address of 64 bits."""
+    of_any = any_load(i)
+
+    def run(
+        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        f: FLOATS,
+    ) -> u32:  # fmt: skip
+        sp = spill(State.I64, sp, r, f)
+        return tail(of_any, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+    return run
+
+
 def store_form(i: Instruction, long: NativeFunction | None) -> Callable[..., int]:
     """A store, in forms as `load_form` has them."""
     meaning, access, of_any = i.semantics, i.access, any_store(i)
@@ -202,6 +217,7 @@ def store_form(i: Instruction, long: NativeFunction | None) -> Callable[..., int
 def _make(i: Instruction) -> None:
     if i.family == "load":
         handler(i.name, State.I32)(load_form(i, long_form(i.name, load_form(i, None))))
+        handler(i.name, State.I64)(wide_load(i))
     elif i.family == "store":
         state = state_of(native_params(i)[1])
         handler(i.name, state)(store_form(i, long_form(i.name, store_form(i, None))))
