@@ -253,6 +253,34 @@ def test_memory_that_grew_while_waiting_is_there_afterwards(engine: str) -> None
     assert waiter.ended() == 7
 
 
+def test_garbage_is_collected_while_threads_wait(engine: str) -> None:
+    """What a waiting thread refers to stays, in a local and on the operand stack."""
+    e = exports(
+        f"""(type $box (struct (field i32))) (type $bytes (array (mut i8)))
+        (memory 1 1 shared) {WAITING}
+        (func (export "hold") (param $n i32) (result i32) (local $box (ref null $box))
+          (local.set $box (struct.new $box (local.get $n)))
+          (struct.new $box (i32.const 1000))
+          (drop (memory.atomic.wait32 (i32.const 0) (i32.const 0) (i64.const -1)))
+          (i32.add (struct.get $box 0) (struct.get $box 0 (local.get $box))))
+        (func (export "churn") (param $n i32)
+          (loop $again
+            (drop (struct.new $box (i32.const -1)))
+            (drop (array.new_default $bytes (i32.const 5000)))
+            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))""",
+        engine=engine,
+    )
+    waiters = [Waiter(e.hold, i) for i in range(4)]
+    time.sleep(0.05)
+    before = wasmote.heap.collections
+    for _ in range(5):
+        e.churn(2000)
+        assert wasmote.heap.collect()
+    assert wasmote.heap.collections > before + 5
+    assert notify_when_there(e.notify, 0, 4) == 4
+    assert [each.ended() for each in waiters] == [1000, 1001, 1002, 1003]
+
+
 # -- being stopped ---------------------------------------------------------------------------------
 
 

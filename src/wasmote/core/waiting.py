@@ -86,9 +86,10 @@ def deadline_of(exec: ptr[Exec], timeout: i64) -> u64:
 def wait_until(exec: ptr[Exec], waiter: ptr[Waiter], deadline: u64) -> u32:
     """Return when notified or at the deadline, or with the trap code by which the host stops it."""
     platform = exec.platform
-    while atomic_load(addr(waiter.notified)) == 0:
+    while True:
+        # First: a thread that no longer sleeps stops here while another looks at its frames.
         code = platform.poll(exec)
-        if code != 0:
+        if code != 0 or atomic_load(addr(waiter.notified)) != 0:
             return code
         now = u64(0) if platform.clock is None else platform.clock(platform)
         if now >= deadline:
@@ -97,11 +98,7 @@ def wait_until(exec: ptr[Exec], waiter: ptr[Waiter], deadline: u64) -> u32:
             interval = minimum(deadline - now, u64(POLL_INTERVAL))
             atomic_store(addr(exec.parked), u32(1))
             platform.wait(platform, addr(waiter.notified), 0, interval)
-            atomic_store(addr(exec.parked), u32(0))
-            code = platform.poll(exec)  # which stops here while another thread looks at the frames
-            if code != 0:
-                return code
-    return 0
+            atomic_store(addr(exec.parked), u32(0), "seq_cst")  # then it looks who wants it to stop
 
 
 @native

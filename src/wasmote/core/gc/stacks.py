@@ -9,6 +9,7 @@ from wasmote.core.arena import arena_allocate
 from wasmote.core.frames import describe_frame, free_description
 from wasmote.core.gc.heap import find_object
 from wasmote.core.gc.mark import mark
+from wasmote.core.mutex import acquire, release
 from wasmote.core.structs import (
     NONE,
     Crossing,
@@ -23,8 +24,6 @@ from wasmote.core.structs import (
 from wasmote.core.value_types import cells_of, is_object_reference
 from wasmote.nativepy import (
     addr,
-    atomic_exchange,
-    atomic_store,
     boolean,
     inline,
     native,
@@ -133,8 +132,7 @@ def make_map(entry: ptr[Entry], inst: ptr[Instance], code: u32, calling: u32) ->
         return None
     map: ptr[FrameMap] = None
     module = inst.module
-    while atomic_exchange(addr(module.code_lock), u32(1)) != 0:  # the arena's lock as well
-        pass
+    acquire(module.platform, addr(module.code_lock))  # the arena's lock as well
     if module.map_count * 2 < module.map_capacity or grow_maps(module):
         map = condense(module, d)
     if map is not None:
@@ -143,7 +141,7 @@ def make_map(entry: ptr[Entry], inst: ptr[Instance], code: u32, calling: u32) ->
         map.run = usize(inst.run)
         insert(module, map)
         module.map_count += 1
-    atomic_store(addr(module.code_lock), u32(0))
+    release(module.platform, addr(module.code_lock))
     free_description(d)
     return map
 

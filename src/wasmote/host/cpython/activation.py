@@ -279,7 +279,7 @@ def poll(exec: ptr[Exec]) -> u32:
     if raised_by_signal(activation, time):
         return TrapCode.HOST_EXCEPTION
     work_at_poll(python.store)
-    if atomic_load(addr(python.stopping)) != 0:
+    if atomic_load(addr(python.stopping), "seq_cst") != 0:
         stop_running(activation)  # until the thread that collects garbage gives the GIL back
         activation.running = 1
     if activation.released is None:

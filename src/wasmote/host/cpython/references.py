@@ -46,10 +46,8 @@ def is_running(python: ptr[Python], own: ptr[Activation]) -> boolean:
     """Whether another call than `own` runs WebAssembly code now: its stack is in motion."""
     other = python.active
     while other is not None:
-        in_motion = (
-            atomic_load(addr(other.running)) != 0 and atomic_load(addr(other.exec.parked)) == 0
-        )
-        if other != own and in_motion:
+        parked = atomic_load(addr(other.exec.parked), "seq_cst") != 0
+        if other != own and atomic_load(addr(other.running)) != 0 and not parked:
             return True
         other = other.next
     return False
@@ -69,8 +67,12 @@ def stop_others(python: ptr[Python], own: ptr[Activation]) -> boolean:
 
 @native
 def begin_collection(python: ptr[Python], own: ptr[Activation]) -> boolean:
-    """Begin a collection with what is on the stacks. The GIL is held."""
-    atomic_store(addr(python.stopping), u32(1))
+    """Begin a collection with what is on the stacks. The GIL is held.
+
+    Who wakes looks at `stopping` after it has cleared `parked`, and here it is the other way round:
+    one of both sees the other.
+    """
+    atomic_store(addr(python.stopping), u32(1), "seq_cst")
     fine = stop_others(python, own) and gc_begin(python.store)
     if fine:
         other = python.active
