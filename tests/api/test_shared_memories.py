@@ -317,8 +317,8 @@ def test_a_signal_handler_that_raises_ends_a_wait(waiting: Any) -> None:
     assert waiting.notify(0, -1) == 0
 
 
-def run_program(text: str, *, interrupt: bool) -> tuple[int, str, float]:
-    """Run a program that waits once it has printed a line: code, output, seconds it took to end."""
+def run_program(text: str, *, interrupt: bool) -> tuple[int, str]:
+    """Run a program that waits once it has printed a line, and ends then: its code and output."""
     program = f"MODULE = '(module (memory 1 1 shared) {' '.join(WAITING.split())})'\n"
     program += textwrap.dedent(
         """
@@ -336,15 +336,14 @@ def run_program(text: str, *, interrupt: bool) -> tuple[int, str, float]:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.2)
-        begin = time.monotonic()
         if interrupt:
             process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
-        return process.returncode, output, time.monotonic() - begin
+        return process.returncode, output
 
 
 def test_control_c_ends_a_wait() -> None:
-    code, output, took = run_program(
+    assert run_program(
         """
         print("ready", flush=True)
         try:
@@ -353,19 +352,15 @@ def test_control_c_ends_a_wait() -> None:
             print("interrupted", flush=True)
         """,
         interrupt=True,
-    )
-    assert (code, output) == (0, "interrupted\n")
-    assert took < 2  # most of it is Python's end
+    ) == (0, "interrupted\n")
 
 
 def test_the_process_may_end_while_daemon_threads_wait() -> None:
-    code, output, took = run_program(
+    assert run_program(
         """
         threading.Thread(target=e.wait32, args=[0, 0, -1], daemon=True).start()
         time.sleep(0.1)
         print("ready", flush=True)
         """,
         interrupt=False,
-    )
-    assert (code, output) == (0, "")
-    assert took < 5
+    ) == (0, "")
