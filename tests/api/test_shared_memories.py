@@ -299,6 +299,23 @@ def test_interrupt_stops_a_waiting_thread(engine: str) -> None:
     assert e.wait32(0, 0, 0) == TIMED_OUT
 
 
+def test_a_timeout_ends_a_wait(waiting: Any) -> None:
+    with pytest.raises(Trap) as caught, wasmote.timeout(0.05):
+        waiting.wait32(0, 0, FOREVER)
+    assert caught.value.kind is TrapKind.DEADLINE
+    assert waiting.notify(0, -1) == 0
+
+
+def test_terminate_ends_a_wait(engine: str) -> None:
+    instance = wasmote.Instance(module(f"(memory 1 1 shared) {WAITING}"), engine=engine)
+    waiter = Waiter(instance.exports.wait64, 0, 0, FOREVER)
+    time.sleep(0.05)
+    instance.terminate()
+    trap = waiter.ended()
+    assert isinstance(trap, Trap)
+    assert trap.kind is TrapKind.TERMINATED
+
+
 def test_a_signal_handler_that_raises_ends_a_wait(waiting: Any) -> None:
     class AlarmError(Exception):
         pass
