@@ -166,6 +166,22 @@ def test_hostile_addresses(engine: str, index: str) -> None:
         assert len(caught.value.frames) == 1
 
 
+def test_a_memory_that_ends_within_a_word(engine: str) -> None:
+    """Its pages are single bytes."""
+    text = """(memory 21 21 (pagesize 1))
+        (func (export "load") (param i32) (result i64) (i64.atomic.load (local.get 0)))
+        (func (export "add") (param i32) (result i32)
+          (i32.atomic.rmw.add (local.get 0) (i32.const 1)))
+        (func (export "notify") (param i32) (result i32)
+          (memory.atomic.notify (local.get 0) (i32.const 1)))"""
+    e = exports(text, engine=engine)
+    assert (e.load(8), e.add(16), e.notify(16)) == (0, 0, 0)
+    for function, address in ((e.load, 16), (e.add, 20), (e.notify, 20), (e.load, -8)):
+        with pytest.raises(Trap) as caught:
+            function(address)
+        assert caught.value.kind is TrapKind.MEMORY_OUT_OF_BOUNDS
+
+
 def test_unshared_memories(engine: str) -> None:
     e = exports(f"(memory 1 2) {WAITING}", engine=engine)
     assert e.notify(0, 1) == 0

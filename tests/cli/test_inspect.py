@@ -214,12 +214,14 @@ def test_tags_are_shown(shell: Shell) -> None:
 
 
 def test_shared_memories_are_shown(shell: Shell) -> None:
-    text = '(module (import "m" "m" (memory 1 2 shared)) (memory 0 3 shared) (func atomic.fence))'
+    text = """(module (import "m" "m" (memory 1 2 shared)) (memory 0 3 shared)
+      (memory 7 (pagesize 1)) (func atomic.fence))"""
     lines = [
         line.strip()
         for line in shell.wasmote("inspect", shell.module("s.wasm", text)).out.splitlines()
     ]
     assert {"memory m.m 1 2 shared", "memory of 0 pages (0 KiB), at most 3, shared"} <= set(lines)
+    assert "memory of 7 pages (7 bytes)" in lines
 
 
 def test_functions_are_found_by_index_name_and_export(shell: Shell, file: str) -> None:

@@ -92,7 +92,9 @@ def _definitions(info: ModuleInfo) -> Lines:
     for memory in info.memories:
         most = "" if memory.maximum is None else f", at most {memory.maximum}"
         shared = ", shared" if memory.shared else ""
-        yield f"  memory of {memory.minimum} pages ({memory.minimum * 64} KiB){most}{shared}"
+        size = memory.minimum * memory.page_size
+        shown = f"{size} bytes" if memory.page_size == 1 else f"{size >> 10} KiB"
+        yield f"  memory of {memory.minimum} pages ({shown}){most}{shared}"
     for table in info.tables:
         most = "" if table.maximum is None else f", at most {table.maximum}"
         yield f"  table of {table.minimum} {table.element}{most}"

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from wasmote.isa.features import FEATURES
+from wasmote.isa.features import FEATURES, without
 
 if TYPE_CHECKING:
     from wasmote.script import ScriptResult
@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     from wasmote.script import ScriptError, ScriptResult, run_script
     from wasmote.wat import AssemblerMissingError
 
-    features = FEATURES - set(args.disable_feature)
+    features = without(args.disable_feature)
     total = ScriptResult()
     for file in args.files:
         try:
