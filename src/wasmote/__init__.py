@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wasmote.api.table import Table
     from wasmote.core.limits import Limits
     from wasmote.errors import (
+        CompileError,
         DecodeError,
         Frame,
         LimitError,
@@ -57,6 +58,7 @@ __all__ = [
     "I31",
     "Aggregate",
     "CallStack",
+    "CompileError",
     "DecodeError",
     "ExportType",
     "Exports",
@@ -117,6 +119,7 @@ _HOMES = {
     "api.table": ("Table",),
     "core.limits": ("Limits",),
     "errors": (
+        "CompileError",
         "DecodeError",
         "Frame",
         "LimitError",

@@ -38,6 +38,10 @@ class LimitError(ModuleError):
     """The module asks for more than the limits of this runtime allow."""
 
 
+class CompileError(WasmoteError):
+    """The compiler does not do what the module or the command asks for; says what."""
+
+
 class LinkError(WasmoteError):
     """An import is missing or has another type than the module expects."""
 

@@ -33,7 +33,7 @@ def test_the_same_image_is_encoded_the_same():
         (b"", "not an image"),
         (RAW[: HEADER.size - 1], "not an image"),
         (b"\0asm" + RAW[4:], "not an image"),
-        (patched(4, b"\x63"), "image format 99, this runtime reads 1: compile it again"),
+        (patched(4, b"\x63"), "image format 99, this runtime reads 2: compile it again"),
         (RAW[:-1], "truncated"),
         (RAW[:PAGE], "truncated"),
         (patched(72, struct.pack("<I", 4096)), "header is damaged"),

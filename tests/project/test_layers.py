@@ -17,9 +17,10 @@ LAYERS = (
     ("isa",),
     ("core",),
     ("interp",),
+    ("aot",),
     ("host",),
     ("api", ""),  # the package itself: `from wasmote import Module`
-    ("wat", "wasi", "inspect"),
+    ("wat", "wasi", "inspect", "compile"),
     ("script",),
     ("cli", "__main__"),
 )

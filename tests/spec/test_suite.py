@@ -12,7 +12,7 @@ from wasmote.wat import WatError
 from . import later
 from .suite import HOW_TO_GET, features, folder, scripts
 
-ENGINES = ["fast", "classic"]
+ENGINES = ["fast", "classic", "aot"]
 SCRIPTS = scripts()
 
 #: Scripts that do not begin each command on a line of its own; counted by hand.

@@ -42,7 +42,7 @@ _interrupt = BINDING.python_function(
 _terminate = BINDING.python_function("cpython_terminate", None, Address, ctypes.py_object)
 _set_fuel = BINDING.python_function("instance_set_fuel", ctypes.c_uint32, Address, Address)
 #: The native function by which each engine runs a function (`Instance.run` in `core.structs`).
-_ENGINES = {"auto": "fast_run", "fast": "fast_run", "classic": "classic_run"}
+_ENGINES = {"auto": "fast_run", "fast": "fast_run", "classic": "classic_run", "aot": "aot_run"}
 _KINDS = {
     Func: ExternKind.FUNCTION,
     Table: ExternKind.TABLE,
@@ -60,9 +60,10 @@ class Instance:
     `imports` maps module names to namespaces: mappings from names to Python callables, `Func`,
     `Memory`, `Table`, `Global`, `Tag`, plain numbers (for immutable globals), or another instance's
     `exports`. With `missing="trap"` functions that are not there trap when they are called.
-    `engine` is "auto", "fast" or "classic". `stack_size` is in bytes, 64 KiB to 1 GiB: the space
-    for the values of all active functions of one call. With `fuel`, an amount or a `Fuel`, its code
-    may execute only so many instructions.
+    `engine` is "auto", "fast", "classic", or "aot" for compiled modules, which "auto" knows.
+    `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the values of all active functions of
+    one call. With `fuel`, an amount or a `Fuel`, its code may execute only so many instructions;
+    compiled code cannot count them.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
     wrong type, `Trap` if a segment does not fit or the start function traps, what else that raises,
@@ -92,6 +93,9 @@ class Instance:
             raise ValueError(f'missing is "error" or "trap", not {missing!r}')
         if not _SMALLEST_STACK <= stack_size <= _LARGEST_STACK:
             raise ValueError(f"stack_size is {_SMALLEST_STACK} to {_LARGEST_STACK} bytes")
+        engine = _engine_for(module, engine)
+        if engine == "aot" and fuel is not None:
+            raise ValueError("compiled code does not count instructions: fuel needs an interpreter")
         self.module = module
         self.fuel = Fuel(fuel) if isinstance(fuel, int) else fuel
         given = resolve(module.imports, imports or {}, missing)
@@ -153,6 +157,8 @@ class Instance:
         layout.call = BINDING.image.symbol("call_from_host")
         layout.pool = BINDING.pool(stack_size)
         instance = InstanceLayout.from_address(address)
+        if self.module._code is not None:
+            self.module._code.attach(address)
         instance.run = BINDING.image.symbol(_ENGINES[engine])
         instance.host = id(owner)
         if self.fuel is not None:
@@ -186,6 +192,17 @@ class Instance:
 
     def __repr__(self) -> str:
         return f"<wasmote.Instance of {self.module!r}>"
+
+
+def _engine_for(module: Module, engine: str) -> str:
+    """The engine that runs the module; a compiled one has nothing that others could run."""
+    if module._code is not None and engine in ("auto", "aot"):
+        return "aot"
+    if module._code is not None:
+        raise ValueError(f"{module!r} is compiled: its engine is aot, not {engine}")
+    if engine == "aot":
+        raise ValueError(f"the engine aot runs compiled modules, and {module!r} is none")
+    return engine
 
 
 def _link(owner: Owner, module: Module, given: list[Extern]) -> None:

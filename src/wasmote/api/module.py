@@ -19,8 +19,13 @@ from wasmote.api.layouts import (
 from wasmote.api.lifetime import make_owner
 from wasmote.core.limits import Limits
 from wasmote.host.cpython.binding import BINDING, Address
+from wasmote.image.format import MAGIC as IMAGE_MAGIC
 from wasmote.isa.features import FEATURES, feature_mask
 from wasmote.types import ExportType, ImportType
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.api.compiled import CompiledCode
 
 _load = BINDING.function("module_load", ctypes.c_uint32, Address)
 _add_types = BINDING.python_function("store_add_types", ctypes.c_uint32, Address, Address)
@@ -42,7 +47,16 @@ class Module:
     for a file that cannot be read.
     """
 
-    __slots__ = ("__weakref__", "_binary", "_exports", "_imports", "_layout", "_owner", "name")
+    __slots__ = (
+        "__weakref__",
+        "_binary",
+        "_code",
+        "_exports",
+        "_imports",
+        "_layout",
+        "_owner",
+        "name",
+    )
 
     #: Says in messages which module is meant: by default the file's name without its extension.
     name: str
@@ -55,20 +69,34 @@ class Module:
         limits: Limits | None = None,
         features: Iterable[str] = FEATURES,
     ) -> None:
+        self._code: CompiledCode | None = None
+        self._binary: bytes | mmap.mmap | memoryview
         if isinstance(source, str | os.PathLike):
             self._binary = _open(source)
+            if self._binary[:4] == IMAGE_MAGIC:
+                self._use_image(source)
             self.name = name or os.path.splitext(os.path.basename(os.fspath(source)))[0]
         else:
             self._binary = source if isinstance(source, bytes) else bytes(memoryview(source))
+            if self._binary[:4] == IMAGE_MAGIC:
+                self._use_image(self._binary)
             self.name = name or ""
         self._imports: tuple[ImportType, ...] | None = None
         self._exports: tuple[ExportType, ...] | None = None
         address = self._allocate(limits or Limits(), feature_mask(features))
-        self._owner = make_owner(address, "cpython_release_module", None, self._binary)
+        kept = self._binary if self._code is None else self._code
+        self._owner = make_owner(address, "cpython_release_module", None, kept)
         if _load(address) != 0:
             raise self._refusal()
         if _add_types(ctypes.addressof(BINDING.store), address):
             raise MemoryError("no memory for the module's types and code")
+
+    def _use_image(self, source: bytes | str | os.PathLike[str]) -> None:
+        """The source is an image: its module is loaded, and its code runs instead of that one's."""
+        from wasmote.api.compiled import CompiledCode  # not for modules that are not compiled
+
+        self._code = CompiledCode(source)
+        self._binary = self._code.module
 
     def _allocate(self, limits: Limits, features: int) -> int:
         """The core's structure of the module, its limits behind it, in a block of their own."""
@@ -147,7 +175,7 @@ def _open(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
         return file.read()
 
 
-def _address(binary: bytes | mmap.mmap) -> int | None:
+def _address(binary: bytes | mmap.mmap | memoryview) -> int | None:
     """Where the bytes are; they stay there as long as the object is referred to."""
     if isinstance(binary, bytes):
         return ctypes.cast(ctypes.c_char_p(binary), ctypes.c_void_p).value

@@ -1,6 +1,6 @@
 """The command line: `wasmote` and `iwasm`.
 
-- `wasmote run`, `validate`, `inspect`, `wast`: a file each, with its table of options;
+- `wasmote run`, `validate`, `inspect`, `compile`, `wast`: a file each, with its table of options;
 - `iwasm`: `wasmote run` with the defaults, messages and exit codes of WAMR's `iwasm`;
 - `options`: what a table of options is; `report`: messages and exit codes; `version`;
 - `features`: what modules may use; `files`: opening modules; `program`: linking and running them;
@@ -18,6 +18,7 @@ _COMMANDS = {
     "run": "run a program, or call a function of a module",
     "validate": "say whether files are valid modules",
     "inspect": "show what is in a module, or disassemble it",
+    "compile": "compile a module to native code",
     "wast": "run test scripts of the WebAssembly specification",
 }
 _HELP = """\
@@ -53,6 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wasmote.cli.inspect import main as inspect
 
             return inspect(rest)
+        case "compile":
+            from wasmote.cli.compile import main as compile
+
+            return compile(rest)
         case "wast":
             from wasmote.cli.wast import main as wast
 

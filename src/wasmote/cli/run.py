@@ -72,9 +72,10 @@ OPTIONS = (
     Option("--module-path DIR", "take imported modules from here: module NAME from DIR/NAME.wasm"),
     Option(
         "--engine NAME",
-        "auto (the default), fast or classic: the fast interpreter translates each function to code"
-        " for registers, the classic one runs the module's bytes as they are and takes less memory",
-        convert=one_of("auto", "fast", "classic"),
+        "auto (the default), fast, classic or aot: the fast interpreter translates each function "
+        "to code for registers, the classic one runs the module's bytes as they are and takes less "
+        "memory; aot is for what wasmote compile made, and only that runs it",
+        convert=one_of("auto", "fast", "classic", "aot"),
         default="auto",
     ),
     Option("--interp", "use the classic interpreter: the same as --engine=classic"),

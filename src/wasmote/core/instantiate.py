@@ -109,6 +109,7 @@ def instance_destroy(instance: ptr[Instance]) -> void:
     for i in range(module.imported_tags, module.tag_count):
         if instance.tags[i] is not None:
             tag_release(instance.tags[i])
+    instance.platform.release(instance.native)
     instance.platform.release(ptr[u8](instance))
 
 

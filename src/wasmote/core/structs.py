@@ -58,6 +58,8 @@ class Platform:
     wait: fn[[ptr["Platform"], ptr[u32], u32, u64], void]
     wake: fn[[ptr["Platform"], ptr[u32], u32], void]  # (platform, word, threads at most)
     clock: fn[[ptr["Platform"]], u64]  # nanoseconds, of a clock that only goes forward
+    # The lowest address of the running thread's native stack, which compiled code uses.
+    stack_bottom: fn[[ptr["Platform"]], usize]
 
 
 @struct
@@ -335,6 +337,9 @@ class FuncInst:
     handle: u32  # index into Store.functions; 0 is null
     references: u32  # host functions: how many owners
     host: ptr[u8]  # host functions: the embedder's object
+    # Compiled functions, once they are called by reference: their code and its instance's context.
+    code: ptr[u8]
+    context: ptr[u8]
 
 
 @struct
@@ -439,6 +444,7 @@ class Instance:
     host: ptr[u8]  # the embedder's object
     fuel: ptr[Fuel]  # what its code spends (its module is metered then); None: nothing
     stopped: u32  # the trap code that all calls of its functions end with; 0: none
+    native: ptr[u8]  # the context of compiled code (`aot.structs.Context`), freed with the instance
 
 
 #: Bytes that objects may take unless the embedder says otherwise.
@@ -683,6 +689,8 @@ class Exec:
     counted: usize
     paid_until: usize
     runs: array[Run, RUNS]  # what was found out about runs, by their addresses
+    native_frame: ptr[u8]  # the innermost entry into compiled code: where a trap returns to
+    native_limit: usize  # how far down the native stack of compiled code may grow
     trap_pending: u32  # a trap is on its way out and its backtrace is taken
     trace_count: u32  # frames that there were, up to MOST_FRAMES
     frames: ptr[TraceFrame]  # where backtraces are captured: `trace`, for a moment others

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.dirname(HERE)
 #: Folders whose sources become native code, or turn them into it.
-SOURCES = ("nativepy", "image", "isa", "core", "interp", "host")
+SOURCES = ("nativepy", "image", "isa", "core", "interp", "aot", "host")
 #: Modules whose exported functions, and all that these reach, make up the core.
 MODULES = (
     "wasmote.core.decode.module",
@@ -42,9 +42,11 @@ MODULES = (
     "wasmote.interp.setup",
     "wasmote.interp.classic.entry",
     "wasmote.interp.fast.entry",
+    "wasmote.aot.run",
 )
 HOST_MODULES = (
     "wasmote.host.linux",
+    "wasmote.host.faults",
     "wasmote.host.cpython.activation",
     "wasmote.host.cpython.call",
     "wasmote.host.cpython.call_stack",

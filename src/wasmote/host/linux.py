@@ -13,6 +13,7 @@ import time
 
 from wasmote.core.structs import Platform
 from wasmote.nativepy import (
+    array,
     fn,
     i32,
     i64,
@@ -27,6 +28,7 @@ from wasmote.nativepy import (
     usize,
     void,
 )
+from wasmote.nativepy.types import FunctionType
 
 PROT_NONE = 0
 PROT_READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
@@ -34,7 +36,8 @@ PROT_READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 MAP_NORESERVE = 0x4000
 RESERVE_FLAGS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | MAP_NORESERVE
 #: Covers every 32-bit index plus a 32-bit offset; a 32-bit process reserves what a memory may need.
-MEMORY_RESERVATION = 8 << 30 if ctypes.sizeof(ctypes.c_void_p) == 8 else 0
+#: And the bytes of the widest access.
+MEMORY_RESERVATION = (8 << 30) + (1 << 16) if ctypes.sizeof(ctypes.c_void_p) == 8 else 0
 
 
 #: The number of the system call futex, by machine; the operations, within one process.
@@ -66,6 +69,37 @@ class LinuxContext:
     futex: i64  # its number
     clock_gettime: fn[[i32, ptr[Time]], i32]
     clock: i32  # which clock to ask
+    pthread_self: fn[[], usize]
+    pthread_getattr_np: fn[[usize, ptr["ThreadAttributes"]], i32]
+    pthread_attr_getstack: fn[[ptr["ThreadAttributes"], ptr[usize], ptr[usize]], i32]
+    pthread_attr_destroy: fn[[ptr["ThreadAttributes"]], i32]
+    # The stack of the thread that loaded the core, where asking is slow: its bounds.
+    stack_low: usize
+    stack_high: usize
+
+
+@struct
+class ThreadAttributes:
+    """pthread_attr_t: 56 bytes in glibc and musl on 64-bit machines; a little more, to be safe."""
+
+    data: array[u64, 16]
+
+
+@native(export="linux_stack_bottom")
+def linux_stack_bottom(platform: ptr[Platform]) -> usize:
+    """Platform.stack_bottom"""
+    context = ptr[LinuxContext](platform.context)
+    attributes = stack(ThreadAttributes)
+    here = usize(attributes)
+    if here >= context.stack_low and here < context.stack_high:
+        return context.stack_low
+    low = stack(usize)
+    size = stack(usize)
+    if context.pthread_getattr_np(context.pthread_self(), attributes) != 0:
+        return here
+    context.pthread_attr_getstack(attributes, low, size)
+    context.pthread_attr_destroy(attributes)
+    return low[0]
 
 
 @native(export="linux_reserve")
@@ -123,6 +157,7 @@ def linux_clock(platform: ptr[Platform]) -> u64:
 
 
 LIBC = ctypes.CDLL(None)
+_FUNCTIONS = [name for name, type in LinuxContext.fields.items() if isinstance(type, FunctionType)]
 
 
 def address_of_libc(name: str) -> int:
@@ -134,11 +169,26 @@ def address_of_libc(name: str) -> int:
 
 def create_context() -> ctypes.Structure:
     """The context of this process; keep it alive as long as the platform."""
-    names = ("mmap", "mprotect", "munmap", "syscall", "clock_gettime")
-    functions = {name: address_of_libc(name) for name in names}
+    functions = {name: address_of_libc(name) for name in _FUNCTIONS}
+    low, high = _stack_bounds()
     return mirror(LinuxContext)(
         page_size=mmap.PAGESIZE,
         futex=SYS_FUTEX[os.uname().machine],
         clock=time.CLOCK_MONOTONIC,
+        stack_low=low,
+        stack_high=high,
         **functions,
     )
+
+
+def _stack_bounds() -> tuple[int, int]:
+    """The stack of the thread that calls this, from its lowest address."""
+    attributes = (ctypes.c_uint64 * 16)()
+    low, size = ctypes.c_size_t(), ctypes.c_size_t()
+    LIBC.pthread_self.restype = ctypes.c_size_t
+    LIBC.pthread_getattr_np.argtypes = [ctypes.c_size_t, ctypes.c_void_p]
+    if LIBC.pthread_getattr_np(LIBC.pthread_self(), attributes) != 0:
+        return 0, 0
+    LIBC.pthread_attr_getstack(attributes, ctypes.byref(low), ctypes.byref(size))
+    LIBC.pthread_attr_destroy(attributes)
+    return low.value, low.value + size.value

@@ -30,6 +30,7 @@ def create_platform(symbol: Callable[[str], int]) -> ctypes.Structure:
         wait=symbol("linux_wait"),
         wake=symbol("linux_wake"),
         clock=symbol("linux_clock"),
+        stack_bottom=symbol("linux_stack_bottom"),
         memory_reservation=linux.MEMORY_RESERVATION,
         context=ctypes.addressof(context),
     )

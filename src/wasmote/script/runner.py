@@ -188,8 +188,15 @@ class _Runner:
         return Module(source.binary(), features=self.features)
 
     def instantiate(self, module: Module, name: str | None) -> None:
-        instance = Instance(module, self.registered, engine=self.engine)
-        self.instances[None] = self.instances[name] = instance
+        self.instances[None] = self.instances[name] = self.link(module)
+
+    def link(self, module: Module) -> Instance:
+        """An instance of a module, which is compiled before if the engine needs that."""
+        if self.engine == "aot":
+            from wasmote.compile import compile_module
+
+            module = Module(compile_module(module, level=0).encode())
+        return Instance(module, self.registered, engine=self.engine)
 
     def instance(self, name: str | None) -> Instance:
         return _found(self.instances.get(name), "instance", name)
@@ -229,7 +236,7 @@ class _Runner:
         try:
             if isinstance(command.target, ModuleSource):
                 module = self.module(command.target)
-                Instance(module, self.registered, engine=self.engine)
+                self.link(module)
                 got = "nothing"
             else:
                 results = self.perform(command.target)
@@ -249,7 +256,7 @@ class _Runner:
         try:
             module = self.module(command.source)
             if command.keyword == "assert_unlinkable":
-                Instance(module, self.registered, engine=self.engine)
+                self.link(module)
             if command.keyword.endswith("_custom"):  # valid, but for what is in custom sections
                 check_branch_hints(parse(command.source.binary()))
         except _REFUSALS[command.keyword] as error:

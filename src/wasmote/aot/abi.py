@@ -1,0 +1,17 @@
+"""What compiled code takes for granted of the core it runs on, as one number."""
+
+import zlib
+
+from wasmote.aot.helpers import PLACES
+from wasmote.aot.structs import Context
+from wasmote.core.structs import Exec, FuncInst, Global, Memory, Store, Table
+from wasmote.nativepy import Struct
+
+#: Structures whose layout compiled code depends on.
+STRUCTURES: tuple[Struct, ...] = (Exec, Context, FuncInst, Global, Memory, Store, Table)
+
+
+def abi(pointer: int) -> int:
+    """A number for all that compiled code takes for granted of the core it runs on."""
+    text = repr([(s.name, s.layout(pointer)) for s in STRUCTURES]) + repr(sorted(PLACES.items()))
+    return zlib.crc32(text.encode())

@@ -1,0 +1,83 @@
+"""The functions of the core that compiled code calls, and their places in `Context.helpers`."""
+
+from wasmote.aot.structs import HELPER_PLACES, Context
+from wasmote.aot.trace import aot_capture
+from wasmote.core.function import instance_function
+from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec, FuncInst
+from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init, table_set
+from wasmote.core.type_store import store_defined_matches
+from wasmote.interp.common.outside import call_outside, leave_for
+from wasmote.nativepy import i32, native, ptr, u8, u32, usize
+
+
+@native(convention="c", cold=True, noinline=True)
+def aot_poll(exec: ptr[Exec], context: ptr[Context], spent: u32, frame: ptr[u32]) -> u32:
+    """Count `spent` calls or iterations; let the host look at the world when it is time to.
+
+    0 or a trap code.
+    """
+    leave_for(exec.entry, context.instance, u32(0), frame)
+    exec.budget = exec.budget - i32(spent)
+    return exec.platform.poll(exec) if exec.budget < 0 else 0
+
+
+@native(convention="c", noinline=True)
+def aot_call(
+    exec: ptr[Exec],
+    context: ptr[Context],
+    target: ptr[FuncInst],
+    cells: ptr[u32],
+    frame: ptr[u32],
+) -> u32:
+    """Call a function that is not compiled code of this instance: arguments in and results out at
+    `cells`. 0 or a trap code.
+    """
+    return call_outside(exec, context.instance, target, 0, frame, cells)
+
+
+@native(convention="c", cold=True, noinline=True)
+def aot_callee(
+    context: ptr[Context], handle: u32, type: u32, null: u32, outside: ptr[u8], exec: ptr[Exec]
+) -> ptr[u8]:
+    """The code to call for a function reference that must have the type of that id.
+
+    For functions of other instances and the host that is `outside`, which calls
+    `Exec.successor`. A trap code, `null` for a null reference, where an address would be too small.
+    """
+    if handle == 0:
+        return ptr[u8](usize(null))
+    target = context.store.functions[handle]
+    if target.type_id != type and not store_defined_matches(context.store, target.type_id, type):
+        return ptr[u8](usize(u32(TrapCode.INDIRECT_CALL_TYPE_MISMATCH)))
+    module = context.instance.module
+    if target.instance != context.instance or target.index < module.imported_functions:
+        exec.successor = target
+        return outside
+    own = target.index - module.imported_functions
+    target.code = context.code + context.functions[2 * own]
+    target.context = ptr[u8](context)
+    return target.code
+
+
+HELPERS = {
+    "capture": aot_capture,
+    "poll": aot_poll,
+    "call": aot_call,
+    "callee": aot_callee,
+    "function": instance_function,
+    "memory_grow": memory_grow,
+    "memory_fill": memory_fill,
+    "memory_copy": memory_copy,
+    "memory_init": memory_init,
+    "data_drop": data_drop,
+    "table_grow": table_grow,
+    "table_set": table_set,
+    "table_fill": table_fill,
+    "table_copy": table_copy,
+    "table_init": table_init,
+    "elem_drop": elem_drop,
+}
+PLACES = {name: place for place, name in enumerate(HELPERS)}
+assert len(HELPERS) <= HELPER_PLACES

@@ -1,0 +1,148 @@
+"""Enters compiled code, and makes instances ready for it."""
+
+from wasmote.aot.abi import abi
+from wasmote.aot.helpers import HELPERS, PLACES
+from wasmote.aot.structs import GUARDED, CodeLayout, Context
+from wasmote.aot.trace import aot_describe, aot_walk
+from wasmote.core.bounds import LimitsFlag
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Entry, Exec, FuncInst, Instance
+from wasmote.interp.common.outside import close_entry, open_entry
+from wasmote.nativepy import (
+    address_of,
+    boolean,
+    fill,
+    fn,
+    native,
+    ptr,
+    sizeof,
+    stack,
+    static,
+    u8,
+    u32,
+    u64,
+    usize,
+)
+
+ENTER = fn[[ptr[Exec], ptr[Context], ptr[u8], ptr[u8], ptr[u32]], u32]
+#: Bytes of the native stack that compiled code leaves to what it calls, and to its own frames: the
+#: check at a function's start looks at where its frame begins.
+STACK_MARGIN = 256 << 10
+
+
+@native(export="aot_run")
+def aot_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
+    """`Instance.run`: run a compiled function, arguments and results at `cells`."""
+    inst = target.instance
+    context = ptr[Context](inst.native)
+    module = inst.module
+    index = target.index
+    type = module.functions[index].type
+    kind = module.types + type
+    room = kind.param_cells if kind.param_cells > kind.result_cells else kind.result_cells
+    if exec.depth >= exec.depth_limit or usize(cells + room) > usize(exec.stack_end):
+        return TrapCode.STACK_OVERFLOW
+    entry = stack(Entry)
+    open_entry(exec, entry, cells, address_of(aot_walk), address_of(aot_describe))
+    limit = exec.native_limit
+    if entry.outer is None or limit == 0:
+        exec.native_limit = native_limit(exec, usize(entry))
+    top = exec.top
+    exec.top = cells + room
+    own = index - module.imported_functions
+    code = context.enter(
+        exec,
+        context,
+        context.code + context.entries[type],
+        context.code + context.functions[2 * own],
+        cells,
+    )
+    exec.top = top
+    exec.native_limit = limit
+    close_entry(exec, entry)
+    return code
+
+
+@native
+def native_limit(exec: ptr[Exec], here: usize) -> usize:
+    """How far down the native stack may grow: as much as the value stack is large, if there is
+    room.
+    """
+    size = usize(exec.stack_end) - usize(exec.stack)
+    lowest = exec.platform.stack_bottom(exec.platform) + STACK_MARGIN
+    if here < lowest:
+        return here
+    return here - size if here - lowest > size else lowest
+
+
+@native(export="aot_attach")
+def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
+    """Give an instance its context, which `instance_destroy` frees.
+
+    0, OUT_OF_MEMORY, or MEMORY_OUT_OF_BOUNDS: a memory lacks the address space that stands in for
+    checks.
+    """
+    module = inst.module
+    if layout.guarded != 0 and not is_guarded(inst):
+        return TrapCode.MEMORY_OUT_OF_BOUNDS
+    slots = module.global_count + module.memory_count + module.table_count
+    slots = slots + module.imported_functions + module.type_count
+    size = sizeof(Context) + usize(slots) * sizeof(usize)
+    context = ptr[Context](inst.platform.allocate(size))
+    if context is None:
+        return TrapCode.OUT_OF_MEMORY
+    fill(context, 0, size)
+    context.instance = inst
+    context.store = inst.store
+    context.code = layout.code
+    context.functions = ptr[u32](layout.code + layout.functions)
+    context.entries = ptr[u32](layout.code + layout.entries)
+    context.entered = usize(layout.code + layout.entered)
+    context.enter = ENTER(layout.code + layout.enter)
+    if module.memory_count != 0:
+        context.memory = inst.memories[0].data
+    for name in static(tuple(HELPERS)):
+        context.helpers[PLACES[name]] = usize(address_of(HELPERS[name]))
+    fill_slots(ptr[usize](context + 1), inst)
+    inst.native = ptr[u8](context)
+    return 0
+
+
+@native
+def is_guarded(inst: ptr[Instance]) -> boolean:
+    """Whether no 32-bit address leads out of what a memory has reserved."""
+    for i in range(inst.module.memory_count):
+        memory = inst.memories[i]
+        checked = memory.type.flags & LimitsFlag.INDEX_64 != 0 or memory.type.page_shift != 16
+        if not checked and u64(memory.reserved) < GUARDED:
+            return False
+    return True
+
+
+@native
+def fill_slots(slot: ptr[usize], inst: ptr[Instance]):
+    """The variable part of a context."""
+    module = inst.module
+    slot = copied(slot, ptr[usize](inst.globals), module.global_count)
+    slot = copied(slot, ptr[usize](inst.memories), module.memory_count)
+    slot = copied(slot, ptr[usize](inst.tables), module.table_count)
+    slot = copied(slot, ptr[usize](inst.imported), module.imported_functions)
+    for i in range(u32(0), module.type_count):
+        slot[i] = usize(module.types[i].id)
+
+
+@native
+def copied(slot: ptr[usize], source: ptr[usize], count: u32) -> ptr[usize]:
+    """Copy pointers to slots; returns the slot after them."""
+    for i in range(u32(0), count):
+        slot[i] = source[i]
+    return slot + count
+
+
+@native(export="aot_abi")
+def aot_abi() -> u32:
+    """What compiled code must have been compiled for."""
+    return abi(sizeof(usize))
+
+
+EXPORTS = (aot_run, aot_attach, aot_abi)

@@ -1,0 +1,45 @@
+"""What compiled code reaches outside itself through: one structure for each instance.
+
+Compiled code gets a pointer to it, and one to the thread's `Exec`, as its first parameters. The
+code itself holds no address, so several instances and processes share it.
+"""
+
+from wasmote.core.structs import Exec, Instance, Store
+from wasmote.nativepy import array, fn, ptr, struct, u8, u32, usize
+
+#: Places for the addresses of helpers; `helpers` says which is where.
+HELPER_PLACES = 24
+
+#: Bytes that a 32-bit address, a 32-bit offset and the widest access can reach.
+GUARDED = (8 << 30) + 16
+
+
+@struct
+class Context:
+    """An instance as compiled code sees it. Slots of the size of an address follow:
+
+    addresses of the globals, memories, tables and imported functions, then the ids of the types, in
+    the order of the module's index spaces.
+    """
+
+    instance: ptr[Instance]
+    memory: ptr[u8]  # the bytes of memory 0, which never move
+    store: ptr[Store]
+    code: ptr[u8]  # the image's code
+    functions: ptr[u32]  # for each own function its offset in the code, and its size
+    entries: ptr[u32]  # for each type the offset of the function that converts cells; 0: none
+    entered: usize  # where native code returns to when an entry ends
+    enter: fn[[ptr[Exec], ptr["Context"], ptr[u8], ptr[u8], ptr[u32]], u32]
+    helpers: array[usize, HELPER_PLACES]
+
+
+@struct
+class CodeLayout:
+    """Where things are in an image's code, in bytes from its start; what the loader hands over."""
+
+    code: ptr[u8]
+    enter: u32
+    entered: u32
+    functions: u32
+    entries: u32
+    guarded: u32  # memories of 32-bit addresses must lie in `GUARDED` bytes of address space

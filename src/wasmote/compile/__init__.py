@@ -1,0 +1,15 @@
+"""The ahead-of-time compiler: from a module to an image of native code. Needs the extra `build`.
+
+- `source`: what the compiler knows of a module; `reading`: its instructions;
+- `meanings`, `templates`: each instruction's semantics as LLVM IR, from the definitions in `isa`;
+- `function`, `instructions/`: a function's body as IR; `unit`: the text of all of them, with
+  `runtime` and `calls`, the functions that every image has; `frame`: offsets of the core's
+  structures;
+- `compiler`: LLVM, and the image; `strip`: the module that an image carries.
+
+What runs the result is `wasmote.aot`. Nothing that runs modules may import this package.
+"""
+
+from wasmote.compile.compiler import Options, compile_module
+
+__all__ = ["Options", "compile_module"]

@@ -1,0 +1,176 @@
+"""How compiled code is called, and calls out: conversions between native values and cells."""
+
+from wasmote.compile.runtime import INVARIANT, RUNTIME
+from wasmote.compile.source import Signature
+from wasmote.compile.unit import CELLS, Unit
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec
+
+#: Stands for whatever a function reference may name.
+ANY = -1
+
+
+def _offsets(kinds: tuple[str, ...]) -> list[tuple[str, int]]:
+    """Where values lie in cells, in bytes."""
+    found, position = [], 0
+    for kind in kinds:
+        found.append((kind, position))
+        position += CELLS[kind]
+    return found
+
+
+def _loads(kinds: tuple[str, ...], base: str, name: str) -> str:
+    return "".join(
+        f"  %{name}{i}.at = getelementptr i8, ptr {base}, i64 {at}\n"
+        f"  %{name}{i} = load {kind}, ptr %{name}{i}.at, align 4, {RUNTIME}\n"
+        for i, (kind, at) in enumerate(_offsets(kinds))
+    )
+
+
+def _stores(kinds: tuple[str, ...], base: str, name: str, first: int = 0) -> str:
+    return "".join(
+        f"  %{name}{i}.to = getelementptr i8, ptr {base}, i64 {at}\n"
+        f"  store {kind} %{name}{i}, ptr %{name}{i}.to, align 4, {RUNTIME}\n"
+        for i, (kind, at) in enumerate(_offsets(kinds))
+        if i >= first
+    )
+
+
+def entry_text(unit: Unit, signature: Signature) -> str:
+    """`entry.<signature>`: call a compiled function with its arguments and results in cells."""
+    params, results = signature.params, signature.results
+    given = ["ptr %exec", "ptr %ctx"]
+    room = ""
+    if len(results) > 1:
+        given.append("ptr %rest")
+        room = f"  %rest = alloca i8, i32 {16 * (len(results) - 1)}, align 16\n"
+    given += [f"{kind} %p{i}" for i, kind in enumerate(params)]
+    call = f"call {unit.convention}{signature.result} %function({', '.join(given)})"
+    call = f"  %r0 = {call}\n" if results else f"  {call}\n"
+    rest = "".join(
+        f"  %r{i}.at = getelementptr i8, ptr %rest, i64 {16 * i - 16}\n"
+        f"  %r{i} = load {results[i]}, ptr %r{i}.at, !tbaa !9\n"
+        for i in range(1, len(results))
+    )
+    return (
+        f"define hidden i32 @entry.{signature.key}"
+        "(ptr %exec, ptr %ctx, ptr %function, ptr %cells) #0 {\n"
+        f"{room}{_loads(params, '%cells', 'p')}{call}{rest}{_stores(results, '%cells', 'r')}"
+        "  ret i32 0\n}\n"
+    )
+
+
+def import_text(unit: Unit, index: int) -> str:
+    """`import.<index>`: call an imported function."""
+    signature = unit.source.types[unit.source.functions[index]]
+    slot = unit.offsets.imported + unit.offsets.pointer * index
+    names = [p.rpartition(" ") for p in unit.parameters(signature).split(", ")]
+    given = ", ".join(f"{kind} {name}" for kind, _, name in names)
+    text = f"{unit.convention}{signature.result} @outside.{signature.key}({given})"
+    call = f"  %r = musttail call {text}\n  ret {signature.result} %r\n"
+    if not signature.results:
+        call = f"  musttail call {text}\n  ret void\n"
+    return (
+        f"define internal {unit.convention}{signature.result} @import.{index}"
+        f"({unit.parameters(signature)}) #0 {{\n"
+        f"  %at = getelementptr i8, ptr %ctx, i64 {slot}\n"
+        f"  %target = load ptr, ptr %at, {INVARIANT}\n"
+        f"  %to = getelementptr i8, ptr %exec, i64 {unit.offsets.field(Exec, 'successor')}\n"
+        f"  store ptr %target, ptr %to, {RUNTIME}\n{call}}}\n"
+    )
+
+
+def outside_text(unit: Unit, signature: Signature) -> str:
+    """`outside.<signature>`: call `Exec.successor` with arguments and results in cells."""
+    o, params, results = unit.offsets, signature.params, signature.results
+    room = max(sum(CELLS[k] for k in params), sum(CELLS[k] for k in results))
+
+    def exec_field(name: str) -> str:
+        return (
+            f"  %{name}.at = getelementptr i8, ptr %exec, i64 {o.field(Exec, name)}\n"
+            f"  %{name} = load ptr, ptr %{name}.at, {RUNTIME}\n"
+        )
+
+    rest = "".join(
+        f"  %r{i}.rest = getelementptr i8, ptr %rest, i64 {16 * i - 16}\n"
+        f"  store {results[i]} %r{i}, ptr %r{i}.rest, !tbaa !9\n"
+        for i in range(1, len(results))
+    )
+    done = f"  ret {results[0]} %r0\n" if results else "  ret void\n"
+    overflow = int(TrapCode.STACK_OVERFLOW)
+    return (
+        f"define internal {unit.convention}{signature.result} @outside.{signature.key}"
+        f"({unit.parameters(signature)}) noinline #0 {{\n"
+        f"{exec_field('successor')}{exec_field('top')}{exec_field('stack_end')}"
+        f"  %last = getelementptr i8, ptr %top, i64 {room}\n"
+        "  %full = icmp ugt ptr %last, %stack_end\n"
+        "  br i1 %full, label %overflow, label %fits, !prof !11\n"
+        f"overflow:\n  call void @wasmote.trap(ptr %exec, ptr %ctx, i32 {overflow}) #1\n"
+        "  unreachable\n"
+        f"fits:\n{_stores(params, '%top', 'p')}"
+        f"  %helper.at = getelementptr i8, ptr %ctx, i64 {o.helper('call')}\n"
+        f"  %helper = load ptr, ptr %helper.at, {INVARIANT}\n"
+        "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"
+        "  %code = call i32 %helper(ptr %exec, ptr %ctx, ptr %successor, ptr %top, ptr %frame)\n"
+        "  %failed = icmp ne i32 %code, 0\n"
+        "  br i1 %failed, label %trap, label %fine, !prof !11\n"
+        "trap:\n  call void @wasmote.raise(ptr %exec, i32 %code) #1\n  unreachable\n"
+        f"fine:\n{_loads(results, '%top', 'r')}{rest}{done}}}\n"
+    )
+
+
+def find_recursion(calls: dict[int, set[int]], referred: set[int]) -> set[int]:
+    """Functions that may call themselves, through others or through references.
+
+    `calls` has what each function calls, or `ANY`: then it may be any of `referred`.
+    """
+    graph = {
+        ANY: sorted(referred & calls.keys()),
+        **{
+            index: sorted(c for c in callees if c in calls or c == ANY)
+            for index, callees in calls.items()
+        },
+    }
+    return {node for part in strongly_connected(graph) for node in part if node != ANY}
+
+
+def strongly_connected(graph: dict[int, list[int]]) -> list[list[int]]:
+    """Sets of nodes that reach each other: of several, or one with an edge to itself.
+
+    Tarjan's algorithm, without recursion.
+    """
+    number: dict[int, int] = {}
+    lowest: dict[int, int] = {}
+    stack: list[int] = []
+    on_stack: set[int] = set()
+    found: list[list[int]] = []
+    for root in graph:
+        if root in number:
+            continue
+        work = [(root, iter(graph[root]))]
+        number[root] = lowest[root] = len(number)
+        stack.append(root)
+        on_stack.add(root)
+        while work:
+            node, successors = work[-1]
+            for successor in successors:
+                if successor not in number:
+                    number[successor] = lowest[successor] = len(number)
+                    stack.append(successor)
+                    on_stack.add(successor)
+                    work.append((successor, iter(graph[successor])))
+                    break
+                if successor in on_stack:
+                    lowest[node] = min(lowest[node], number[successor])
+            else:
+                work.pop()
+                if work:
+                    lowest[work[-1][0]] = min(lowest[work[-1][0]], lowest[node])
+                if lowest[node] == number[node]:
+                    part: list[int] = []
+                    while not part or part[-1] != node:
+                        part.append(stack.pop())
+                        on_stack.discard(part[-1])
+                    if len(part) > 1 or node in graph[node]:
+                        found.append(part)
+    return found

@@ -1,0 +1,152 @@
+"""What the compiler knows of a module: the core's own view of it, validated, as Python objects."""
+
+import ctypes
+from dataclasses import dataclass, field
+
+from wasmote.api.layouts import (
+    ExportLayout,
+    FunctionLayout,
+    FuncTypeLayout,
+    GlobalTypeLayout,
+    MemoryTypeLayout,
+    TableTypeLayout,
+    items,
+)
+from wasmote.api.module import Module
+from wasmote.compile.templates import IR_TYPES
+from wasmote.core.bounds import LimitsFlag
+
+_WIDE_INDEX = int(LimitsFlag.INDEX_64)
+#: Opcodes of the constants, which an immutable global may be.
+_CONSTANTS = {0x41, 0x42, 0x43, 0x44}
+
+
+@dataclass(slots=True)
+class Signature:
+    """A function type in LLVM's terms; the parameters that every function has are not among them.
+
+    `references` says which parameters, then which results, are references.
+    """
+
+    params: tuple[str, ...]
+    results: tuple[str, ...]
+    references: tuple[bool, ...]
+
+    @property
+    def result(self) -> str:
+        """What the function returns in a register; further results go through a pointer."""
+        return self.results[0] if self.results else "void"
+
+    @property
+    def key(self) -> str:
+        """Names the signature: equal ones share their conversions."""
+        letters = {"i32": "i", "i64": "l", "float": "f", "double": "d", "<2 x i64>": "v"}
+        params = "".join(letters[p] for p in self.params)
+        return f"{params}_{''.join(letters[r] for r in self.results)}"
+
+
+@dataclass(slots=True)
+class MemoryFacts:
+    is64: bool
+    page_shift: int
+
+
+@dataclass(slots=True)
+class GlobalFacts:
+    type: str
+    reference: bool
+    constant: bytes | None  # of an immutable one: the instruction that makes its value
+
+
+@dataclass(slots=True)
+class Body:
+    """A function's body in the binary: offset of the locals' declarations, and the end."""
+
+    index: int
+    type: int
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Source:
+    """A module to compile. Index spaces have imports first."""
+
+    module: Module
+    binary: bytes
+    types: list[Signature] = field(default_factory=list)
+    #: Type indices of all functions.
+    functions: list[int] = field(default_factory=list)
+    bodies: list[Body] = field(default_factory=list)
+    memories: list[MemoryFacts] = field(default_factory=list)
+    tables: list[bool] = field(default_factory=list)  # whether its indices have 64 bits
+    globals: list[GlobalFacts] = field(default_factory=list)
+    imported_functions: int = 0
+    #: Functions that may be called from outside, or through references.
+    entries: set[int] = field(default_factory=set)
+
+    def name(self, index: int) -> str:
+        """What messages call a function."""
+        return self.module.function_name(index)
+
+
+def read_source(module: Module) -> Source:
+    """Look at a loaded module."""
+    core = module._layout
+    source = Source(module, bytes(module._binary))
+    source.types = [_signature(t) for t in items(FuncTypeLayout, core.types, core.type_count)]
+    source.imported_functions = core.imported_functions
+    base = core.binary
+    for index, f in enumerate(items(FunctionLayout, core.functions, core.function_count)):
+        source.functions.append(f.type)
+        if index >= core.imported_functions:
+            start = (f.body or 0) - base
+            source.bodies.append(Body(index, f.type, start, start + f.body_size))
+    if core.function_count:
+        size = (core.function_count + 7) // 8
+        declared = ctypes.string_at(core.declared, size) if core.declared else bytes(size)
+        source.entries = {
+            i for i in range(core.function_count) if declared[i >> 3] >> (i & 7) & 1
+        } | {e.index for e in items(ExportLayout, core.exports, core.export_count) if e.kind == 0}
+        source.entries.add(core.start)
+    source.memories = [
+        MemoryFacts(bool(m.flags & _WIDE_INDEX), m.page_shift)
+        for m in items(MemoryTypeLayout, core.memories, core.memory_count)
+    ]
+    source.tables = [
+        bool(t.flags & _WIDE_INDEX) for t in items(TableTypeLayout, core.tables, core.table_count)
+    ]
+    for g in items(GlobalTypeLayout, core.globals, core.global_count):
+        known = not g.mutable and g.init.code
+        code = ctypes.string_at(g.init.code, g.init.size) if known else b""
+        constant = code if code and code[0] in _CONSTANTS and _is_single(code) else None
+        source.globals.append(GlobalFacts(ir_type(g.content), is_reference(g.content), constant))
+    return source
+
+
+def ir_type(value_type: int) -> str:
+    """LLVM's type for a value type of the core."""
+    return IR_TYPES.get(value_type, "i32")
+
+
+def is_reference(value_type: int) -> bool:
+    """Whether values of the type are handles."""
+    return value_type not in IR_TYPES
+
+
+def _signature(layout: ctypes.Structure) -> Signature:
+    count = layout.param_count + layout.result_count
+    kinds = list((ctypes.c_uint32 * count).from_address(layout.types)) if count else []
+    names = tuple(ir_type(kind) for kind in kinds)
+    references = tuple(is_reference(kind) for kind in kinds)
+    return Signature(names[: layout.param_count], names[layout.param_count :], references)
+
+
+def _is_single(code: bytes) -> bool:
+    """Whether a constant expression is one instruction and `end`."""
+    if code[0] in (0x43, 0x44):
+        return len(code) == (6 if code[0] == 0x43 else 10)
+    end = 1
+    while code[end] >= 0x80:
+        end += 1
+    return len(code) == end + 2

@@ -1,0 +1,269 @@
+"""A module, or a part of it, as LLVM IR: declarations, the runtime's functions, and what the text
+of functions asks for.
+"""
+
+from typing import TYPE_CHECKING
+
+from wasmote.compile.frame import Offsets
+from wasmote.compile.runtime import INVARIANT, METADATA, RUNTIME, Runtime, assembly
+from wasmote.compile.source import Signature, Source
+from wasmote.compile.templates import Template, Templates
+from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec, Memory, Table
+from wasmote.nativepy.targets import Target
+
+if TYPE_CHECKING:
+    from wasmote.compile.function import Function
+
+#: Bytes that a value takes on the value stack.
+CELLS = {"i32": 4, "float": 4, "i64": 8, "double": 8, "<2 x i64>": 16}
+
+
+class NeedsTailCalls(Exception):
+    """The module has tail calls: its functions need the calling convention for them."""
+
+
+class Unit:
+    """What the text of a module's functions has in common."""
+
+    def __init__(
+        self,
+        source: Source,
+        target: Target,
+        templates: Templates,
+        guard: bool,
+        convention: str = "fastcc ",
+    ) -> None:
+        self.source, self.target, self.templates, self.guard = source, target, templates, guard
+        self.offsets = Offsets(source, target.pointer)
+        self.runtime = Runtime(self.offsets)
+        self.needs: set[str] = set()  # runtime functions, intrinsics and templates' functions
+        self.declarations: set[str] = set()
+        self.outside: dict[str, Signature] = {}  # signatures that functions outside are called by
+        self.imports: set[int] = set()
+        #: tailcc guarantees tail calls between any two types, and costs a little more.
+        self.convention = convention
+
+    # -- names -----------------------------------------------------------------------------------
+
+    def linkage(self, index: int) -> str:
+        """LLVM may leave out functions that nothing but the module's own code calls."""
+        return "hidden " if index in self.source.entries else "internal "
+
+    def symbol(self, index: int) -> str:
+        if index < self.source.imported_functions:
+            if index not in self.imports:
+                self.imports.add(index)
+                self.outside_symbol(self.source.functions[index])
+            return f"@import.{index}"
+        return f"@f{index}"
+
+    def outside_symbol(self, type: int) -> str:
+        """The function that calls one of that type which is not compiled code of this instance."""
+        signature = self.source.types[type]
+        self.outside[signature.key] = signature
+        return f"@outside.{signature.key}"
+
+    def declare(self, text: str) -> None:
+        self.declarations.add(text)
+
+    def parameters(self, signature: Signature) -> str:
+        """A definition's parameters."""
+        own = [f"{kind} %p{i}" for i, kind in enumerate(signature.params)]
+        return ", ".join(["ptr %exec", "ptr %ctx", *_rest(signature), *own])
+
+    # -- what instructions expand to -------------------------------------------------------------
+
+    def template(self, opcode: int, lane: int | None = None) -> Template:
+        found = self.templates.get(opcode, lane)
+        self.needs |= found.needs
+        return found
+
+    def address(self, f: "Function", memory: int, offset: int, access: int) -> str:
+        """Pop an address; the pointer to what it refers to, within bounds or guarded."""
+        a = f.pop()
+        facts = self.source.memories[memory]
+        f.touched.add(memory)
+        n = f.count = f.count + 1
+        if self.is_guarded(memory):
+            f.lines.append(
+                f"  %v{n}.z = zext i32 {a} to i64\n"
+                f"  %v{n} = getelementptr inbounds nuw i8, ptr %mem{memory}, i64 %v{n}.z\n"
+            )
+            if not offset:
+                return f"%v{n}"
+            f.lines.append(f"  %v{n}.o = getelementptr inbounds nuw i8, ptr %v{n}, i64 {offset}\n")
+            return f"%v{n}.o"
+        name, kind = ("rt.address64", "i64") if facts.is64 else ("rt.address32", "i32")
+        self.needs.add(name)
+        if name == "rt.address64":
+            self.declare("declare { i64, i1 } @llvm.uadd.with.overflow.i64(i64, i64)")
+        shown = offset - (1 << 64) if offset >> 63 else offset
+        f.lines.append(
+            f"  %v{n} = call ptr @{name}(ptr %exec, ptr %ctx, ptr %memory{memory},"
+            f" ptr %mem{memory}, {kind} {a}, i64 {shown}, i64 {access})\n"
+        )
+        return f"%v{n}"
+
+    def is_guarded(self, memory: int) -> bool:
+        """Whether inaccessible pages behind the memory stand in for checks."""
+        facts = self.source.memories[memory]
+        return self.guard and not facts.is64 and facts.page_shift == 16
+
+    def memory_base(self, i: int) -> str:
+        """Text for the entry block: `%memory<i>`, the structure, and `%mem<i>`, its bytes."""
+        slot = self.offsets.memories + self.offsets.pointer * i
+        data = self.offsets.field(Memory, "data")
+        return (
+            f"  %memory{i}.at = getelementptr i8, ptr %ctx, i64 {slot}\n"
+            f"  %memory{i} = load ptr, ptr %memory{i}.at, {INVARIANT}\n"
+            f"  %mem{i}.at = getelementptr i8, ptr %memory{i}, i64 {data}\n"
+            f"  %mem{i} = load ptr, ptr %mem{i}.at, {INVARIANT}\n"
+        )
+
+    def memory_pages(self, f: "Function", memory: str) -> str:
+        return f.value(f"getelementptr i8, ptr {memory}, i64 {self.offsets.field(Memory, 'pages')}")
+
+    def table(self, f: "Function", i: int) -> str:
+        """The address of a table's structure."""
+        slot = self.offsets.tables + self.offsets.pointer * i
+        at = f.value(f"getelementptr i8, ptr %ctx, i64 {slot}")
+        return f.value(f"load ptr, ptr {at}, {INVARIANT}")
+
+    def table_size(self, f: "Function", i: int) -> str:
+        offset = self.offsets.field(Table, "size")
+        return f.value(f"getelementptr i8, ptr {self.table(f, i)}, i64 {offset}")
+
+    def callee(self, f: "Function", handle: str, type: int, null: TrapCode) -> str:
+        """The code of a function reference."""
+        slot = self.offsets.types + self.offsets.pointer * type
+        at = f.value(f"getelementptr i8, ptr %ctx, i64 {slot}")
+        id = f.value(f"load i64, ptr {at}, {INVARIANT}")
+        self.needs.add("rt.callee")
+        outside = self.outside_symbol(type)
+        f.callees.add(-1)
+        return f.value(
+            f"call ptr @rt.callee(ptr %exec, ptr %ctx, i32 {handle}, i64 {id}, i32 {int(null)}, "
+            f"ptr {outside})"
+        )
+
+    def call(self, f: "Function", callee: str, type: int, tail: bool = False) -> None:
+        """Call a function of that type with the operands on the stack."""
+        signature = self.source.types[type]
+        arguments = f.pop_many(len(signature.params))
+        own = [f"{k} {a}" for k, a in zip(signature.params, arguments, strict=True)]
+        rest = ["ptr %rest" if tail else "ptr %out"] if len(signature.results) > 1 else []
+        given = ", ".join(["ptr %exec", "ptr %ctx", *rest, *own])
+        text = f"call {self.convention}{signature.result} {callee}({given})"
+        f.calls = True
+        if tail:
+            self._tail_call(f, signature, text)
+            return
+        f.widest = max(f.widest, len(signature.results) - 1)
+        if not signature.results:
+            f.emit(text)
+            return
+        values = [f.value(text)]
+        for i, kind in enumerate(signature.results[1:]):
+            at = f.value(f"getelementptr i8, ptr %out, i64 {16 * i}")
+            values.append(f.value(f"load {kind}, ptr {at}, !tbaa !9"))
+        references = signature.references[len(signature.params) :]
+        for kind, value, reference in zip(signature.results, values, references, strict=True):
+            if reference:
+                f.push_reference(value)
+            else:
+                f.push(kind, value)
+
+    def _tail_call(self, f: "Function", signature: Signature, text: str) -> None:
+        if self.convention == "fastcc ":
+            raise NeedsTailCalls
+        f.leave_frame()
+        if signature.results:
+            f.emit(f"ret {signature.result} {f.value(f'musttail {text}')}")
+        else:
+            f.emit(f"musttail {text}")
+            f.emit("ret void")
+        f.dead = True
+
+    def shadow_frame(self, cells: int) -> str:
+        """Text before the block `entry`: room on the value stack for references, at `%shadow`."""
+        top, end = self.offsets.field(Exec, "top"), self.offsets.field(Exec, "stack_end")
+        self.needs.add("rt.trap")
+        return (
+            f"  %top.at = getelementptr i8, ptr %exec, i64 {top}\n"
+            f"  %shadow = load ptr, ptr %top.at, {RUNTIME}\n"
+            f"  %top.new = getelementptr i8, ptr %shadow, i64 {4 * cells}\n"
+            f"  %end.at = getelementptr i8, ptr %exec, i64 {end}\n"
+            f"  %end = load ptr, ptr %end.at, {RUNTIME}\n"
+            "  %full = icmp ugt ptr %top.new, %end\n"
+            "  br i1 %full, label %full.trap, label %entry, !prof !11\n"
+            f"full.trap:\n  call void @rt.trap(ptr %exec, ptr %ctx, i32 "
+            f"{int(TrapCode.STACK_OVERFLOW)})\n  unreachable\n"
+            f"entry:\n  store ptr %top.new, ptr %top.at, {RUNTIME}\n"
+        )
+
+    # -- the whole -------------------------------------------------------------------------------
+
+    def text(self) -> str:
+        """LLVM IR of the module."""
+        from wasmote.compile.calls import entry_text, find_recursion, import_text, outside_text
+        from wasmote.compile.function import Function
+
+        functions = [Function(self, body) for body in self.source.bodies]
+        for function in functions:
+            function.translate()
+        recursive = find_recursion(
+            {f.body.index: f.callees for f in functions}, self.source.entries
+        )
+        definitions = [f.definition(recursive) for f in functions]
+        imports = [import_text(self, i) for i in sorted(self.imports)]
+        entries: dict[str, Signature] = {}
+        for type in self.source.functions:
+            entries[self.source.types[type].key] = self.source.types[type]
+        glue = [entry_text(self, s) for _, s in sorted(entries.items())]
+        glue += [outside_text(self, s) for _, s in sorted(self.outside.items())]
+        return "".join([self._head(), *glue, *imports, *definitions])
+
+    def _head(self) -> str:
+        own = {name for name in self.needs if name.startswith("rt.")}
+        runtime = self.runtime.text(own)
+        definitions = self.templates.definitions
+        others = sorted(
+            definitions[name] for name in self._closed({n for n in self.needs if n in definitions})
+        )
+        asm = "\n".join(
+            f'module asm "{line}"' for line in assembly(self.offsets).splitlines() if line.strip()
+        )
+        return (
+            f'target triple = "{self.target.triple}"\n{asm}\n'
+            "declare hidden void @wasmote.trap(ptr, ptr, i32) #1\n"
+            "declare hidden void @wasmote.raise(ptr, i32) #1\n"
+            "declare ptr @llvm.frameaddress.p0(i32)\n"
+            + "\n".join([*sorted(self.declarations), *others])
+            + f'\n{METADATA}!11 = !{{!"branch_weights", i32 1, i32 2000}}\n'
+            'attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }\n'
+            "attributes #1 = { noreturn nounwind cold nomerge }\n"
+            "attributes #2 = { nounwind cold }\n" + runtime
+        )
+
+    def _closed(self, names: set[str]) -> set[str]:
+        """Names and all that their definitions refer to."""
+        import re
+
+        found, todo = set(), list(names)
+        while todo:
+            name = todo.pop()
+            if name in found:
+                continue
+            found.add(name)
+            todo += [
+                other
+                for other in re.findall(r"@[\w.]+", self.templates.definitions[name])
+                if other in self.templates.definitions
+            ]
+        return found
+
+
+def _rest(signature: Signature) -> list[str]:
+    """The parameter that results beyond the first go through, where there are any."""
+    return ["ptr %rest"] if len(signature.results) > 1 else []

@@ -1,0 +1,308 @@
+"""Compiled modules run: calls in and out, traps and their backtraces, interruption, references."""
+
+import sys
+import threading
+import time
+
+import pytest
+
+from wasmote import (
+    CompileError,
+    FuncType,
+    Instance,
+    Memory,
+    MemoryType,
+    Module,
+    Trap,
+    ValType,
+    func,
+)
+from wasmote.compile import compile_module
+from wasmote.errors import TrapKind
+from wasmote.wat import wat2wasm
+
+pytest.importorskip("llvmlite")
+
+
+def compiled(text: str, **options) -> Module:
+    options.setdefault("level", 1)
+    return Module(compile_module(Module(wat2wasm(text)), **options).encode())
+
+
+def run(text: str, imports=None, **options) -> Instance:
+    return Instance(compiled(text, **options), imports)
+
+
+def test_numbers_go_in_and_come_out():
+    exports = run("""(module
+      (func (export "all") (param i32 i64 f32 f64) (result i32 i64 f32 f64)
+        (local.get 0) (local.get 1) (local.get 2) (local.get 3))
+      (func (export "swap") (param i64 i32) (result i32 i64) (local.get 1) (local.get 0))
+      (func (export "vector") (param v128) (result v128)
+        (i8x16.shuffle 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 0 (local.get 0) (local.get 0))))
+    """).exports
+    assert exports.all(-1, 1 << 40, 0.5, -2.25) == (-1, 1 << 40, 0.5, -2.25)
+    assert exports.swap(1 << 40, 7) == (7, 1 << 40)
+    assert exports.vector(bytes(range(16))) == bytes(range(15, -1, -1))
+
+
+@pytest.mark.parametrize("bounds_checks", [False, True])
+def test_a_fault_or_a_check_becomes_a_trap(bounds_checks):
+    instance = run(
+        """(module (memory 1 2)
+          (func (export "load") (param i32) (result i32) (i32.load offset=4 (local.get 0)))
+          (func (export "far") (param i32) (result i64)
+            (i64.load offset=0xffffffff (local.get 0)))
+          (func (export "store") (param i32) (i64.store (local.get 0) (i64.const -1)))
+          (func (export "grow") (result i32) (memory.grow (i32.const 1))))""",
+        bounds_checks=bounds_checks,
+    )
+    exports = instance.exports
+    assert exports.load(65528) == 0
+    for call in (
+        lambda: exports.load(65529),
+        lambda: exports.load(-1),
+        lambda: exports.far(-1),
+        lambda: exports.store(65529),
+    ):
+        with pytest.raises(Trap) as caught:
+            call()
+        assert caught.value.kind is TrapKind.MEMORY_OUT_OF_BOUNDS
+        assert [frame.function_name for frame in caught.value.frames][-1] in (
+            "load",
+            "far",
+            "store",
+        )
+    assert exports.grow() == 1
+    assert exports.load(65529) == 0
+
+
+def test_the_backtrace_names_functions_of_all_engines():
+    inner = Instance(
+        Module(wat2wasm('(module (func $f (export "f") (unreachable)))')), engine="classic"
+    )
+    outer = run(
+        """(module (import "m" "f" (func $f))
+          (func $middle (call $f) (call $f))
+          (func (export "start") (call $middle) (call $middle)))""",
+        {"m": inner.exports},
+        level=0,
+    )
+    with pytest.raises(Trap, match="unreachable") as caught:
+        outer.exports.start()
+    assert [frame.function_name for frame in caught.value.frames] == ["f", "middle", "start"]
+
+
+def test_host_functions_and_their_exceptions():
+    class Stop(Exception):
+        pass
+
+    def host(a, b):
+        if a < 0:
+            raise Stop(a)
+        return a + b, 0.5
+
+    kind = FuncType((ValType.I64, ValType.I32), (ValType.I64, ValType.F32))
+    exports = run(
+        """(module (import "m" "host" (func $host (param i64 i32) (result i64 f32)))
+          (func (export "call") (param i64) (result f32 i64) (local i64 f32)
+            (call $host (local.get 0) (i32.const 2)) (local.set 2) (local.set 1)
+            (local.get 2) (local.get 1)))""",
+        {"m": {"host": func(kind, host)}},
+    ).exports
+    assert exports.call(40) == (0.5, 42)
+    with pytest.raises(Stop):
+        exports.call(-1)
+    assert exports.call(40) == (0.5, 42)
+
+
+def test_endless_recursion_ends_in_a_trap_also_in_a_thread_with_a_small_stack():
+    exports = run(
+        """(module (func $f (export "f") (param i32) (result i32)
+          (i32.add (i32.const 1) (call $f (local.get 0)))))"""
+    ).exports
+    kinds = []
+
+    def call():
+        with pytest.raises(Trap) as caught:
+            exports.f(1)
+        kinds.append(caught.value.kind)
+
+    call()
+    former = threading.stack_size(512 << 10)
+    try:
+        thread = threading.Thread(target=call)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(former)
+    assert kinds == [TrapKind.STACK_OVERFLOW] * 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "(loop $l (br $l))",
+        "(loop $l (br_if $l (i32.const 1)) (call $f))",
+        "(return_call $f)",
+    ],
+)
+def test_endless_code_can_be_interrupted(body):
+    instance = run(f'(module (func $f (export "f") {body}))', level=2)
+    caught = []
+
+    def call():
+        try:
+            instance.exports.f()
+        except Trap as trap:
+            caught.append(trap.kind)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    end = time.monotonic() + 20
+    while not instance.interrupt() and time.monotonic() < end:
+        time.sleep(0.001)
+    thread.join(20)
+    assert caught == [TrapKind.INTERRUPTED]
+
+
+def test_tail_calls_need_no_stack():
+    exports = run("""(module
+      (type $t (func (param i64 i64) (result i64)))
+      (table funcref (elem $even $odd))
+      (func $even (export "even") (type $t)
+        (if (i64.eqz (local.get 0)) (then (return (i64.const 1))))
+        (return_call $odd (i64.sub (local.get 0) (i64.const 1)) (i64.const 0)))
+      (func $odd (type $t)
+        (if (i64.eqz (local.get 0)) (then (return (i64.const 0))))
+        (return_call_indirect (type $t)
+          (i64.sub (local.get 0) (i64.const 1)) (i64.const 0) (i32.const 0))))
+    """).exports
+    assert exports.even(1_000_001, 0) == 0
+    assert exports.even(1_000_000, 0) == 1
+
+
+def test_calls_through_a_table_reach_every_engine():
+    triple = """(module (func (export "f") (param i32) (result i32)
+      (i32.mul (local.get 0) (i32.const 3))))"""
+    other = Instance(Module(wat2wasm(triple)))
+    exports = run(
+        """(module
+          (type $t (func (param i32) (result i32)))
+          (import "m" "f" (func $f (type $t)))
+          (table 5 funcref)
+          (elem (i32.const 0) $f $own $wrong)
+          (func $own (type $t) (i32.add (local.get 0) (i32.const 1)))
+          (func $wrong)
+          (func (export "call") (param i32) (result i32)
+            (call_indirect (type $t) (i32.const 7) (local.get 0))))""",
+        {"m": other.exports},
+    ).exports
+    assert [exports.call(0), exports.call(1), exports.call(1)] == [21, 8, 8]
+    for index, kind in (
+        (2, TrapKind.INDIRECT_CALL_TYPE_MISMATCH),
+        (3, TrapKind.UNINITIALIZED_ELEMENT),
+        (5, TrapKind.UNDEFINED_ELEMENT),
+    ):
+        with pytest.raises(Trap) as caught:
+            exports.call(index)
+        assert caught.value.kind is kind
+
+
+def test_references_live_while_compiled_code_holds_them():
+    class Thing:
+        pass
+
+    exports = None
+
+    def churn():
+        for _ in range(5000):  # more than a group keeps before it lets go of what nobody holds
+            exports.take(Thing())
+
+    exports = run(
+        """(module (import "m" "churn" (func $churn))
+          (func (export "take") (param externref))
+          (func (export "keep") (param externref) (result externref)
+            (call $churn) (local.get 0)))""",
+        {"m": {"churn": churn}},
+    ).exports
+    thing = Thing()
+    assert exports.keep(thing) is thing
+
+
+def test_references_and_loops_and_values_dropped_twice():
+    exports = run(
+        """(module (import "m" "f" (func $f (result externref))) (memory 1)
+          (func (export "last") (param i32) (result externref) (local externref)
+            (local.get 0)
+            (loop $again (param i32)
+              (local.set 1 (call $f))
+              (local.set 0 (i32.sub (i32.const 1)))
+              (br_if $again (local.get 0) (local.get 0)) (drop))
+            (local.get 1))
+          (func (export "twice") (param i32) (local i32)
+            (local.set 1 (i32.load (local.get 0)))
+            (drop (local.get 1)) (drop (local.get 1))))""",
+        {"m": {"f": func(FuncType((), (ValType.EXTERNREF,)), iter("abcdef").__next__)}},
+    ).exports
+    assert exports.last(4) == "d"
+    exports.twice(0)
+    with pytest.raises(Trap):
+        exports.twice(-1)
+
+
+def test_globals_and_memories_are_shared_with_the_host():
+    memory = Memory(MemoryType(1, 2))
+    instance = run(
+        """(module (import "m" "memory" (memory 1 2))
+          (global $g (export "g") (mut i64) (i64.const 5)) (global $c i32 (i32.const 8))
+          (func (export "bump") (result i64)
+            (i32.store (global.get $c) (i32.const 77))
+            (global.set $g (i64.add (global.get $g) (i64.const 1))) (global.get $g)))""",
+        {"m": {"memory": memory}},
+    )
+    instance.exports.g.value = 1 << 40
+    assert instance.exports.bump() == (1 << 40) + 1
+    assert instance.exports.g.value == (1 << 40) + 1
+    assert memory.read(8, 4) == b"M\0\0\0"
+
+
+def test_a_nan_stays_what_webassembly_says_where_llvm_would_simplify():
+    exports = run(
+        """(module
+          (func (export "times_one") (param f64) (result f64)
+            (f64.mul (local.get 0) (f64.const 1)))
+          (func (export "back") (param f32) (result f32)
+            (f32.demote_f64 (f64.promote_f32 (local.get 0)))))""",
+        level=3,
+    ).exports
+    quiet = 1 << 51
+    (bits,) = exports.times_one.call_bits(0x7FF0_0000_0000_0001)
+    assert bits & quiet
+    (bits,) = exports.back.call_bits(0x7F80_0001)
+    assert bits & 1 << 22
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(CompileError, match=r"function new: struct.new needs the feature gc"):
+        compiled('(module (type $s (struct)) (func $new (export "new") (drop (struct.new $s))))')
+    with pytest.raises(CompileError, match="try_table needs the feature exception-handling"):
+        compiled("(module (func (block (try_table (catch_all 0)))))")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_code_is_executed_in_place(tmp_path):
+    """No page of the code is private: it is the file's, which all processes share."""
+    path = tmp_path / "module.aot"
+    text = '(module (func (export "f") (result i32) (i32.const 42)))'
+    path.write_bytes(compile_module(Module(wat2wasm(text)), level=1).encode())
+    instance = Instance(Module(path))
+    assert instance.exports.f() == 42
+    dirty, own = [], False
+    with open("/proc/self/smaps") as maps:
+        for line in maps:
+            if "-" in line.split(" ", 1)[0]:
+                own = "module.aot" in line and " r-xp " in line
+            elif own and line.startswith("Private_Dirty:"):
+                dirty.append(line.split()[1])
+    assert dirty == ["0"]
