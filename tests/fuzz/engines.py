@@ -212,6 +212,7 @@ class Wasmtime:
         config.cranelift_opt_level = "none"
         config.cranelift_nan_canonicalization = canonical_nans
         config.max_wasm_stack = 1 << 20
+        config.parallel_compilation = False  # modules are small
         for feature, flag in self._FLAGS:
             if hasattr(wasmtime.Config, f"wasm_{flag}"):
                 setattr(config, f"wasm_{flag}", feature in features)

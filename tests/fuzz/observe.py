@@ -121,8 +121,11 @@ class Recorder:
 
 
 def again(calls: list[Call], call: Callable[[str, tuple[Any, ...]], str]) -> Callable[[], None]:
-    """What the host function "again" does: the first call of the plan that has arguments."""
-    chosen = next((each for each in calls if each[1]), None)
+    """What the host function "again" does: the first call of the plan, after what starts over.
+
+    A plan that is cut short still has that one, so "again" does the same on both sides.
+    """
+    chosen = next((each for each in calls if each[0] not in REFILLS), None)
     return lambda: None if chosen is None else void(call(*chosen))
 
 
