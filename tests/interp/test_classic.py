@@ -191,10 +191,111 @@ def test_endless_loops_can_be_interrupted(body: str) -> None:
 
 
 def test_side_tables_are_small() -> None:
-    """A branch takes four bytes, a function 24 and two for each local."""
+    """A branch takes two bytes, a function ten and two for each local."""
     made = module(
         """(func (param i32 i64) (local f32))
            (func (param i32) (loop local.get 0 br_if 0) (block local.get 0 br_if 0))
            (func i32.const 1 drop)"""
     )
-    assert engine_sizes(made)["classic"] == {0: 24 + 8, 1: 24 + 4 + 8, 2: 24 + 4}
+    assert engine_sizes(made)["classic"] == {0: 10 + 6, 1: 10 + 2 + 4, 2: 10 + 2}
+
+
+def test_far_branches_to_one_label_have_one_record() -> None:
+    filler = "nop " * 600
+    branches = "local.get 0 br_if 0 " * 3
+    made = module(f"(func (param i32) (block {branches} {filler}))")
+    assert engine_sizes(made)["classic"][0] == 10 + 2 + 12 + 3 * 2
+
+
+def _both(text: str, name: str, *arguments: Any) -> Any:
+    """What both engines agree on."""
+    fast, slow = (getattr(exports(text, engine=engine), name)(*arguments) for engine in ENGINES)
+    assert fast == slow
+    return slow
+
+
+@pytest.mark.parametrize("params", [0, 254, 255, 300])
+@pytest.mark.parametrize("results", [1, 255, 256])
+@pytest.mark.parametrize("local_count", [3, 255, 256])
+def test_functions_whose_numbers_are_large(params: int, results: int, local_count: int) -> None:
+    """They call, and are called by, functions whose numbers are small."""
+    kinds = f"(param {'i32 ' * params}) (result {'i32 ' * results})"
+    text = f"""
+        (type $big (func {kinds}))
+        (func $big {kinds} (local {"i32 " * local_count})
+          {"i32.const 7 local.set 0" if params else ""}
+          i32.const 5 local.set {params + local_count - 1}
+          i32.const 2 call $small drop
+          {f"local.get {params + local_count - 1} " * (results - 1)}
+          local.get {params + local_count - 1} i32.const 2 call $small i32.add
+          local.get {params + local_count - 2} i32.add)
+        (func $small (param i32) (result i32) (local i64 i64 i64)
+          local.get 0 i32.eqz (if (result i32) (then i32.const 100)
+            (else local.get 0 i32.const 1 i32.sub call $small i32.const 1 i32.add
+                  local.get 1 i32.wrap_i64 i32.add)))
+        (table funcref (elem $big))
+        (func (export "f") (result i32)
+          {"i32.const 1 " * params} call $big {"i32.add " * (results - 1)}
+          {"i32.const 1 " * params} i32.const 0 call_indirect (type $big)
+          {"i32.add " * results})"""
+    assert _both(text, "f") == 2 * (5 * results + 102)
+
+
+def test_a_function_longer_than_its_end_is_told_by() -> None:
+    """An inner `end` may have the lower bits of the last one's address."""
+    text = f"""
+        (func $long (export "f") (param i32) (result i32)
+          {"(block local.get 0 i32.eqz br_if 0 nop) " * 9000}
+          (block (result i32) (block (result i32) local.get 0 end) end)
+          i32.const 1 i32.add)"""
+    text = text.replace(" end)", ")")
+    assert _both(text, "f", 41) == 42
+
+
+def test_many_locals_declared_one_by_one() -> None:
+    """The declarations take more than 255 bytes."""
+    names = "".join(f"(local {kind})" for kind in ("i32", "f64") * 100)
+    text = f"""(func (export "f") (param i32) (result i32 f64) {names}
+        local.get 0 local.set 199 f64.const 2.5 local.tee 200 local.set 198
+        local.get 199 local.get 198)"""
+    assert _both(text, "f", 3) == (3, 2.5)
+
+
+@pytest.mark.parametrize("kind", ["i32", "i64", "f32", "f64", "v128", "externref"])
+@pytest.mark.parametrize("before", ["", "i32.const 9", "i64.const 9", "f32.const 9", "f64.const 9"])
+def test_a_value_of_each_type_on_top_of_each_other(kind: str, before: str) -> None:
+    """Whatever was in an accumulator is on the stack when the next value is pushed."""
+    made = {"v128": "v128.const i64x2 5 6", "externref": "ref.null extern"}
+    value = made.get(kind, f"{kind}.const 3")
+    drop = "drop" if before else ""
+    text = f"""
+        (global $g (mut {kind}) {value})
+        (func $id (param {kind}) (result {kind}) local.get 0)
+        (func (export "f") (param i32) (result i32) (local $a {kind}) (local $b {kind})
+          {before} {value} local.set $a {drop}
+          {before} local.get $a local.tee $b drop {drop}
+          {before} local.get $b call $id global.set $g {drop}
+          {before} (block (result {kind}) global.get $g) local.set $a {drop}
+          {before} local.get $a local.get $b local.get 0 select (result {kind}) drop {drop}
+          {before} (loop (result {kind}) local.get $a) drop {drop}
+          {before} local.get $a local.get 0 (if (param {kind}) (then drop) (else drop)) {drop}
+          {before} i32.const -3 local.get 0 i32.add return)"""
+    assert _both(text, "f", 45) == 42
+
+
+@pytest.mark.parametrize("kind", ["i32", "i64"])
+@pytest.mark.parametrize("number", [0, 1, 63, -1, -64, 64, -65, 8191, 2**30, -(2**31)])
+def test_operations_with_a_constant(kind: str, number: int) -> None:
+    """Constants of one byte are not pushed."""
+    names = ["add", "sub", "mul", "and", "or", "xor", "shl", "shr_s", "shr_u", "rotl", "rotr"]
+    tests = ["eq", "ne", "lt_s", "lt_u", "gt_s", "gt_u", "le_s", "le_u", "ge_s", "ge_u"]
+    functions = [
+        f"""(func (export "{name}") (param {kind}) (result {result})
+            local.get 0 {kind}.const {number} {kind}.{name})"""
+        for group, result in ((names, kind), (tests, "i32"))
+        for name in group
+    ]
+    text = "".join(functions)
+    for value in (0, 1, -1, 77, -(2**31)):
+        for name in (*names, *tests):
+            _both(text, name, value)

@@ -20,7 +20,20 @@ def arena_allocate(m: ptr[Module], size: usize) -> ptr[u8]:
     """`size` zeroed bytes, aligned to 8; None when out of memory."""
     if size > MAXIMUM:
         return None
-    needed = align8(size)
+    if m.arena is not None:
+        m.arena.used = u32(align8(usize(m.arena.used)))
+    return allocate(m, align8(size))
+
+
+@native
+def arena_allocate_even(m: ptr[Module], size: usize) -> ptr[u8]:
+    """`size` zeroed bytes, aligned to 2; None when out of memory."""
+    return None if size > MAXIMUM else allocate(m, (size + 1) & ~usize(1))
+
+
+@native
+def allocate(m: ptr[Module], needed: usize) -> ptr[u8]:
+    """Zeroed bytes where the last ones end."""
     chunk = m.arena
     if chunk is None or usize(chunk.capacity) - usize(chunk.used) < needed:
         chunk = add_chunk(m, needed)
@@ -36,7 +49,7 @@ def arena_allocate(m: ptr[Module], size: usize) -> ptr[u8]:
 def add_chunk(m: ptr[Module], needed: usize) -> ptr[Chunk]:
     """A chunk with room for `needed` bytes; chunks grow with the module, to stay few."""
     capacity = smaller(larger(m.arena_bytes, SMALLEST_CHUNK), LARGEST_CHUNK)
-    capacity = larger(capacity, needed)
+    capacity = align8(larger(capacity, needed))
     chunk = ptr[Chunk](m.platform.allocate(capacity + HEADER))
     if chunk is None:
         return None

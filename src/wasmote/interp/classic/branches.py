@@ -17,12 +17,22 @@ from wasmote.nativepy import (
     sizeof,
     struct,
     u8,
+    u16,
     u32,
     u64,
     usize,
 )
 
-from .side_table import FarBranch, SideTable
+from .side_table import (
+    DISTANCE,
+    ENTRIES,
+    FAR,
+    FarBranch,
+    get32,
+    near_distance,
+    near_entries,
+    set32,
+)
 
 #: Cells of a value by its type.
 CELLS = constants(
@@ -33,6 +43,8 @@ FLOAT, CELLS_MASK = 8, 7
 OPERANDS = constants(
     u8, [CELLS[t] | FLOAT * (t in (ValueType.F32, ValueType.F64)) for t in range(256)]
 )
+#: How many of the last far branches are looked through for one to share.
+SHARED_FAR = 8
 LOOP = by_name("loop").opcode
 IF = by_name("if").opcode
 CATCH = by_name("catch").opcode
@@ -89,7 +101,14 @@ class Preparation:
     module: ptr[Module]
     pc: ptr[u8]
     failed: u32  # a trap code
-    side: ptr[SideTable]
+    index: u32  # of the function
+    start: u32  # first instruction, in bytes from the start of the body
+    param_cells: u32
+    zero: u32
+    frame: u32
+    locals: ptr[u32]  # slots, with the kinds in the upper halves
+    local_count: u32
+    far_base: u32  # the position of the first far branch
     operands: ptr[u8]  # what each operand is
     height: u32
     cells: u32  # of all operands
@@ -132,8 +151,10 @@ def reserve(p: ptr[Preparation], array: ptr[Growing], item: usize) -> boolean:
 
 @native
 def add_entry(p: ptr[Preparation], value: u32):
-    if reserve(p, p.entries, sizeof(u32)):
-        ptr[u32](p.entries.items)[p.entries.count - 1] = value
+    if value > 0xFFFF:
+        p.failed = TrapCode.UNTRANSLATABLE
+    elif reserve(p, p.entries, sizeof(u16)):
+        ptr[u16](p.entries.items)[p.entries.count - 1] = u16(value)
 
 
 @native
@@ -173,21 +194,36 @@ def apply(p: ptr[Preparation], effect: u32):
 @native
 def set_entry(p: ptr[Preparation], b: ptr[Branch], target: ptr[u8], target_entry: u32):
     """Settle a branch: in its entry if it fits, else in one that is far."""
-    entry = ptr[u32](p.entries.items) + b.entry
     distance = i32(u32(usize(target) - usize(b.source)))
     entries = i32(target_entry - b.entry)
-    near = distance == (distance << 16) >> 16 and entries == (entries << 17) >> 17
-    if near and b.drop == 0:
-        entry[0] = (u32(distance) << 16) | (u32(entries) << 17 >> 16)
-        return
-    if not reserve(p, p.far, sizeof(FarBranch)):
-        return
-    far = ptr[FarBranch](p.far.items) + (p.far.count - 1)
-    far.distance = distance
-    far.entry_distance = entries
-    far.drop = b.drop
-    far.keep = b.keep
-    far.entry = b.entry
+    entry = (u32(distance) << (16 - DISTANCE)) | (u32(entries) & ((1 << ENTRIES) - 1)) << 1
+    entry = entry & 0xFFFF
+    if b.drop != 0 or near_distance(entry) != distance or near_entries(entry) != entries:
+        position = p.far_base + far_branch(p, b, target, target_entry)
+        entry = position << 1 | FAR
+        if entry > 0xFFFF:
+            p.failed = TrapCode.UNTRANSLATABLE
+    ptr[u16](p.entries.items)[b.entry] = u16(entry)
+
+
+@native
+def far_branch(p: ptr[Preparation], b: ptr[Branch], target: ptr[u8], target_entry: u32) -> u32:
+    """The number of the far branch to a target: one of the last ones, or a new one."""
+    offset = u32(usize(target) - usize(p.module.binary))
+    number = p.far.count
+    while number > 0 and p.far.count - number < SHARED_FAR:
+        number -= 1
+        far = ptr[FarBranch](p.far.items) + number
+        if get32(addr(far.target)) == offset and u32(far.drop) == b.drop:
+            return number
+    if reserve(p, p.far, sizeof(FarBranch)):
+        made = ptr[FarBranch](p.far.items) + (p.far.count - 1)
+        set32(addr(made.target), offset)
+        set32(addr(made.entry), target_entry)
+        made.drop = u16(b.drop)
+        made.keep = u16(b.keep)
+        return p.far.count - 1
+    return 0
 
 
 @native

@@ -5,7 +5,7 @@ from wasmote.core.structs import Module
 from wasmote.nativepy import native, ptr, u32
 
 from .frames import classic_run
-from .prepare import prepare_function
+from .prepare import prepare_function, side_table_size
 from .side_table import SideTable
 
 
@@ -25,9 +25,10 @@ def classic_prepare_module(module: ptr[Module]) -> u32:
 
 @native(export="classic_side_table_size")
 def classic_side_table_size(module: ptr[Module], index: u32) -> u32:
-    """Bytes of a function's side table; 0 if it has none. More than 256 KiB count as that."""
-    side = ptr[SideTable](module.functions[index].side_table)
-    return 0 if side is None else u32(side.size) * 4
+    """Bytes of a function's side table; 0 if it has none."""
+    if module.functions[index].side_table is None:
+        return 0
+    return u32(side_table_size(module, index))
 
 
 @native(export="classic_frame_size")

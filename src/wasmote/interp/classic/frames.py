@@ -11,7 +11,7 @@ from .metering import forget_runs
 from .opcodes import HANDLERS
 from .prepare import prepare_function
 from .registers import HEADER_CELLS, reach
-from .side_table import SideTable, entries_of
+from .side_table import SideTable, entry_of, index_of, param_cells_of, start_of, zero_of
 from .trace import walk_frames
 
 
@@ -46,13 +46,13 @@ def run_frame(
     cells: ptr[u32],
 ) -> u32:
     """Set up the outermost frame and interpret. It returns to offset 0: see `unreachable`."""
-    header = cells + u32(side.param_cells)
+    header = cells + param_cells_of(side)
     header[0] = 0
     header[1] = 0
     header[2] = 0
-    header[3] = side.function
+    header[3] = index_of(side)
     local = header + HEADER_CELLS
-    zero = u32(side.zero)
+    zero = zero_of(side)
     for i in range(u32(0), zero):
         local[i] = 0
     mem: ptr[u8] = None
@@ -60,7 +60,7 @@ def run_frame(
     if inst.module.memory_count != 0:
         mem = inst.memories[0].data
         size = reach(inst.memories[0])
-    pc = function.body + side.start
+    pc = function.body + start_of(side)
     handlers = exec.classic_handlers
     if inst.fuel is not None:
         handlers = exec.metered_handlers
@@ -69,5 +69,5 @@ def run_frame(
             return TrapCode.UNTRANSLATABLE
     return enter(
         HANDLERS, pc[0], pc, local + zero, cells, mem, size, exec, inst, handlers,
-        entries_of(side), side, u64(0), splat(FLOATS, 0.0),
+        entry_of(side, 0), side, u64(0), splat(FLOATS, 0.0),
     )  # fmt: skip

@@ -120,7 +120,7 @@ def any_load(i: Instruction) -> NativeFunction:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = memory_argument(pc, behind_prefix)
@@ -146,7 +146,7 @@ def any_store(i: Instruction) -> NativeFunction:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = memory_argument(pc, behind_prefix)

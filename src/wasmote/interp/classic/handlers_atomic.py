@@ -19,6 +19,7 @@ from wasmote.nativepy import (
     stack,
     trap_if,
     u8,
+    u16,
     u32,
     u64,
     usize,
@@ -62,7 +63,7 @@ def access_handler(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
@@ -89,7 +90,7 @@ def wait_handler(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
@@ -111,7 +112,7 @@ def wait_handler(i: Instruction) -> None:
 @handler("memory.atomic.notify")
 def notify(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(ptr[u8](usize(r)))
     o = stack_below(sp - 1)
@@ -123,7 +124,7 @@ def notify(
 @handler("atomic.fence")
 def fence_(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Past the byte that is zero."""
     fence()

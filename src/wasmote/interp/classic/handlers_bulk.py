@@ -16,7 +16,18 @@ from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, ta
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.bulk import copy_memory, fill_memory
 from wasmote.interp.common.outside import leave_for
-from wasmote.nativepy import NativeFunction, dispatch, inline, ptr, trap_if, u8, u32, u64, usize
+from wasmote.nativepy import (
+    NativeFunction,
+    dispatch,
+    inline,
+    ptr,
+    trap_if,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+)
 
 from .handlers_any_memory import pop_index, stack_below
 from .immediates import cursor, read_index
@@ -39,7 +50,7 @@ def prefix(opcode: int, first: int) -> None:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
@@ -65,7 +76,7 @@ def bulk(name: str) -> Callable[[NativeFunction], None]:
         @handler(name)
         def run(
             pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-            inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+            inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
             f: FLOATS,
         ) -> u32:  # fmt: skip
             at = cursor(ptr[u8](usize(r)))
@@ -179,7 +190,7 @@ def push_index(flags, value, pc, sp, fp, mem, size, exec, inst, table, stp, side
 @handler("memory.size")
 def memory_size(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     memory = inst.memories[read_index(at)]
@@ -204,7 +215,7 @@ def memory_size(
 @handler("memory.grow")
 def memory_grow_(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     memory = inst.memories[read_index(at)]
@@ -220,7 +231,7 @@ def memory_grow_(
 @handler("table.get")
 def table_get(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     references = inst.tables[read_index(at)]
@@ -234,7 +245,7 @@ def table_get(
 @handler("table.set")
 def table_set(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     references = inst.tables[read_index(at)]
@@ -249,7 +260,7 @@ def table_set(
 @handler("table.size")
 def table_size(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(ptr[u8](usize(r)))
     references = inst.tables[read_index(at)]
@@ -262,7 +273,7 @@ def table_size(
 @handler("table.grow")
 def table_grow_(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(ptr[u8](usize(r)))
     references = inst.tables[read_index(at)]

@@ -20,6 +20,7 @@ from wasmote.nativepy import (
     tail,
     trap_if,
     u8,
+    u16,
     u32,
     u64,
     unlikely,
@@ -43,20 +44,29 @@ from .registers import (
     resume,
     spill,
 )
-from .side_table import SideTable, entries_of
+from .side_table import (
+    SideTable,
+    entry_of,
+    index_of,
+    is_wide,
+    param_cells_of,
+    position_of,
+    start_of,
+    zero_of,
+)
 from .unwind import unwind
 
 
 @native(convention="handler", noinline=True)
 def zero_the_rest(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Start a function at `pc` whose locals end at `sp`; those in front are zero already.
 
     Cells behind the locals, of which a frame has enough, may become zero too.
     """
-    local = fp + (side.param_cells + HEADER_CELLS + ZEROED_AT_ONCE)
+    local = fp + (u32(side.param_cells) + HEADER_CELLS + ZEROED_AT_ONCE)
     while local < sp:
         store(local, splat(FLOATS, 0.0), align=4)
         local = local + ZEROED_AT_ONCE
@@ -64,20 +74,25 @@ def zero_the_rest(
 
 
 @inline
-def enter_function(function, callee, back, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+def enter_function(
+    index, function, callee, back, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+):
     """Go on in a function that has a side table, to return to `back`."""
+    if unlikely(is_wide(callee) or is_wide(side)):
+        r = u64(index)
+        return tail(enter_wide, back - 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     frame = sp - u32(callee.param_cells)
     trap_if(usize(frame) + usize(callee.frame) * 4 > usize(exec.stack_end), TrapCode.STACK_OVERFLOW)
     sp[0] = offset_of(inst, back)
     sp[1] = u32((usize(frame) - usize(fp)) >> 2)
-    sp[2] = u32((usize(stp) - usize(side)) >> 2)
-    sp[3] = side.function
+    sp[2] = position_of(side, stp)
+    sp[3] = u32(side.index)
     local = sp + HEADER_CELLS
     zero = u32(callee.zero)
     store(local, splat(FLOATS, 0.0), align=4)
     start = function.body + callee.start
     rest = local + zero
-    stp = entries_of(callee)
+    stp = ptr[u16](callee) - 1
     r = u64(zero)  # means nothing, but frees a register
     if zero > ZEROED_AT_ONCE:
         return tail(
@@ -86,10 +101,33 @@ def enter_function(function, callee, back, sp, fp, mem, size, exec, inst, table,
     return go_counted(start, rest, frame, mem, size, exec, inst, table, stp, callee, r, f)
 
 
+@native(convention="handler", noinline=True, no_builtins=True, on_trap=on_trap)
+def enter_wide(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """`enter_function`, where one of the two functions has a `WideTable`."""
+    function = inst.module.functions + u32(r)
+    callee = ptr[SideTable](function.side_table)
+    frame = sp - param_cells_of(callee)
+    trap_if(usize(frame) + usize(callee.frame) * 4 > usize(exec.stack_end), TrapCode.STACK_OVERFLOW)
+    sp[0] = offset_of(inst, pc + 1)
+    sp[1] = u32((usize(frame) - usize(fp)) >> 2)
+    sp[2] = position_of(side, stp)
+    sp[3] = index_of(side)
+    local = sp + HEADER_CELLS
+    zero = zero_of(callee)
+    for i in range(u32(0), zero):
+        local[i] = 0
+    start = function.body + start_of(callee)
+    stp = entry_of(callee, 0)
+    return go_counted(start, local + zero, frame, mem, size, exec, inst, table, stp, callee, r, f)
+
+
 @handler("call")
 def call(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Indices of one or two bytes; others go by way of `call_long`."""
     index = u32(pc[1])
@@ -104,29 +142,30 @@ def call(
     if unlikely(callee is None):
         return tail(call_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, u64(index), f)
     return enter_function(
-        function, callee, back, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+        index, function, callee, back, sp, fp, mem, size, exec, inst, table, stp, side, r, f
     )
 
 
 @native(convention="handler", noinline=True, on_trap=on_trap)
 def enter_target(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Call the function of this instance whose number is in `r`; `pc` is a call's last byte."""
-    function = inst.module.functions + u32(r)
+    index = u32(r)
+    function = inst.module.functions + index
     callee = ptr[SideTable](function.side_table)
     if unlikely(callee is None):
         return tail(prepare_target, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     return enter_function(
-        function, callee, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+        index, function, callee, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f
     )
 
 
 @native(convention="handler", noinline=True, on_trap=on_trap)
 def prepare_target(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     code = prepare_function(inst.module, u32(r))
     trap_if(code != 0, code)
@@ -136,7 +175,7 @@ def prepare_target(
 @native(convention="handler", noinline=True)
 def call_long(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     index = u64(read_index(at))
@@ -148,7 +187,7 @@ def call_long(
 @native(convention="handler", noinline=True, on_trap=on_trap)
 def call_first(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Call function number `r`, which is imported or has no side table yet."""
     index = u32(r)
@@ -165,7 +204,7 @@ def call_first(
 @native(convention="handler", noinline=True)
 def outside(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Call the function instance at address `r`; `pc` is the next instruction."""
     target = ptr[FuncInst](usize(r))
@@ -206,7 +245,7 @@ def call_target(target, wanted, back, rest, fp, mem, size, exec, inst, table, st
 @native(convention="handler", noinline=True, on_trap=on_trap)
 def call_any_table(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """call_indirect through a table whose indices may have 64 bits."""
     at = cursor(pc + 1)
@@ -229,7 +268,7 @@ def function_in(inst, functions, o):
 @handler("call_indirect", State.I32)
 def call_indirect(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Type indices of one or two bytes, and a function of this very type; all else goes by way of
     `call_any_table`.
@@ -257,7 +296,7 @@ def call_indirect(
 @handler("call_ref", State.I32)
 def call_ref(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     handle = u32(r)
     trap_if(handle == 0, TrapCode.NULL_FUNCTION_REFERENCE)
@@ -270,7 +309,7 @@ def call_ref(
 @native(convention="handler", noinline=True, on_trap=on_trap)
 def prepare_first(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Prepare function number `r`, then try again."""
     code = prepare_function(inst.module, u32(r))
@@ -281,7 +320,7 @@ def prepare_first(
 @handler("ref.null")
 def ref_null(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     skip(at)
@@ -291,7 +330,7 @@ def ref_null(
 @handler("ref.as_non_null")
 def ref_as_non_null(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     trap_if(sp[-1] == 0, TrapCode.NULL_REFERENCE)
     return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -300,7 +339,7 @@ def ref_as_non_null(
 @handler("ref.is_null")
 def ref_is_null(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     null = u32(sp[-1] == 0)
     return push(null, pc + 1, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -309,7 +348,7 @@ def ref_is_null(
 @handler("ref.func")
 def ref_func(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     target = instance_function(inst, read_index(at))

@@ -15,6 +15,7 @@ from wasmote.nativepy import (
     ptr,
     tail,
     u8,
+    u16,
     u32,
     u64,
     unlikely,
@@ -33,7 +34,7 @@ def long_constant(name: str, state: int) -> NativeFunction:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
@@ -50,7 +51,7 @@ def constant(name: str, kind: Type) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         if unlikely(pc[1] >= 0x80):
@@ -71,7 +72,7 @@ def constant_after(name: str, state: int, then: int) -> None:
     @handler(name, state)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         if unlikely(pc[1] >= 0x80):
@@ -90,7 +91,7 @@ constant_after("i64.const", State.I64, State.I64_CONST)
 @handler("f32.const")
 def f32_const(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     value = load(f32, pc + 1)
     return push(value, pc + 5, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -99,7 +100,7 @@ def f32_const(
 @handler("f64.const")
 def f64_const(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     value = load(f64, pc + 1)
     return push(value, pc + 9, sp, fp, mem, size, exec, inst, table, stp, side, r, f)

@@ -13,6 +13,7 @@ from wasmote.nativepy import (
     tail,
     trap_if,
     u8,
+    u16,
     u32,
     u64,
     unlikely,
@@ -21,7 +22,14 @@ from wasmote.nativepy import (
 
 from .immediates import cursor, read_index, skip
 from .registers import HELD, State, branch, cells, go, handler, spill
-from .side_table import SideTable
+from .side_table import (
+    SideTable,
+    at_position,
+    index_of,
+    is_wide,
+    param_cells_of,
+    result_cells_of,
+)
 
 #: The block type without parameters and results.
 EMPTY = 0x40
@@ -57,7 +65,7 @@ def block(name: str) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         if likely(pc[1] == EMPTY):
@@ -77,7 +85,7 @@ block("loop")
 @handler("nop")
 def nop(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
@@ -85,7 +93,7 @@ def nop(
 @handler("unreachable")
 def unreachable(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Also the end of an entry: its outermost frame returns to the start of the binary.
 
@@ -99,7 +107,7 @@ def branch_always(name: str) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -115,14 +123,14 @@ def branch_if(condition, pc, sp, fp, mem, size, exec, inst, table, stp, side, r,
     if condition:
         return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     return go(
-        State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f
+        State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp - 1, side, r, f
     )
 
 
 @handler("br_if", State.I32)
 def br_if(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     holds = u32(r) != 0
     return branch_if(holds, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -131,62 +139,61 @@ def br_if(
 @handler("if", State.I32)
 def if_(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Its branch goes to `else`, or to the end."""
     if u32(r) == 0:
         return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     start = past_block_type(pc)
-    return go(State.MEMORY, start, sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    return go(State.MEMORY, start, sp, fp, mem, size, exec, inst, table, stp - 1, side, r, f)
 
 
 @handler("br_table", State.I32)
 def br_table(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """One entry for each label, the default last."""
     index = u32(r)
     count = read_index(cursor(pc + 1))
     index = index if index < count else count
-    return branch(pc, sp, fp, mem, size, exec, inst, table, stp + index, side, r, f)
+    return branch(pc, sp, fp, mem, size, exec, inst, table, stp - index, side, r, f)
 
 
 @handler("br_on_null")
 def br_on_null(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     if sp[-1] == 0:
         return branch(pc, sp - 1, fp, mem, size, exec, inst, table, stp, side, r, f)
     return go(
-        State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f
+        State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp - 1, side, r, f
     )
 
 
 @handler("br_on_non_null")
 def br_on_non_null(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     if sp[-1] != 0:
         return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     return go(
-        State.MEMORY, past_index(pc), sp - 1, fp, mem, size, exec, inst, table, stp + 1, side, r, f
+        State.MEMORY, past_index(pc), sp - 1, fp, mem, size, exec, inst, table, stp - 1, side, r, f
     )
 
 
 @inline
-def leave(state: const, many, sp, fp, mem, size, exec, inst, table, side, r, f):
+def leave(state: const, header, many, sp, fp, mem, size, exec, inst, table, r, f):
     """Return to the caller; `many` cells of results, which end at `sp`, go where the arguments
     were, and may go over the header.
     """
-    header = fp + u32(side.param_cells)
     module = inst.module
     pc = module.binary + header[0]
     frame = fp - header[1]
     caller = ptr[SideTable](module.functions[header[3]].side_table)
-    stp = ptr[u32](caller) + header[2]
+    stp = at_position(caller, header[2])
     source = sp - many
     for i in range(u32(0), many):
         fp[i] = source[i]
@@ -196,35 +203,50 @@ def leave(state: const, many, sp, fp, mem, size, exec, inst, table, side, r, f):
 @native(convention="handler", noinline=True, no_builtins=True)
 def leave_with_stored(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Return; the results are on top of the stack."""
-    many = u32(side.result_cells)
-    return leave(State.MEMORY, many, sp, fp, mem, size, exec, inst, table, side, r, f)
+    header = fp + param_cells_of(side)
+    many = result_cells_of(side)
+    return leave(State.MEMORY, header, many, sp, fp, mem, size, exec, inst, table, r, f)
+
+
+@native(convention="handler", noinline=True)
+def end_wide(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """`end` in a function with a `WideTable`, which may be long: it need not be the last one."""
+    function = inst.module.functions + index_of(side)
+    if pc + 1 == function.body + function.body_size:
+        return tail(leave_with_stored, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @inline
 def is_function_end(pc, side):
-    return u32(usize(pc)) == side.end
+    """True may be wrong for a function with a `WideTable`."""
+    return u16(usize(pc)) == side.end
 
 
 @handler("end")
 def end(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Of a block it does nothing, of a function it returns."""
     if is_function_end(pc, side):
-        if side.result_cells == 0:
-            return leave(State.MEMORY, u32(0), sp, fp, mem, size, exec, inst, table, side, r, f)
-        return tail(leave_with_stored, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        if likely(not is_wide(side) and side.result_cells == 0):
+            header = fp + u32(side.param_cells)
+            return leave(State.MEMORY, header, u32(0), sp, fp, mem, size, exec, inst, table, r, f)
+        return tail(end_wide, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("return")
 def return_(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     return tail(leave_with_stored, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
@@ -232,20 +254,22 @@ def return_(
 def end_with_held(name: str, state: int) -> None:
     """Of a block it does nothing; a single result is returned in its accumulator."""
     always = name == "return"
+    returns = leave_with_stored if always else end_wide
 
     @handler(name, state)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         if not always:
             if not is_function_end(pc, side):
                 return go(state, pc + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        if likely(side.result_cells == cells(HELD[state])):
-            return leave(state, u32(0), sp, fp, mem, size, exec, inst, table, side, r, f)
+        if likely(not is_wide(side) and side.result_cells == cells(HELD[state])):
+            header = fp + u32(side.param_cells)
+            return leave(state, header, u32(0), sp, fp, mem, size, exec, inst, table, r, f)
         sp = spill(state, sp, r, f)
-        return tail(leave_with_stored, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        return tail(returns, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 for _state in HELD:

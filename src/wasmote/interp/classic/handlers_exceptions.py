@@ -5,7 +5,7 @@ from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import leave_for
-from wasmote.nativepy import addr, ptr, tail, trap_if, u8, u32, u64, usize
+from wasmote.nativepy import addr, ptr, tail, trap_if, u8, u16, u32, u64, usize
 
 from .handlers_control import block, branch_always, past_index
 from .immediates import cursor, read_index
@@ -21,17 +21,17 @@ branch_always("catch_all")
 @handler("try_table")
 def try_table(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Its entry is its length."""
     start = pc + stp[0]
-    return go(State.MEMORY, start, sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    return go(State.MEMORY, start, sp, fp, mem, size, exec, inst, table, stp - 1, side, r, f)
 
 
 @handler("delegate")
 def delegate(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """The end of a block, with a label."""
     return go(State.MEMORY, past_index(pc), sp, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -40,7 +40,7 @@ def delegate(
 @handler("throw")
 def throw(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """A program can be interrupted here that throws and catches forever."""
     budget = exec.budget - 1
@@ -64,7 +64,7 @@ def again(name: str) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         budget = exec.budget - 1

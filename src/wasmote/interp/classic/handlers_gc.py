@@ -74,7 +74,7 @@ def allocating(name: str) -> Callable[[NativeFunction], None]:
         @handler(name)
         def run(
             pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-            inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+            inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
             f: FLOATS,
         ) -> u32:  # fmt: skip
             at = cursor(ptr[u8](usize(r)))
@@ -197,7 +197,7 @@ def reading(suffix: str, packed: str) -> None:
     @handler("struct.get" + suffix)
     def struct_get(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
@@ -212,7 +212,7 @@ def reading(suffix: str, packed: str) -> None:
     @handler("array.get" + suffix)
     def array_get(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
@@ -230,7 +230,7 @@ for _suffix, _packed in (("", ""), ("_s", "s"), ("_u", "u")):
 @handler("struct.set")
 def struct_set(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(ptr[u8](usize(r)))
     t = read_type(at, inst)
@@ -247,7 +247,7 @@ def struct_set(
 @handler("array.set")
 def array_set(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(ptr[u8](usize(r)))
     t = read_type(at, inst)
@@ -262,7 +262,7 @@ def array_set(
 @handler("array.len")
 def array_len(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     after = ptr[u8](usize(r))
     trap_if(sp[-1] == 0, TrapCode.NULL_ARRAY_REFERENCE)
@@ -332,7 +332,7 @@ def array_init_elem(at, o, exec, inst):
 @handler("ref.i31")
 def ref_i31(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     made = (sp[-1] << 1) | I31_TAG
     after = ptr[u8](usize(r))
@@ -343,7 +343,7 @@ def i31_get(name: str, kind: Type) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         trap_if(sp[-1] == 0, TrapCode.NULL_I31_REFERENCE)
@@ -359,7 +359,7 @@ i31_get("i31.get_u", u32)
 @handler("ref.eq")
 def ref_eq(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     same = u32(sp[-2] == sp[-1])
     return push(same, pc + 1, sp - 2, fp, mem, size, exec, inst, table, stp, side, r, f)
@@ -371,7 +371,7 @@ def convert(name: str) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         after = ptr[u8](usize(r))
@@ -388,7 +388,7 @@ def cast(suffix: str, nullable: bool) -> None:
     @handler("ref.test" + suffix)
     def ref_test(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
@@ -399,7 +399,7 @@ def cast(suffix: str, nullable: bool) -> None:
     @handler("ref.cast" + suffix)
     def ref_cast(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
@@ -416,7 +416,7 @@ def branch_on_cast(name: str, succeeds: bool) -> None:
     @handler(name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         """The reference stays, for the label and for the code after it."""
@@ -428,7 +428,7 @@ def branch_on_cast(name: str, succeeds: bool) -> None:
         wanted = read_target(at, inst.module, nullable)
         if reference_matches(inst.store, sp[-1], wanted) == succeeds:
             return branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        return go(State.MEMORY, at[0], sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+        return go(State.MEMORY, at[0], sp, fp, mem, size, exec, inst, table, stp - 1, side, r, f)
 
 
 branch_on_cast("br_on_cast", True)

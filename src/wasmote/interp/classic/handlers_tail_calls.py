@@ -8,13 +8,26 @@ from wasmote.core.status import TrapCode
 from wasmote.core.structs import EXCEPTION, TAIL_CALL, Exec, FuncInst, Instance
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.outside import call_outside
-from wasmote.nativepy import copy, inline, native, ptr, stack, tail, trap_if, u8, u32, u64, usize
+from wasmote.nativepy import (
+    copy,
+    inline,
+    native,
+    ptr,
+    stack,
+    tail,
+    trap_if,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+)
 
 from .handlers_any_memory import stack_below
 from .handlers_calls import check_type, function_in, prepare_first
 from .immediates import cursor, read_index
 from .registers import HEADER_CELLS, go_counted, handler, poll_then_go_on, resume
-from .side_table import SideTable, entries_of
+from .side_table import SideTable, at_position, entry_of, param_cells_of, start_of, zero_of
 from .unwind import unwind
 
 
@@ -47,25 +60,25 @@ def replace_function(index, rest, pc, sp, fp, mem, size, exec, inst, table, stp,
         return tail(prepare_first, pc, sp, fp, mem, size, exec, inst, table, stp, side, number, f)
     trap_if(usize(fp) + usize(callee.frame) * 4 > usize(exec.stack_end), TrapCode.STACK_OVERFLOW)
     saved = stack(u32, HEADER_CELLS)
-    copy(saved, fp + u32(side.param_cells), HEADER_CELLS * 4)
-    params = u32(callee.param_cells)
+    copy(saved, fp + param_cells_of(side), HEADER_CELLS * 4)
+    params = param_cells_of(callee)
     copy(fp, rest - params, usize(params) * 4)
     header = fp + params
     copy(header, saved, HEADER_CELLS * 4)
     local = header + HEADER_CELLS
-    zero = u32(callee.zero)
+    zero = zero_of(callee)
     for i in range(u32(0), zero):
         local[i] = 0
-    start = function.body + callee.start
+    start = function.body + start_of(callee)
     return go_counted(
-        start, local + zero, fp, mem, size, exec, inst, table, entries_of(callee), callee, r, f
+        start, local + zero, fp, mem, size, exec, inst, table, entry_of(callee, 0), callee, r, f
     )
 
 
 @native(convention="handler", noinline=True)
 def replace_outside(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Tail call of the function instance at address `r`, not of this module; `sp` ends its
     arguments.
@@ -75,7 +88,7 @@ def replace_outside(
     call each other forever need no stack for it.
     """
     target = ptr[FuncInst](usize(r))
-    header = fp + u32(side.param_cells)
+    header = fp + param_cells_of(side)
     back = header[0]
     delta = header[1]
     position = header[2]
@@ -88,7 +101,7 @@ def replace_outside(
     code = call_outside(exec, inst, target, back - 1, fp - delta, fp)
     caller = ptr[SideTable](function.side_table)
     pc = inst.module.binary + back
-    stp = ptr[u32](caller) + position
+    stp = at_position(caller, position)
     sp = fp + target.type.result_cells
     fp = fp - delta
     if code == EXCEPTION:
@@ -101,7 +114,7 @@ def replace_outside(
 @handler("return_call")
 def return_call(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     index = read_index(cursor(pc + 1))
     if index < inst.module.imported_functions:
@@ -113,7 +126,7 @@ def return_call(
 @handler("return_call_indirect")
 def return_call_indirect(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     wanted = inst.module.types[read_index(at)].id
@@ -126,7 +139,7 @@ def return_call_indirect(
 @handler("return_call_ref")
 def return_call_ref(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     trap_if(sp[-1] == 0, TrapCode.NULL_FUNCTION_REFERENCE)
     target = inst.store.functions[sp[-1]]

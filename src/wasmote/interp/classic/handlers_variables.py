@@ -15,6 +15,7 @@ from wasmote.nativepy import (
     ptr,
     store,
     u8,
+    u16,
     u32,
     u64,
     usize,
@@ -35,7 +36,7 @@ def is_wide(content):
 @handler("global.get")
 def global_get(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     variable = inst.globals[read_index(at)]
@@ -54,7 +55,7 @@ def global_get(
 @handler("global.set")
 def global_set(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     at = cursor(pc + 1)
     variable = inst.globals[read_index(at)]
@@ -75,7 +76,7 @@ def set_held(state: int) -> None:
     @handler("global.set", state)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
@@ -91,18 +92,18 @@ for _state in HELD:
 @handler("drop", *HELD)
 def drop_held(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    return go(State.MEMORY, pc + 1, sp, fp, mem, size, exec, inst, table, stp - 1, side, r, f)
 
 
 @handler("drop")
 def drop(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    rest = sp - (stp[0] & CELLS_MASK)
-    return go(State.MEMORY, pc + 1, rest, fp, mem, size, exec, inst, table, stp + 1, side, r, f)
+    rest = sp - (u32(stp[0]) & CELLS_MASK)
+    return go(State.MEMORY, pc + 1, rest, fp, mem, size, exec, inst, table, stp - 1, side, r, f)
 
 
 @inline
@@ -117,14 +118,14 @@ def select(name: str) -> None:
     @handler(name, State.I32)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         condition = u32(r)
-        what = stp[0] & 0xFFFF
-        pc = pc + (stp[0] >> 16)
-        stp = stp + 1
-        if likely(what == 1):
+        what = u32(stp[0])
+        pc = pc + (what >> 4)
+        stp = stp - 1
+        if likely(what & 15 == 1):
             number = chosen(u32, condition, sp)
             return push(number, pc, sp - 2, fp, mem, size, exec, inst, table, stp, side, r, f)
         if what & CELLS_MASK == 2:

@@ -7,7 +7,7 @@ operands come from memory. A result is left in the accumulator `f`, as floats ar
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS, native_params
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
-from wasmote.nativepy import f32, load, ptr, tail, u8, u32, u64, unlikely, usize, vec
+from wasmote.nativepy import f32, load, ptr, tail, u8, u16, u32, u64, unlikely, usize, vec
 
 from .handlers_any_memory import any_load, any_store
 from .immediates import cursor, read_offset
@@ -21,7 +21,7 @@ def constant(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = ptr[u8](usize(r))
@@ -37,7 +37,7 @@ def unary(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = ptr[u8](usize(r))
@@ -58,7 +58,7 @@ def binary(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = ptr[u8](usize(r))
@@ -83,7 +83,7 @@ def ternary(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         c = sp - cells(third)
@@ -103,7 +103,7 @@ def load_handler(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))
@@ -126,7 +126,7 @@ def store_handler(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = cursor(ptr[u8](usize(r)))

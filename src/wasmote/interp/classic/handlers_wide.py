@@ -6,7 +6,7 @@ They are behind the prefix 0xFC and get the address of the next instruction in `
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.isa import INSTRUCTIONS, Instruction
-from wasmote.nativepy import load, ptr, stack, store, u8, u32, u64, usize
+from wasmote.nativepy import load, ptr, stack, store, u8, u16, u32, u64, usize
 
 from .registers import State, go, handler
 from .side_table import SideTable
@@ -18,7 +18,7 @@ def wide(i: Instruction) -> None:
     @handler(i.name)
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         o = sp - 2 * count

@@ -26,6 +26,7 @@ from wasmote.nativepy import (
     stack,
     trap_if,
     u8,
+    u16,
     u32,
     u64,
     usize,
@@ -86,7 +87,7 @@ def counting(state: int) -> NativeFunction:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         if cost_class(pc) & COSTS != 0:

@@ -7,7 +7,7 @@ these first, which moves the operand and goes on with the same instruction.
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS, new_f, new_r
 from wasmote.isa import by_name
-from wasmote.nativepy import NativeFunction, ptr, tail, u8, u32, u64, usize
+from wasmote.nativepy import NativeFunction, ptr, tail, u8, u16, u32, u64, usize
 
 from .immediates import short_number
 from .registers import CONSTANT, HELD, OPCODES, PLACES, State, below, cells, go, push, spill
@@ -34,7 +34,7 @@ def _made(function, name: str, by_table: bool = True) -> NativeFunction:
 def _to_stack(state: int) -> NativeFunction:
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         sp = spill(state, sp, r, f)
@@ -46,7 +46,7 @@ def _to_stack(state: int) -> NativeFunction:
 def _to_stack_then(state: int, then: NativeFunction) -> NativeFunction:
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         sp = spill(state, sp, r, f)
@@ -60,7 +60,7 @@ def _from_stack(state: int) -> NativeFunction:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         value = below(kind, sp)
@@ -78,7 +78,7 @@ def _push_constant(state: int, held: int) -> NativeFunction:
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64,
+        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
         f: FLOATS,
     ) -> u32:  # fmt: skip
         sp = spill(held, sp, r, f)

@@ -2,7 +2,7 @@
 
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
-from wasmote.nativepy import NativeFunction, ptr, u8, u32, u64, unreachable, usize
+from wasmote.nativepy import NativeFunction, ptr, u8, u16, u32, u64, unreachable, usize
 
 from . import (
     handlers_atomic,
@@ -43,7 +43,7 @@ __all__ = [
 
 def never(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Opcodes that `prepare` refuses."""
     unreachable()

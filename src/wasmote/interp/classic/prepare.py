@@ -4,7 +4,6 @@ Of operands it matters how they are kept, not their types. What can fail is memo
 more than 65535 cells.
 """
 
-from wasmote.core.arena import arena_allocate
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.mutex import acquire, release
 from wasmote.core.status import TrapCode, ValueType
@@ -15,16 +14,13 @@ from wasmote.isa import INSTRUCTIONS, Instruction, by_name
 from wasmote.isa.features import Feature, is_built
 from wasmote.nativepy import (
     addr,
-    atomic_store,
     constants,
-    copy,
     inline,
     native,
     ptr,
     sizeof,
     stack,
     u8,
-    u16,
     u32,
     usize,
 )
@@ -53,20 +49,12 @@ from .exceptions import (
     delegate,
     end_try_table,
     exceptions,
-    publish_catches,
     start_catch,
 )
 from .prepare_gc import gc
+from .publish import publish, size_behind, size_in_front, size_of_head
 from .registers import HEADER_CELLS, ZEROED_AT_ONCE
-from .side_table import (
-    FAR,
-    FarBranch,
-    LocalKind,
-    SideTable,
-    local_of,
-    set_local_entry,
-    size_of_locals,
-)
+from .side_table import FarBranch, LocalKind
 
 BLOCK = by_name("block").opcode
 
@@ -119,51 +107,62 @@ def prepare_function(module: ptr[Module], index: u32) -> u32:
     threads.
     """
     acquire(module.platform, addr(module.code_lock))
-    function = module.functions + index
     code: u32 = TrapCode.NONE
-    if function.side_table is None:
+    if module.functions[index].side_table is None:
         p = stack(Preparation)
-        code = prepare(p, module, function, index)
-        free = module.platform.release
-        free(p.operands)
-        free(p.entries.items)
-        free(p.far.items)
-        free(p.branches.items)
-        free(ptr[u8](p.catches.items))
+        prepare(p, module, index)
+        if p.failed == 0:
+            publish(p)
+        code = p.failed
+        release_all(p)
     release(module.platform, addr(module.code_lock))
     return code
 
 
 @native
-def prepare(p: ptr[Preparation], module: ptr[Module], function: ptr[Function], index: u32) -> u32:
+def side_table_size(module: ptr[Module], index: u32) -> usize:
+    """Bytes that a function's side table takes; 0 if it cannot be made."""
+    p = stack(Preparation)
+    prepare(p, module, index)
+    size = size_in_front(p) + size_behind(p) if p.failed == 0 else usize(0)
+    release_all(p)
+    return size
+
+
+@native
+def release_all(p: ptr[Preparation]):
+    free = p.module.platform.release
+    free(p.operands)
+    free(ptr[u8](p.locals))
+    free(p.entries.items)
+    free(p.far.items)
+    free(p.branches.items)
+    free(ptr[u8](p.catches.items))
+
+
+@native
+def prepare(p: ptr[Preparation], module: ptr[Module], index: u32):
+    """Go through a function. What its side table will say is in `p` then, or `p.failed` is set."""
+    function = module.functions + index
     begin(p, module, function)
-    if p.operands is None:
-        return TrapCode.OUT_OF_MEMORY
+    p.index = index
     type = module.types + function.type
     count = count_locals(p, type)
-    size = sizeof(SideTable) + usize(size_of_locals(count)) * 4
-    scratch = ptr[SideTable](module.platform.allocate(size))
-    if scratch is None:
-        return TrapCode.OUT_OF_MEMORY
-    scratch.function = index
-    p.side = scratch
-    scratch.entries = u16(size // 4)
-    describe_locals(p, scratch, type)
-    scratch.start = u32(usize(p.pc) - usize(function.body))
-    p.first_exception = u32(scratch.param_cells) + HEADER_CELLS + u32(scratch.zero)
+    p.local_count = count
+    p.locals = ptr[u32](module.platform.allocate(usize(count) * 4 + 4))
+    if p.operands is None or p.locals is None:
+        p.failed = TrapCode.OUT_OF_MEMORY
+        return
+    p.far_base = (size_of_head(p) + sizeof(FarBranch) - 1) // sizeof(FarBranch)
+    describe_locals(p, type)
+    p.start = u32(usize(p.pc) - usize(function.body))
+    p.first_exception = p.param_cells + HEADER_CELLS + p.zero
     body(p, type, function.body + function.body_size)
-    if p.most_caught != 0:
-        scratch.zero = u16(u32(scratch.zero) + p.most_caught)
-    scratch.end = u32(usize(function.body) + usize(function.body_size) - 1)
+    p.zero += p.most_caught
     peak = p.peak if p.peak > ZEROED_AT_ONCE else ZEROED_AT_ONCE
-    frame = p.first_exception + p.most_caught + peak
-    if frame > 65535 or count > 65535 or p.peak > 65535 or type.result_cells > 65535:
+    p.frame = p.first_exception + p.most_caught + peak
+    if p.frame > 65535 or count > 65535 or p.peak > 65535 or type.result_cells > 65535:
         p.failed = TrapCode.UNTRANSLATABLE
-    scratch.frame = u16(frame)
-    if p.failed == 0:
-        publish(p, function, scratch, size)
-    module.platform.release(ptr[u8](scratch))
-    return p.failed
 
 
 @native
@@ -174,6 +173,7 @@ def begin(p: ptr[Preparation], module: ptr[Module], function: ptr[Function]):
     nesting = u32(function.max_nesting) if function.max_nesting != 65535 else limits.nesting
     p.module = module
     p.pc = function.body
+    p.locals = None
     p.failed = TrapCode.NONE
     p.height = 0
     p.cells = 0
@@ -214,34 +214,31 @@ def count_locals(p: ptr[Preparation], type: ptr[FuncType]) -> u32:
 
 
 @native
-def describe_locals(p: ptr[Preparation], side: ptr[SideTable], type: ptr[FuncType]):
+def describe_locals(p: ptr[Preparation], type: ptr[FuncType]):
     """Give each parameter and local its slot."""
     index: u32 = 0
     slot: u32 = 0
     for i in range(type.param_count):
-        slot = describe(side, index, slot, type.types[i])
+        slot = describe(p, index, slot, type.types[i])
         index += 1
-    side.param_cells = u16(slot)
-    if slot > 65535:
-        p.failed = TrapCode.UNTRANSLATABLE
+    p.param_cells = slot
     slot += HEADER_CELLS
     first = slot
     for _ in range(read_u32(addr(p.pc))):
         count = read_u32(addr(p.pc))
         kind = read_kind(addr(p.pc))
         for _ in range(count):
-            slot = describe(side, index, slot, kind)
+            slot = describe(p, index, slot, kind)
             index += 1
-    side.zero = u16(slot - first)
-    side.result_cells = u16(type.result_cells)
+    p.zero = slot - first
     if slot > 65535:
         p.failed = TrapCode.UNTRANSLATABLE
 
 
 @native
-def describe(side: ptr[SideTable], index: u32, slot: u32, type: u32) -> u32:
+def describe(p: ptr[Preparation], index: u32, slot: u32, type: u32) -> u32:
     """Returns the slot after the local's."""
-    set_local_entry(side, index, slot, u32(KINDS[type & 0xFF]))
+    p.locals[index] = u32(KINDS[type & 0xFF]) << 16 | slot
     return slot + u32(CELLS[type & 0xFF])
 
 
@@ -373,11 +370,11 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
             pop(p)
             call(p, p.module.types + type)
         case 0x1A:
-            add_entry(p, (u32(1) << 16) | pop(p))
+            add_entry(p, (u32(1) << 4) | pop(p))
         case 0x1B | 0x1C:
             skip_immediates(addr(p.pc), opcode)
             pop(p)
-            add_entry(p, (u32(usize(p.pc) - usize(at)) << 16) | pop(p))
+            add_entry(p, (u32(usize(p.pc) - usize(at)) << 4) | pop(p))
         case 0x23:
             push(p, u32(OPERANDS[p.module.globals[read_u32(addr(p.pc))].content & 0xFF]))
         case 0x24:
@@ -429,7 +426,7 @@ def rarer(p: ptr[Preparation], at: ptr[u8], opcode: u32):
 
 @native
 def operand_of_local(p: ptr[Preparation], index: u32) -> u32:
-    return u32(KIND_OPERANDS[local_of(p.side, index) >> 16])
+    return u32(KIND_OPERANDS[p.locals[index] >> 16])
 
 
 @native
@@ -485,33 +482,3 @@ def atomic(p: ptr[Preparation]):
     p.pc = start
     skip_immediates(addr(p.pc), Prefix.ATOMIC)
     apply(p, u32(ATOMIC_EFFECTS[code]))
-
-
-# -- the result ------------------------------------------------------------------------------------
-
-
-@native
-def publish(p: ptr[Preparation], function: ptr[Function], scratch: ptr[SideTable], size: usize):
-    """Put the side table where it stays, as long as the module."""
-    entries = usize(p.entries.count) * sizeof(u32)
-    far = usize(p.far.count) * sizeof(FarBranch)
-    made = arena_allocate(p.module, size + entries + far)
-    operands = u32(scratch.param_cells) + HEADER_CELLS + u32(scratch.zero)
-    if made is None or not publish_catches(p, scratch.function, operands):
-        p.failed = TrapCode.OUT_OF_MEMORY
-        return
-    units = (size + entries + far) // 4
-    scratch.size = u16(units if units < 65535 else usize(65535))
-    copy(made, scratch, size)
-    copy(made + size, p.entries.items, entries)
-    copy(made + size + entries, p.far.items, far)
-    settle_far_branches(ptr[u32](made + size), p)
-    atomic_store(addr(function.side_table), made)
-
-
-@native
-def settle_far_branches(entries: ptr[u32], p: ptr[Preparation]):
-    """Turn numbers of far branches into distances to them."""
-    for i in range(p.far.count):
-        entry = ptr[FarBranch](p.far.items)[i].entry
-        entries[entry] = ((p.entries.count - entry) + i * (sizeof(FarBranch) // 4)) << 1 | FAR

@@ -11,11 +11,11 @@ from wasmote.nativepy import (
     HandlerSet,
     NativeFunction,
     Type,
+    addr,
     const,
     dispatch,
     f32,
     f64,
-    i32,
     inline,
     load,
     native,
@@ -24,6 +24,7 @@ from wasmote.nativepy import (
     tail,
     type_of,
     u8,
+    u16,
     u32,
     u64,
     unlikely,
@@ -31,7 +32,18 @@ from wasmote.nativepy import (
 )
 from wasmote.nativepy.types import Float, Vector
 
-from .side_table import FAR, KIND_STEP, FarBranch, LocalKind, SideTable, locals_of
+from .side_table import (
+    FAR,
+    KIND_STEP,
+    LocalKind,
+    SideTable,
+    entry_of,
+    far_branches,
+    get32,
+    locals_of,
+    near_distance,
+    near_entries,
+)
 
 HANDLERS = HandlerSet("classic", table_parameter=7)
 
@@ -83,7 +95,7 @@ def on_trap(code, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
 @native(convention="handler", cold=True, noinline=True)
 def trap(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """End the run with the trap code in `exec.trap`."""
     capture_trace(exec, inst, fp, offset_of(inst, pc))
@@ -230,7 +242,7 @@ def set_local(state: const, value, side, fp, index):
 @native(convention="handler", cold=True, noinline=True)
 def poll_then_go_on(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """The budget ran out: let the host look at the world, then continue at `pc`."""
     leave_for(exec.entry, inst, offset_of(inst, pc), fp)
@@ -254,11 +266,11 @@ def go_counted(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
 @inline
 def branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
     """Take the branch at `pc` whose entry is at `stp`."""
-    entry = i32(stp[0])
+    entry = u32(stp[0])
     if unlikely(entry & FAR != 0):
         return tail(branch_far, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-    distance = entry >> 16
-    target = stp + (i32(entry << 16) >> 17)
+    distance = near_distance(entry)
+    target = stp - near_entries(entry)
     if distance <= 0:  # to a loop; 0 if it has nothing else
         return go_counted(pc + distance, sp, fp, mem, size, exec, inst, table, target, side, r, f)
     return go(State.MEMORY, pc + distance, sp, fp, mem, size, exec, inst, table, target, side, r, f)
@@ -267,17 +279,19 @@ def branch(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
 @native(convention="handler", noinline=True)
 def branch_far(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """A branch that drops operands from below those it keeps, or that goes far."""
-    far = ptr[FarBranch](stp + (stp[0] >> 1))
-    source = sp - far.keep
-    target = source - far.drop
-    for i in range(u32(0), far.keep):
-        target[i] = source[i]
-    sp = target + far.keep
-    pc = pc + far.distance
-    stp = stp + far.entry_distance
-    if far.distance <= 0:
-        return go_counted(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-    return go(State.MEMORY, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    far = far_branches(side) + (u32(stp[0]) >> 1)
+    drop = u32(far.drop)
+    if drop != 0:
+        keep = u32(far.keep)
+        source = sp - keep
+        for i in range(u32(0), keep):
+            (source - drop)[i] = source[i]
+        sp = sp - drop
+    target = inst.module.binary + get32(addr(far.target))
+    stp = entry_of(side, get32(addr(far.entry)))
+    if target <= pc:
+        return go_counted(target, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return go(State.MEMORY, target, sp, fp, mem, size, exec, inst, table, stp, side, r, f)

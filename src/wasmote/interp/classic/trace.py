@@ -5,7 +5,7 @@ from wasmote.interp.common.skip import skip_immediates
 from wasmote.interp.common.trace import add_trace_frame
 from wasmote.nativepy import native, ptr, stack, u8, u32, usize, void
 
-from .side_table import SideTable
+from .side_table import SideTable, start_of
 
 
 @native(convention="c", cold=True, noinline=True)
@@ -31,7 +31,7 @@ def walk_frames(
 def instruction_at(function: ptr[Function], position: ptr[u8]) -> ptr[u8]:
     """Where the instruction starts that a position is within."""
     at = stack(ptr[u8])
-    at[0] = function.body + ptr[SideTable](function.side_table).start
+    at[0] = function.body + start_of(ptr[SideTable](function.side_table))
     start = at[0]
     while at[0] <= position:
         start = at[0]

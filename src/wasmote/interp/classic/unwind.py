@@ -4,11 +4,11 @@ from wasmote.core.structs import EXCEPTION, Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS
 from wasmote.interp.common.catches import ALL, Catch, deliver, find_catch
 from wasmote.interp.common.trace import capture_trace
-from wasmote.nativepy import native, ptr, u8, u32, u64, usize
+from wasmote.nativepy import native, ptr, u8, u16, u32, u64, usize
 
 from .exceptions import catches_of
 from .registers import offset_of, resume
-from .side_table import SideTable, entries_of
+from .side_table import SideTable, entry_of, index_of
 
 
 @native(noinline=True)
@@ -51,13 +51,13 @@ def operands_after(inst: ptr[Instance], c: ptr[Catch]) -> u32:
 @native(convention="handler", cold=True, noinline=True)
 def unwind(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-    inst: ptr[Instance], table: ptr[usize], stp: ptr[u32], side: ptr[SideTable], r: u64, f: FLOATS,
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
     """Go on where the exception under way is caught, or leave. `pc` is within the instruction that
     throws it, or calls what does.
     """
     code = offset_of(inst, pc)
-    found = find_handler(exec, inst, fp, side.function, code)
+    found = find_handler(exec, inst, fp, index_of(side), code)
     if found is None:
         capture_trace(exec, inst, fp, code)
         return u32(EXCEPTION)
@@ -67,5 +67,5 @@ def unwind(
     deliver(exec, inst, found, fp)
     sp = fp + operands_after(inst, found)
     pc = module.binary + found.target
-    stp = entries_of(side) + found.entry
+    stp = entry_of(side, found.entry)
     return resume(pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
