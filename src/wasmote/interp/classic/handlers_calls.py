@@ -265,32 +265,46 @@ def function_in(inst, functions, o):
     return inst.store.functions[handle]
 
 
+@inline
+def call_at(type, number, last, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
+    """Call the function of this instance at index `r` of a table, if it has just this type. All
+    else goes by way of `call_any_table`.
+    """
+    functions = inst.tables[number]
+    if likely(r < u64(functions.reach)):
+        handle = functions.elements[r]
+        if likely(handle != 0):
+            target = inst.store.functions[handle]
+            if likely(target.type_id == inst.module.types[type].id and target.instance == inst):
+                r = u64(target.index)
+                return tail(
+                    enter_target, last, sp, fp, mem, size, exec, inst, table, stp, side, r, f
+                )
+    sp = spill(State.I32, sp, r, f)
+    return tail(call_any_table, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
+@native(convention="handler", noinline=True)
+def call_indirect_long(
+    pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
+    inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    at = cursor(pc + 1)
+    type = read_index(at)
+    number = read_index(at)
+    last = at[0] - 1
+    return call_at(type, number, last, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+
+
 @handler("call_indirect", State.I32)
 def call_indirect(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    """Type indices of one or two bytes, and a function of this very type; all else goes by way of
-    `call_any_table`.
-    """
-    type = u32(pc[1])
-    last = pc + 2
-    if type >= 0x80:
-        type = type + ((u32(pc[2]) - 1) << 7)
-        last = pc + 3
-    if likely((last[-1] | last[0]) < 0x80):
-        functions = inst.tables[last[0]]
-        if likely(r < u64(functions.reach)):
-            handle = functions.elements[r]
-            if likely(handle != 0):
-                target = inst.store.functions[handle]
-                if likely(target.type_id == inst.module.types[type].id and target.instance == inst):
-                    r = u64(target.index)
-                    return tail(
-                        enter_target, last, sp, fp, mem, size, exec, inst, table, stp, side, r, f
-                    )
-    sp = spill(State.I32, sp, r, f)
-    return tail(call_any_table, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    """Indices of one byte; others go by way of `call_indirect_long`."""
+    if (pc[1] | pc[2]) >= 0x80:
+        return tail(call_indirect_long, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    return call_at(pc[1], pc[2], pc + 2, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 @handler("call_ref", State.I32)

@@ -30,7 +30,9 @@ I32_ADD = by_name("i32.add").opcode
 
 
 def long_constant(name: str, state: int) -> NativeFunction:
+    """The long form; after another i32 mostly an addition follows."""
     read, kind = (read_i32, u32) if name == "i32.const" else (read_i64, u64)
+    adds = state == State.I32
 
     def run(
         pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
@@ -39,6 +41,10 @@ def long_constant(name: str, state: int) -> NativeFunction:
     ) -> u32:  # fmt: skip
         at = cursor(pc + 1)
         value = kind(read(at))
+        if adds:
+            if at[0][0] == I32_ADD:
+                total = u32(r) + value
+                return push(total, at[0] + 1, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
         sp = spill(state, sp, r, f)
         return push(value, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
@@ -64,9 +70,11 @@ constant("i32.const", u32)
 constant("i64.const", u64)
 
 
-def constant_after(name: str, state: int, then: int) -> None:
+I32_CONST_LONG = long_constant("i32.const", State.I32)
+
+
+def constant_after(name: str, state: int, then: int, long: NativeFunction) -> None:
     """A constant after an operand of its type. With i32, mostly an addition follows."""
-    long = long_constant(name, state)
     adds = name == "i32.const"
 
     @handler(name, state)
@@ -84,8 +92,8 @@ def constant_after(name: str, state: int, then: int) -> None:
         return go(then, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
-constant_after("i32.const", State.I32, State.I32_CONST)
-constant_after("i64.const", State.I64, State.I64_CONST)
+constant_after("i32.const", State.I32, State.I32_CONST, I32_CONST_LONG)
+constant_after("i64.const", State.I64, State.I64_CONST, long_constant("i64.const", State.I64))
 
 
 @handler("f32.const")

@@ -11,7 +11,6 @@ from wasmote.isa import by_name
 from wasmote.nativepy import (
     f32,
     f64,
-    inline,
     likely,
     load,
     ptr,
@@ -25,10 +24,10 @@ from wasmote.nativepy import (
     usize,
 )
 
+from .handlers_constants import I32_ADD, I32_CONST_LONG
 from .immediates import cursor, read_index, short_number
 from .registers import (
     HELD,
-    KIND_OF_STATE,
     State,
     below,
     go,
@@ -36,42 +35,10 @@ from .registers import (
     long_form,
     push,
     set_local,
-    spill,
 )
 from .side_table import KIND_STEP, LocalKind, SideTable, local_of, locals_of
 
-LOCAL_GET, I32_CONST, I32_ADD = (
-    by_name(name).opcode for name in ("local.get", "i32.const", "i32.add")
-)
-#: How the values of each kind are copied.
-TYPES = {
-    LocalKind.I32: u32,
-    LocalKind.I64: u64,
-    LocalKind.F64: f64,
-    LocalKind.F32: f32,
-    LocalKind.V128: FLOATS,
-}
-
-
-@inline
-def get_of_kind(kind, slot, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f):
-    """Push the local of any kind at `slot` and go on at `pc`."""
-    match kind:
-        case LocalKind.I32:
-            number = load(u32, slot, align=4)
-            return push(number, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        case LocalKind.I64:
-            wide = load(u64, slot, align=4)
-            return push(wide, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        case LocalKind.F64:
-            double = load(f64, slot, align=4)
-            return push(double, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        case LocalKind.F32:
-            single = load(f32, slot, align=4)
-            return push(single, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        case _:
-            lanes = load(FLOATS, slot, align=4)
-            return push(lanes, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+LOCAL_GET, I32_CONST = by_name("local.get").opcode, by_name("i32.const").opcode
 
 
 def get_long(
@@ -81,8 +48,22 @@ def get_long(
     at = cursor(pc + 1)
     local = local_of(side, read_index(at))
     slot = fp + (local & 0xFFFF)
-    kind = local >> 16
-    return get_of_kind(kind, slot, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    match local >> 16:
+        case LocalKind.I32:
+            number = load(u32, slot, align=4)
+            return push(number, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        case LocalKind.I64:
+            wide = load(u64, slot, align=4)
+            return push(wide, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        case LocalKind.F64:
+            double = load(f64, slot, align=4)
+            return push(double, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        case LocalKind.F32:
+            single = load(f32, slot, align=4)
+            return push(single, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+        case _:
+            lanes = load(FLOATS, slot, align=4)
+            return push(lanes, at[0], sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 GET_LONG = long_form("local.get", get_long)
@@ -99,11 +80,15 @@ def local_get(
     local = u32(locals_of(side)[pc[1]])
     if likely(local < KIND_STEP):
         value = fp[local]
-        if pc[2] == I32_CONST and pc[3] < 0x80:
+        if pc[2] == I32_CONST:
+            left = u64(value)
+            if pc[3] >= 0x80:
+                return tail(
+                    I32_CONST_LONG, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, left, f
+                )
             if pc[4] == I32_ADD:
                 total = value + short_number(u32, pc[3])
                 return push(total, pc + 5, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-            left = u64(value)
             return go(
                 State.I32_CONST, pc + 4, sp, fp, mem, size, exec, inst, table, stp, side, left, f
             )
@@ -117,31 +102,17 @@ def local_get(
                 )
         return push(value, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
     slot = fp + local % KIND_STEP
-    kind = local // KIND_STEP
-    return get_of_kind(kind, slot, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-
-
-def get_another(state: int) -> None:
-    """After an i64 or f64 mostly another one follows."""
-    kind, first = HELD[state], KIND_OF_STATE[state] * KIND_STEP
-
-    @handler("local.get", state)
-    def run(
-        pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
-        inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64,
-        f: FLOATS,
-    ) -> u32:  # fmt: skip
-        sp = spill(state, sp, r, f)
-        if likely(pc[1] < 0x80):
-            slot = u32(locals_of(side)[pc[1]]) - first
-            if likely(slot < KIND_STEP):
-                value = load(kind, fp + slot, align=4)
-                return push(value, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-        return tail(local_get, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
-
-
-for _state in (State.I64, State.F64):
-    get_another(_state)
+    if local < KIND_STEP * (LocalKind.I64 + 1):
+        wide = load(u64, slot, align=4)
+        return push(wide, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    if local < KIND_STEP * (LocalKind.F64 + 1):
+        double = load(f64, slot, align=4)
+        return push(double, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    if local < KIND_STEP * (LocalKind.F32 + 1):
+        single = load(f32, slot, align=4)
+        return push(single, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
+    lanes = load(FLOATS, slot, align=4)
+    return push(lanes, pc + 2, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
 def write_held_long(state: int, after: int) -> Callable[..., int]:

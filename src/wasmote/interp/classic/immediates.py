@@ -8,6 +8,8 @@ from wasmote.nativepy import (
     i32,
     i64,
     inline,
+    likely,
+    load,
     ptr,
     stack,
     u8,
@@ -32,31 +34,41 @@ def cursor(p):
 
 @inline
 def read_index(at):
-    """An unsigned 32-bit number. Shifts by constants keep a register free that shifts by variables
-    take.
+    """An unsigned 32-bit number.
 
-    A byte with its top bit set stands for 0x80 less and a further byte: hence `byte - 1`.
+    A byte with its top bit set stands for 0x80 less and a further byte: hence `second - 1`.
     """
     p = at[0]
-    value = u32(p[0])
-    length: u32 = 1
-    if unlikely(value >= 0x80):
-        byte = u32(p[1])
-        value = value + ((byte - 1) << 7)
-        length = 2
-        if byte >= 0x80:
-            byte = u32(p[2])
-            value = value + ((byte - 1) << 14)
-            length = 3
-            if byte >= 0x80:
-                byte = u32(p[3])
-                value = value + ((byte - 1) << 21)
-                length = 4
-                if byte >= 0x80:
-                    value = value + ((u32(p[4]) - 1) << 28)
-                    length = 5
-    at[0] = p + length
-    return value
+    first = u32(p[0])
+    if likely(first < 0x80):
+        at[0] = p + 1
+        return first
+    second = u32(p[1])
+    if second < 0x80:
+        at[0] = p + 2
+        return first + ((second - 1) << 7)
+    return read_long(at)
+
+
+@inline
+def read_long(at):
+    """An unsigned 32-bit number of three to five bytes; linkers pad those they fill in to five.
+
+    Four bytes can be read, as at least one instruction follows, and shifts by constants need no
+    registers.
+    """
+    p = at[0]
+    word = load(u32, p)
+    value = (word & 0x7F) | ((word >> 1) & 0x3F80) | ((word >> 2) & 0x1F_C000)
+    if word & 0x80_0000 == 0:
+        at[0] = p + 3
+        return value
+    value = value | ((word >> 3) & 0xFE0_0000)
+    if word < 0x8000_0000:
+        at[0] = p + 4
+        return value
+    at[0] = p + 5
+    return value | (u32(p[4]) << 28)
 
 
 @inline
@@ -85,27 +97,18 @@ def short_number(kind: const, byte):
 def read_i32(at):
     """A signed 32-bit number, as its bits."""
     p = at[0]
-    value = u32(p[0])
-    if value < 0x80:
+    first = u32(p[0])
+    if first < 0x80:
         at[0] = p + 1
-        return short_i32(value)
-    byte = u32(p[1])
-    value = value + ((byte - 1) << 7)
-    if byte < 0x80:
+        return short_i32(first)
+    second = u32(p[1])
+    if second < 0x80:
         at[0] = p + 2
-        return u32(i32(value << 18) >> 18)
-    byte = u32(p[2])
-    value = value + ((byte - 1) << 14)
-    if byte < 0x80:
-        at[0] = p + 3
+        return u32(i32((first + ((second - 1) << 7)) << 18) >> 18)
+    value = read_long(at)
+    if p[2] < 0x80:
         return u32(i32(value << 11) >> 11)
-    byte = u32(p[3])
-    value = value + ((byte - 1) << 21)
-    if byte < 0x80:
-        at[0] = p + 4
-        return u32(i32(value << 4) >> 4)
-    at[0] = p + 5
-    return value + ((u32(p[4]) - 1) << 28)
+    return value if p[3] >= 0x80 else u32(i32(value << 4) >> 4)
 
 
 @inline
@@ -133,24 +136,11 @@ def read_i64(at):
 def read_offset(at):
     """The offset of a memory argument; its alignment, which comes first, means nothing here.
 
-    Where it names a memory, or is not written the usual way, an offset that is out of bounds, so
-    that the access comes to `handlers_any_memory`.
+    Where it names a memory, or the alignment is not written the usual way, an offset that is out of
+    bounds, so that the access comes to `handlers_any_memory`.
     """
     p = at[0]
     if unlikely(p[0] >= MEMORY_INDEX):
         return u64(ELSEWHERE)
-    offset = u32(p[1])
-    p = p + 2
-    if offset >= 0x80:
-        offset = offset + ((u32(p[0]) - 1) << 7)
-        p = p + 1
-        if p[-1] >= 0x80:
-            offset = offset + ((u32(p[0]) - 1) << 14)
-            p = p + 1
-            if p[-1] >= 0x80:
-                offset = offset + ((u32(p[0]) - 1) << 21)
-                p = p + 1
-                if unlikely(p[-1] >= 0x80):
-                    return u64(ELSEWHERE)
-    at[0] = p
-    return u64(offset)
+    at[0] = p + 1
+    return u64(read_index(at))
