@@ -11,11 +11,15 @@ where the caller goes on: offset in the binary, distance to its frame, position 
 index of its function. Arguments are computed where the callee's frame will start, so a call moves
 nothing.
 
-Every value is on the operand stack in memory. After an instruction that pushed an integer or a
-reference it is also in the accumulator `r`, a float in `f`, and control goes on with the *cached*
-handler of the next opcode, which reads its topmost operand there instead of in memory. Any other
-instruction goes on with the *plain* handler. So each opcode has two places in the table of
-handlers.
+The topmost operand is only in an accumulator: `r` for integers and references, `f` for floats. The
+others, and vectors, are on the operand stack in memory. The *state* says whether there is such an
+operand and of which type; each has a part of the table of handlers, so that an instruction has a
+handler for the state that suits it. In any other state its place holds a handler of `moves`, which
+stores or loads the operand and goes on with the instruction. A constant of one byte on top of an
+operand of its type is a state, too: the operation that follows reads it from the code.
+
+Whatever may look at the stack from outside (a call, the collector, a backtrace) is done by handlers
+of the state in which all operands are stored.
 
 Loads and stores know memory 0 with 32-bit addresses only, whose start and size are in registers;
 what is not within it, `handlers_any_memory` does.
