@@ -191,6 +191,26 @@ def stop_running(activation: ptr[Activation]) -> void:
 
 
 @native
+def stop_in_code(activation: ptr[Activation]) -> ptr[u32]:
+    """`stop_running` where `exec.top` says nothing yet: the whole stack may be in use. Returns what
+    `go_on_running` needs.
+    """
+    exec = activation.exec
+    top = exec.top
+    exec.top = exec.stack_end
+    stop_running(activation)
+    return top
+
+
+@native
+def go_on_running(activation: ptr[Activation], top: ptr[u32]) -> void:
+    """After `stop_in_code`; the GIL is held."""
+    exec = activation.exec
+    exec.top = top
+    activation.running = 1
+
+
+@native
 def now(python: ptr[Python]) -> i64:
     """Nanoseconds of a clock that only goes forward."""
     time = stack(Time)
@@ -206,11 +226,11 @@ def raised_by_signal(activation: ptr[Activation], time: i64) -> boolean:
         return False
     if activation.released is not None and activation.on_main_thread == 0:
         return False
-    stop_running(activation)
+    top = stop_in_code(activation)
     activation.checked = time
     activation.thread = python.PyThreadState_Get()
     raised = python.PyErr_CheckSignals() != 0  # does nothing on other threads
-    activation.running = 1
+    go_on_running(activation, top)
     return raised
 
 
@@ -280,8 +300,8 @@ def poll(exec: ptr[Exec]) -> u32:
         return TrapCode.HOST_EXCEPTION
     work_at_poll(python.store)
     if atomic_load(addr(python.stopping), "seq_cst") != 0:
-        stop_running(activation)  # until the thread that collects garbage gives the GIL back
-        activation.running = 1
+        # Until the thread that collects garbage gives the GIL back.
+        go_on_running(activation, stop_in_code(activation))
     if activation.released is None:
         activation.identity = python.PyThread_get_thread_ident()
         activation.on_main_thread = u32(activation.identity == python.main_thread)

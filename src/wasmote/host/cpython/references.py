@@ -12,7 +12,7 @@ from wasmote.core.gc.stacks import mark_stack
 from wasmote.core.status import TrapCode
 from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import Exec, Global, Table, Tag
-from wasmote.host.cpython.activation import now, stop_running
+from wasmote.host.cpython.activation import go_on_running, now, stop_in_code
 from wasmote.host.cpython.structs import Activation, Python
 from wasmote.nativepy import (
     addr,
@@ -88,10 +88,12 @@ def begin_collection(python: ptr[Python], own: ptr[Activation]) -> boolean:
 def collect(exec: ptr[Exec]) -> void:
     """Platform.collect."""
     activation = ptr[Activation](exec)
-    running = activation.running
-    stop_running(activation)
+    if activation.running == 0:  # a host function makes an exception
+        begin_collection(activation.python, activation)
+        return
+    top = stop_in_code(activation)
     begin_collection(activation.python, activation)
-    activation.running = running
+    go_on_running(activation, top)
 
 
 @native(export="cpython_collect_all")

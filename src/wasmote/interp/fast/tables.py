@@ -149,6 +149,7 @@ def bulk(t: ptr[Translator], opcode: u32, segment: u32, indices: u32):
     """[op, wide operands, three slots, index…, segment (2)?]; the segment is NONE or was read
     before.
     """
+    release_r(t)  # long ones poll: a reference that is only there would escape the collector
     wide: u32 = 0
     for i in range(u32(0), 3):
         o = t.operands + (t.height - 3 + i)
