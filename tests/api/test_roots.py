@@ -330,3 +330,32 @@ def test_descriptions_are_kept_for_modules_that_go() -> None:
                               "(local $a (ref null $box))")  # fmt: skip
         host = Host("fast", text)
         assert host.exports.stale(1) == 4
+
+
+@pytest.mark.parametrize("engine", ["fast", "classic"])
+@pytest.mark.parametrize("count", [0, 250, 400])
+def test_operands_behind_many_locals(count: int, engine: str) -> None:
+    """Where operands are depends on how many cells the locals take, few or many."""
+    text = f"""(module
+      (type $box (struct (field i32)))
+      (import "host" "collect" (func $collect))
+      (func (export "f") (param $n i32) (result i32) {"(local i64) " * count}
+        (local $own (ref null $box))
+        (local.set $own (struct.new $box (i32.const 1)))
+        (struct.new $box (local.get $n))
+        (struct.new $box (i32.const 4))
+        (call $collect)
+        drop
+        (struct.get $box 0)
+        (i32.add (struct.get $box 0 (local.get $own)))))"""
+    left: list[int] = []
+
+    def collect() -> None:
+        assert heap.collect()
+        left.append(len(heap))
+
+    assert heap.collect()
+    before = len(heap)
+    exports = Instance(Module(wat2wasm(text)), {"host": {"collect": collect}}, engine=engine)
+    assert exports.exports.f(2) == 3
+    assert left == [before + 3]

@@ -8,7 +8,7 @@ from wasmote.core.value_types import CAUGHT, cells_of
 from wasmote.nativepy import boolean, native, ptr, u32, usize
 
 from .registers import HEADER_CELLS
-from .side_table import SideTable
+from .side_table import SideTable, zero_of
 from .trace import function_at, instruction_at
 
 
@@ -32,7 +32,7 @@ def describe(inst: ptr[Instance], code: u32, d: ptr[FrameDescription]) -> boolea
         cell += cells_of(d.values[i].type)
     # What legacy clauses have caught is behind the locals, whose cells are counted with these.
     caught = cell if d.local_count != type.param_count else cell + HEADER_CELLS
-    cell = type.param_cells + HEADER_CELLS + u32(ptr[SideTable](function.side_table).zero)
+    cell = type.param_cells + HEADER_CELLS + zero_of(ptr[SideTable](function.side_table))
     for i in range(d.local_count, d.local_count + d.operand_count):
         if d.values[i].type & CAUGHT != 0:
             d.values[i].cell = caught
