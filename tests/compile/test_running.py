@@ -230,6 +230,25 @@ def test_references_live_while_compiled_code_holds_them():
     assert exports.keep(thing) is thing
 
 
+def test_a_load_traps_though_nobody_needs_its_value():
+    exports = run(
+        """(module (memory 1)
+          (func (export "dropped") (param i32) (drop (i32.load (local.get 0))))
+          (func (export "zero") (param i32) (result i32)
+            (i32.and (i32.load (local.get 0)) (i32.const 0)))
+          (func (export "first") (param i32 i32) (result i32) (local i32)
+            (local.set 2 (i32.load (local.get 0)))
+            (i32.add (i32.div_u (i32.const 1) (local.get 1)) (local.get 2))))""",
+        level=3,
+    ).exports
+    calls = (exports.dropped, (65533,)), (exports.zero, (65533,)), (exports.first, (65533, 0))
+    for function, arguments in calls:
+        with pytest.raises(Trap) as caught:
+            function(*arguments)
+        assert caught.value.kind is TrapKind.MEMORY_OUT_OF_BOUNDS
+    assert exports.zero(0) == 0
+
+
 def test_references_and_loops_and_values_dropped_twice():
     exports = run(
         """(module (import "m" "f" (func $f (result externref))) (memory 1)

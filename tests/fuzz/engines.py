@@ -48,7 +48,22 @@ class Wasmote:
         self.wasmote, self.engine = wasmote, engine.removesuffix(RESTLESS)
         self.restless = engine.endswith(RESTLESS)
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
+        self.refusals: tuple[type[Exception], ...] = (wasmote.ModuleError,)
+        if engine == "aot":
+            from wasmote.errors import CompileError
+
+            self.refusals += (CompileError,)
         wasmote.Module(b"\0asm\1\0\0\0")  # the core is loaded now
+
+    def module(self, binary: bytes) -> Any:
+        """The module, or its image."""
+        module = self.wasmote.Module(binary, limits=self.limits)
+        if self.engine != "aot":
+            return module
+        from wasmote.compile import compile_module
+
+        image = compile_module(module, level=1).encode()
+        return self.wasmote.Module(image, limits=self.limits)
 
     def disturb(self) -> None:
         """At each allocation the collector does a step: of one object, or of a whole collection."""
@@ -60,17 +75,17 @@ class Wasmote:
         if self.restless:
             self.disturb()
         recorder = Recorder()
-        seen_ = Observation(calls, recorder.events)
+        seen_ = Observation(calls, recorder.events, unplaced=self.engine == "aot")
         instances: list[Any] = []
         try:
             for binary in binaries:
-                module = self.wasmote.Module(binary, limits=self.limits)
+                module = self.module(binary)
                 imports = self.imports(module, recorder, instances)
                 made = self.wasmote.Instance(
                     module, imports, engine=self.engine, stack_size=1 << 26
                 )
                 instances.append(made)
-        except self.wasmote.ModuleError as error:
+        except self.refusals as error:
             seen_.refusal = f"{type(error).__name__}: {error}"
             return seen_
         except self.wasmote.Trap as trap:

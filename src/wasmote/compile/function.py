@@ -57,7 +57,6 @@ class Function(Cursor):
         self.frames: list[Frame] = []
         self.known: dict[int, str] = {}  # values of locals here
         self.conditions: dict[str, str] = {}  # i32 values that are extended truth values
-        self.loads: dict[str, int] = {}  # values that a load gave, and where in the text
         self.promoted: set[str] = set()
         self.touched: set[int] = set()  # memories
         self.local_kinds: list[str] = []

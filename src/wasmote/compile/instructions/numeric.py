@@ -1,8 +1,12 @@
 """Instructions that have templates, loads and stores among them, and wide arithmetic."""
 
+import re
+
 from wasmote.compile.function import Function
 from wasmote.compile.instructions.registry import HANDLED, Handler, handles
 from wasmote.isa import Instruction, by_name
+
+_ACCESS = re.compile(r"(?<![\w.])(load|store) ")
 
 # -- wide arithmetic ---------------------------------------------------------------------------
 
@@ -155,6 +159,15 @@ def shuffle(f: Function) -> None:
     f.push("<2 x i64>", f.value(f"bitcast <16 x i8> {bytes_} to <2 x i64>"))
 
 
+def access_text(f: Function, memory: int, lines: str) -> str:
+    """A load's or store's text. Where it traps by itself LLVM must neither leave it out, though
+    nobody needs its value, nor change its place among other traps: measured, that costs nothing.
+    """
+    if not f.unit.is_guarded(memory):
+        return lines
+    return _ACCESS.sub(r"\1 volatile ", lines)
+
+
 def load(i: Instruction) -> Handler:
     opcode, access = i.opcode, i.access
 
@@ -163,10 +176,8 @@ def load(i: Instruction) -> Handler:
         at = f.unit.address(f, memory, offset, access)
         template = f.unit.template(opcode)
         f.count = n = f.count + 1
-        value = template.value(n, at)  # type: ignore[misc]
-        f.loads[value] = len(f.lines)
-        f.lines.append(template.lines(n, at))
-        f.push(template.type, value)
+        f.lines.append(access_text(f, memory, template.lines(n, at)))
+        f.push(template.type, template.value(n, at))  # type: ignore[misc]
 
     return handler
 
@@ -179,7 +190,7 @@ def store(i: Instruction) -> Handler:
         value = f.pop()
         at = f.unit.address(f, memory, offset, access)
         f.count = n = f.count + 1
-        f.lines.append(f.unit.template(opcode).lines(n, at, value))
+        f.lines.append(access_text(f, memory, f.unit.template(opcode).lines(n, at, value)))
 
     return handler
 
@@ -194,7 +205,7 @@ def lane_access(i: Instruction) -> Handler:
         vector = f.pop()
         at = f.unit.address(f, memory, offset, i.access)
         f.count = n = f.count + 1
-        f.lines.append(template.lines(n, at, vector))
+        f.lines.append(access_text(f, memory, template.lines(n, at, vector)))
         if template.value is not None:
             f.push(template.type, template.value(n, at, vector))
 

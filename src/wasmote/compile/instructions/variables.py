@@ -10,10 +10,7 @@ from wasmote.compile.runtime import GLOBAL, INVARIANT
 
 @handles(0x1A)
 def drop(f: Function) -> None:
-    value = f.pop()
-    if value in f.loads:  # LLVM would leave it out, and with it its trap
-        line = f.loads.pop(value)
-        f.lines[line] = f.lines[line].replace(" = load ", " = load volatile ", 1)
+    f.pop()
 
 
 @handles(0x1B)
