@@ -230,6 +230,22 @@ def test_references_live_while_compiled_code_holds_them():
     assert exports.keep(thing) is thing
 
 
+def test_tail_calls_between_functions_with_many_and_few_parameters():
+    exports = run("""(module
+      (func $few (param i32) (result i32) (local.get 0))
+      (func $many (param i32 i32 i32 i32 i32 i64 f64 i64) (result i32)
+        (return_call $few (i32.sub (local.get 0) (local.get 4))))
+      (func (export "down") (param i32) (result i32)
+        (return_call $many (local.get 0) (i32.const 1) (i32.const 2) (i32.const 3)
+          (i32.const 4) (i64.const 5) (f64.const 6) (i64.const 7)))
+      (func (export "again") (param i32 i32 i32 i32 i32 i64 f64 i64) (result i32)
+        (return_call $few (call $many (local.get 0) (local.get 1) (local.get 2) (local.get 3)
+          (local.get 4) (local.get 5) (local.get 6) (local.get 7)))))""").exports
+    for _ in range(100):
+        assert exports.down(10) == 6
+        assert exports.again(10, 1, 2, 3, 4, 5, 6, 7) == 6
+
+
 def test_a_load_traps_though_nobody_needs_its_value():
     exports = run(
         """(module (memory 1)

@@ -44,6 +44,13 @@ class Signature:
         params = "".join(letters[p] for p in self.params)
         return f"{params}_{''.join(letters[r] for r in self.results)}"
 
+    @property
+    def stack_room(self) -> int:
+        """Bytes of arguments on the native stack, of x86-64: beyond six integers, eight others."""
+        integers = 2 + (len(self.results) > 1) + sum(p in ("i32", "i64") for p in self.params)
+        others = [16 if p.startswith("<") else 8 for p in self.params if p not in ("i32", "i64")]
+        return 8 * max(0, integers - 6) + sum(others[8:])
+
 
 @dataclass(slots=True)
 class MemoryFacts:
