@@ -281,11 +281,14 @@ class Unit:
         body.b.begin("dispatch")
         opcode = body.load_place(slots[0])
         text = ir_type(usize, self.target.pointer)
-        wanted = [i for i, handler in enumerate(handlers.handlers) if is_wanted(handler)]
-        cases = " ".join(f"{text} {i}, label %op{i}" for i in wanted)
+        labels: dict[NativeFunction, str] = {}  # a handler may have several opcodes
+        cases = ""
+        for i, handler in enumerate(handlers.handlers):
+            if is_wanted(handler):
+                cases += f"{text} {i}, label %{labels.setdefault(handler, f'op{i}')} "
         body.b.terminate(f"switch {text} {opcode.text}, label %illegal [ {cases} ]")  # type: ignore[union-attr]
-        for i in wanted:
-            self.switch_case(body, handlers.handlers[i], f"op{i}")
+        for handler, label in labels.items():
+            self.switch_case(body, handler, label)
         done = 0
         while done < len(root.switch_tails):  # each may end in a call of another one
             function, label = list(root.switch_tails.items())[done]
