@@ -1,6 +1,7 @@
 """Writes code front to back and knows the types on the operand stack, so that it stays valid."""
 
 import random
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from tests.fuzz.binary import Kind, Shape, Types, encoded, signed, unsigned
@@ -22,7 +23,7 @@ class Frame:
     dead: bool = False  # the rest is unreachable, and the stack polymorphic
 
 
-class Writer:
+class Writer(ABC):
     """A function's code so far."""
 
     def __init__(
@@ -211,6 +212,6 @@ class Writer:
         params, results = self.shape.types[index]
         return params, results, signed(index)
 
+    @abstractmethod
     def run(self, steps: int) -> None:
         """Write some steps, fewer where the code cannot be reached."""
-        raise NotImplementedError

@@ -7,7 +7,6 @@ import pytest
 from wasmote import heap
 from wasmote.script import run_script
 
-from . import later
 from .suite import folder, scripts
 
 #: Scripts whose modules make objects, or have references to them in every place.
@@ -33,7 +32,5 @@ def restless(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.mark.parametrize("engine", ["fast", "classic"])
 @pytest.mark.parametrize("script", WITH_OBJECTS)
 def test_script(script: str, engine: str, restless: None) -> None:
-    if later.failures_allowed(script, engine) != 0:
-        pytest.skip("listed in later.py")
     result = run_script(folder() / script, engine=engine)
     assert not result.failed, "\n".join(map(str, result.failed[:20]))
