@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wasmote.api.globals import Global
     from wasmote.api.heap import HeapStatistics, heap
     from wasmote.api.instance import Exports, Instance
+    from wasmote.api.linker import CircularImportError, Linker
     from wasmote.api.live_frames import LiveFrame
     from wasmote.api.memory import Memory
     from wasmote.api.memory_report import MemoryReport, memory_report
@@ -58,6 +59,7 @@ __all__ = [
     "I31",
     "Aggregate",
     "CallStack",
+    "CircularImportError",
     "CompileError",
     "DecodeError",
     "ExportType",
@@ -76,6 +78,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "LinkError",
+    "Linker",
     "LiveFrame",
     "Memory",
     "MemoryReport",
@@ -111,6 +114,7 @@ _HOMES = {
     "api.globals": ("Global",),
     "api.heap": ("HeapStatistics", "heap"),
     "api.instance": ("Exports", "Instance"),
+    "api.linker": ("CircularImportError", "Linker"),
     "api.live_frames": ("LiveFrame",),
     "api.memory": ("Memory",),
     "api.memory_report": ("MemoryReport", "memory_report"),

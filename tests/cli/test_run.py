@@ -305,7 +305,19 @@ def test_modules_that_import_each_other_are_refused(shell: Shell) -> None:
     for name, other in (("a", "b"), ("b", "a")):
         shell.module(f"{name}.wasm", f'(module (import "{other}" "f" (func)))')
     outcome = shell.wasmote("run", "--module-path=.", "a.wasm")
-    assert "imports itself, by way of others" in outcome.err
+    assert "a.wasm: circular dependency: b imports a imports b" in outcome.err
+    assert outcome.status == 126
+    outcome = shell.iwasm("--module-path=.", "a.wasm")
+    assert outcome.out == "WASM module load failed: found circular dependency\n"
+
+
+def test_a_module_in_two_places_is_refused(shell: Shell) -> None:
+    for folder in ("one", "two"):
+        (shell.path / folder).mkdir()
+        shell.module(f"{folder}/math.wasm", '(module (func (export "f")))')
+    file = shell.module("main.wasm", '(module (import "math" "f" (func)))')
+    outcome = shell.wasmote("run", "--module-path=one", "--module-path=two", file)
+    assert "module 'math' is in several places: one/math.wasm and two/math.wasm" in outcome.err
     assert outcome.status == 126
 
 

@@ -143,6 +143,11 @@ class Module:
             )
         return self._exports
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether this is native code, which only the engine `aot` runs."""
+        return self._code is not None
+
     def custom_sections(self, name: str) -> list[bytes]:
         """The contents of all custom sections of that name."""
         module = self._layout

@@ -1,9 +1,8 @@
 """Linking: a module with WASI and the modules it imports, as instances ready to be called."""
 
-import os
 import sys
 
-from wasmote import Fuel, Instance, Module
+from wasmote import CircularImportError, Fuel, Instance, Linker, Module
 from wasmote.cli.features import allowed
 from wasmote.cli.files import open_module
 from wasmote.cli.report import DEBUG, WARNING, CallError, LoadError, Reporter
@@ -16,10 +15,57 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
 
     from wasmote import Exports, Func, Memory
+    from wasmote.api.linker import Namespace
     from wasmote.cli.heap import AppHeap
     from wasmote.wasi import Wasi
 
 WASI_MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
+
+
+class _Linker(Linker):
+    """Gives each module a `Wasi` of its own, and warns of functions that nobody has."""
+
+    def __init__(self, options: "SimpleNamespace", reporter: Reporter, fuel: Fuel | None) -> None:
+        super().__init__(
+            module_path=options.module_path,
+            engine=options.engine,
+            missing="trap",
+            stack_size=options.stack_size,
+            fuel=fuel,
+        )
+        self.command = options
+        self.reporter = reporter
+        self.wasi: dict[Module, Wasi] = {}
+
+    def open(self, path: str) -> Module:
+        module = open_module(path, allowed(self.command.disabled))
+        self.reporter.log(DEBUG, f"loaded {path}")
+        return module
+
+    def provide(self, module: Module) -> "Mapping[str, Namespace]":
+        if not any(each.module in WASI_MODULES for each in module.imports):
+            return {}
+        from wasmote.wasi import Wasi, WasiError
+
+        command = self.command
+        try:
+            wasi = Wasi(command.words, dict(command.env), dict(command.dirs))
+        except WasiError as error:
+            raise LoadError(str(error), f"WASM module instantiate failed: {error}") from None
+        self.wasi[module] = wasi
+        return wasi.imports()
+
+    def make(self, module: Module, imports: "Mapping[str, Namespace]") -> Instance:
+        for wanted in module.imports:
+            found = wanted.name in imports.get(wanted.module, ())
+            if isinstance(wanted.type, FuncType) and not found:
+                place = f"({wanted.module}, {wanted.name})"
+                self.reporter.log(WARNING, f"failed to link import function {place}")
+        instance = super().make(module, imports)
+        memory = _memory(instance.exports)
+        if module in self.wasi and memory is not None:
+            self.wasi[module].attach(memory)  # type: ignore[arg-type]
+        return instance
 
 
 class Program:
@@ -31,15 +77,14 @@ class Program:
     def __init__(self, options: "SimpleNamespace", reporter: Reporter) -> None:
         self.options = options
         self.reporter = reporter
-        #: Instances that imports were taken from, by the name of the module; None: being made.
-        self.modules: dict[str, Instance | None] = {}
         self.fuel = None if options.fuel is None else Fuel(options.fuel)
         if options.gc_heap_size is not None:
             from wasmote.api.heap import heap
 
             heap.limit = options.gc_heap_size
         self.path = options.words[0]
-        self.instance = self._instantiate(self.path)
+        self.linker = _Linker(options, reporter, self.fuel)
+        self.instance = self._instantiate()
         self.heap = self._app_heap()
 
     def function(self, name: str) -> "Func":
@@ -48,7 +93,7 @@ class Program:
         Raises CallError.
         """
         module, _, plain = name[1:].partition("$") if name.startswith("$") else ("", "", name)
-        instance = self.modules.get(module) if plain and module else self.instance
+        instance = self.linker.instances.get(module) if plain and module else self.instance
         if instance is None or not plain:
             instance, plain = self.instance, name
         exports = instance.exports
@@ -69,80 +114,20 @@ class Program:
 
         return AppHeap(memory, size)
 
-    def _instantiate(self, path: str) -> Instance:
-        module = open_module(path, allowed(self.options.disabled))
-        self.reporter.log(DEBUG, f"loaded {path}")
-        wasi = self._wasi(module)
-        imports = dict(wasi.imports()) if wasi else {}
-        for name in dict.fromkeys(each.module for each in module.imports):
-            imported = None if name in imports else self._imported(name)
-            if imported is not None:
-                imports[name] = imported.exports  # type: ignore[assignment]
-        self._warn_of_missing(module, imports)
-        instance = self._link(path, module, imports)
-        memory = _memory(instance.exports)
-        if wasi is not None and memory is not None:
-            wasi.attach(memory)  # type: ignore[arg-type]
-        initialize = _initializer(instance.exports)
-        if initialize:
-            checked_function(path, instance.exports, initialize)()
-        return instance
-
-    def _link(self, path: str, module: Module, imports: "Mapping[str, object]") -> Instance:
-        options = self.options
+    def _instantiate(self) -> Instance:
+        path = self.path
+        module = self.linker.open(path)
         try:
-            return Instance(
-                module,
-                imports,  # type: ignore[arg-type]
-                engine=options.engine,
-                missing="trap",
-                stack_size=options.stack_size,
-                fuel=self.fuel,
-            )
+            return self.linker.instantiate(module)
+        except CircularImportError as error:
+            iwasm = "WASM module load failed: found circular dependency"
+            raise LoadError(f"{path}: {error}", iwasm) from None
         except LinkError as error:
             message = f"WASM module instantiate failed: {error}"
             raise LoadError(f"{path}: {error}", message) from None
         except MemoryError as error:
             message = "WASM module instantiate failed: allocate memory failed"
             raise LoadError(f"{path}: {error}", message) from None
-
-    def _wasi(self, module: Module) -> "Wasi | None":
-        """A `Wasi` for a module that imports from it."""
-        if not any(each.module in WASI_MODULES for each in module.imports):
-            return None
-        from wasmote.wasi import Wasi, WasiError
-
-        options = self.options
-        try:
-            return Wasi(options.words, dict(options.env), dict(options.dirs))
-        except WasiError as error:
-            raise LoadError(str(error), f"WASM module instantiate failed: {error}") from None
-
-    def _imported(self, name: str) -> Instance | None:
-        """An instance of the module `name` of the directory of modules; None if there is none."""
-        if name in self.modules:
-            if self.modules[name] is None:
-                message = f"{self.path}: module {name} imports itself, by way of others"
-                raise LoadError(message, "WASM module load failed: found circular dependency")
-            return self.modules[name]
-        # An import's name comes from the module: it must not lead out of the directory.
-        if not self.options.module_path or name != os.path.basename(name) or "\0" in name:
-            return None
-        path = os.path.join(self.options.module_path, f"{name}.wasm")
-        if not os.path.isfile(path):
-            return None
-        self.modules[name] = None
-        instance = self.modules[name] = self._instantiate(path)
-        return instance
-
-    def _warn_of_missing(
-        self, module: Module, imports: "Mapping[str, Mapping[str, object]]"
-    ) -> None:
-        for wanted in module.imports:
-            found = wanted.name in imports.get(wanted.module, ())
-            if isinstance(wanted.type, FuncType) and not found:
-                place = f"({wanted.module}, {wanted.name})"
-                self.reporter.log(WARNING, f"failed to link import function {place}")
 
 
 def checked_function(path: str, exports: "Exports", name: str) -> "Func":
@@ -158,15 +143,6 @@ def exit_status(error: Exception) -> int | None:
     """The program's exit code if `error` is how it ended itself."""
     wasi = sys.modules.get("wasmote.wasi")  # not imported: nothing could have raised Exit
     return int(error.code) & 0xFF if wasi and isinstance(error, wasi.Exit) else None
-
-
-def _initializer(exports: "Exports") -> str | None:
-    """What has to be called first, by the rules of WASI or of plain C++ modules."""
-    if "_initialize" in exports:
-        return "_initialize"
-    if "__wasm_call_ctors" in exports and "_start" not in exports:
-        return "__wasm_call_ctors"
-    return None
 
 
 def _memory(exports: "Exports") -> "Memory | None":

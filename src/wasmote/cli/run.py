@@ -69,7 +69,12 @@ OPTIONS = (
         convert=_mapped_directory,
         repeated=True,
     ),
-    Option("--module-path DIR", "take imported modules from here: module NAME from DIR/NAME.wasm"),
+    Option(
+        "--module-path DIR",
+        "take imported modules from here: module NAME from DIR/NAME.wasm, or compiled DIR/NAME.aot;"
+        " may be repeated",
+        repeated=True,
+    ),
     Option(
         "--engine NAME",
         "auto (the default), fast, classic or aot: the fast interpreter translates each function "
