@@ -5,7 +5,10 @@
 - `function`, `instructions/`: a function's body as IR; `unit`: the text of all of them, with
   `runtime` and `calls`, the functions that every image has; `frame`: offsets of the core's
   structures;
-- `compiler`: LLVM, and the image; `strip`: the module that an image carries.
+- `options`: what the compiler is told; `partition`: how a module is divided into parts that are
+  compiled one by one, with `scan` and `recursion`, what is known of the whole for that;
+- `pipeline`: LLVM, from a part to an object file; `workers` and `worker`: processes that do that;
+- `compiler`: from a module to an image; `strip`: the module that an image carries.
 
 What runs the result is `wasmote.aot`. Nothing that runs modules may import this package.
 """

@@ -6,9 +6,6 @@ from wasmote.compile.unit import CELLS, Unit
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec
 
-#: Stands for whatever a function reference may name.
-ANY = -1
-
 
 def _offsets(kinds: tuple[str, ...]) -> list[tuple[str, int]]:
     """Where values lie in cells, in bytes."""
@@ -71,7 +68,7 @@ def import_text(unit: Unit, index: int) -> str:
     if not signature.results:
         call = f"  musttail call {text}\n  ret void\n"
     return (
-        f"define internal {unit.convention}{signature.result} @import.{index}"
+        f"define {unit.plan.linkage}{unit.convention}{signature.result} @import.{index}"
         f"({unit.parameters(signature)}) #0 {{\n"
         f"  %at = getelementptr i8, ptr %ctx, i64 {slot}\n"
         f"  %target = load ptr, ptr %at, {INVARIANT}\n"
@@ -99,7 +96,7 @@ def outside_text(unit: Unit, signature: Signature) -> str:
     done = f"  ret {results[0]} %r0\n" if results else "  ret void\n"
     overflow = int(TrapCode.STACK_OVERFLOW)
     return (
-        f"define internal {unit.convention}{signature.result} @outside.{signature.key}"
+        f"define {unit.plan.linkage}{unit.convention}{signature.result} @outside.{signature.key}"
         f"({unit.parameters(signature)}) noinline #0 {{\n"
         f"{exec_field('successor')}{exec_field('top')}{exec_field('stack_end')}"
         f"  %last = getelementptr i8, ptr %top, i64 {room}\n"
@@ -117,60 +114,3 @@ def outside_text(unit: Unit, signature: Signature) -> str:
         "trap:\n  call void @wasmote.raise(ptr %exec, i32 %code) #1\n  unreachable\n"
         f"fine:\n{_loads(results, '%top', 'r')}{rest}{done}}}\n"
     )
-
-
-def find_recursion(calls: dict[int, set[int]], referred: set[int]) -> set[int]:
-    """Functions that may call themselves, through others or through references.
-
-    `calls` has what each function calls, or `ANY`: then it may be any of `referred`.
-    """
-    graph = {
-        ANY: sorted(referred & calls.keys()),
-        **{
-            index: sorted(c for c in callees if c in calls or c == ANY)
-            for index, callees in calls.items()
-        },
-    }
-    return {node for part in strongly_connected(graph) for node in part if node != ANY}
-
-
-def strongly_connected(graph: dict[int, list[int]]) -> list[list[int]]:
-    """Sets of nodes that reach each other: of several, or one with an edge to itself.
-
-    Tarjan's algorithm, without recursion.
-    """
-    number: dict[int, int] = {}
-    lowest: dict[int, int] = {}
-    stack: list[int] = []
-    on_stack: set[int] = set()
-    found: list[list[int]] = []
-    for root in graph:
-        if root in number:
-            continue
-        work = [(root, iter(graph[root]))]
-        number[root] = lowest[root] = len(number)
-        stack.append(root)
-        on_stack.add(root)
-        while work:
-            node, successors = work[-1]
-            for successor in successors:
-                if successor not in number:
-                    number[successor] = lowest[successor] = len(number)
-                    stack.append(successor)
-                    on_stack.add(successor)
-                    work.append((successor, iter(graph[successor])))
-                    break
-                if successor in on_stack:
-                    lowest[node] = min(lowest[node], number[successor])
-            else:
-                work.pop()
-                if work:
-                    lowest[work[-1][0]] = min(lowest[work[-1][0]], lowest[node])
-                if lowest[node] == number[node]:
-                    part: list[int] = []
-                    while not part or part[-1] != node:
-                        part.append(stack.pop())
-                        on_stack.discard(part[-1])
-                    if len(part) > 1 or node in graph[node]:
-                        found.append(part)
-    return found

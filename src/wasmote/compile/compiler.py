@@ -1,72 +1,25 @@
-"""From a module to an image: IR text, LLVM, object file, linked code."""
+"""From a module to an image: its parts compiled, linked, and what the loader needs added."""
 
 import struct
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 from wasmote.aot.abi import abi
 from wasmote.api.module import Module
+from wasmote.compile.options import TARGETS, Options, target_named
+from wasmote.compile.partition import Plan
+from wasmote.compile.pipeline import compile_partition, optimised, partition_ir
 from wasmote.compile.source import Source, read_source
 from wasmote.compile.strip import without_code
-from wasmote.compile.templates import load_templates
-from wasmote.compile.unit import NeedsTailCalls, Unit
-from wasmote.errors import CompileError
+from wasmote.compile.workers import Progress, compile_in_workers
 from wasmote.image.build import build_object
 from wasmote.image.elf import Object
 from wasmote.image.format import Image
 from wasmote.image.join import Joined, join
-from wasmote.nativepy import targets
-from wasmote.nativepy.targets import Target, host_target
+from wasmote.nativepy.targets import Target
 
-#: Machines that modules can be compiled for.
-TARGETS = ("x86_64-linux",)
-
-
-@dataclass(slots=True)
-class Options:
-    """How to compile.
-
-    `level` is LLVM's, 0 to 3; `cpu` and `features` are LLVM's names, by default this machine's.
-    Without `bounds_checks`, inaccessible pages behind a memory stand in for them where they can.
-    """
-
-    target: Target = field(default_factory=host_target)
-    level: int = 3
-    cpu: str = ""
-    features: str = ""
-    bounds_checks: bool = False
-    #: Custom sections that the image keeps.
-    custom_sections: tuple[str, ...] = ("name",)
-
-    def processor(self) -> tuple[str, str]:
-        """LLVM's names of the processor and its features."""
-        import llvmlite.binding as llvm
-
-        if self.cpu or self.features or self.target.name != host_target().name:
-            return self.cpu or self.target.cpu, self.features or self.target.features
-        return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-
-
-def target_named(name: str | None) -> Target:
-    """A target by its name, or this machine. Raises CompileError for one that there is not."""
-    try:
-        target = targets.TARGETS[name] if name else host_target()
-    except LookupError:
-        target = None
-    if target is None or target.name not in TARGETS:
-        raise CompileError(f"no code for {name or 'this machine'}; there is for {TARGETS[0]}")
-    return target
-
-
-def module_ir(source: Source, options: Options) -> str:
-    """A whole module as LLVM IR text. Raises CompileError."""
-    templates = load_templates(options.target)
-    guard = not options.bounds_checks
-    try:
-        return Unit(source, options.target, templates, guard).text()
-    except NeedsTailCalls:
-        return Unit(source, options.target, templates, guard, "tailcc ").text()
+__all__ = ["TARGETS", "Options", "compile_module", "output", "target_named"]
 
 
 @cache
@@ -75,54 +28,45 @@ def memory_functions(target: Target) -> bytes:
     return build_object((), target)
 
 
-def machine(options: Options) -> Any:
-    """LLVM's target machine."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    llvm.initialize_native_asmparser()  # for the few functions in assembly
-    cpu, features = options.processor()
-    return llvm.Target.from_triple(options.target.triple).create_target_machine(
-        cpu=cpu, features=features, opt=options.level, reloc="pic", codemodel="small"
-    )
-
-
-def optimised(ir: str, options: Options) -> tuple[Any, Any]:
-    """LLVM's module of a text after optimisation, and the target machine."""
-    import llvmlite.binding as llvm
-
-    tm = machine(options)
-    module = llvm.parse_assembly(ir)
-    module.verify()  # LLVM ends the process if it comes upon a mistake later
-    tuning = llvm.create_pipeline_tuning_options(speed_level=options.level)
-    tuning.loop_vectorization = options.level >= 2
-    # What C compilers leave as scalars is faster so: with it, sha256 takes 1.6 times as long.
-    tuning.slp_vectorization = False
-    tuning.loop_unrolling = options.level >= 2
-    builder = llvm.create_pass_builder(tm, tuning)
-    builder.getModulePassManager().run(module, builder)
-    return module, tm
-
-
-def compile_module(module: Module, options: Options | None = None, **changes: Any) -> Image:
+def compile_module(
+    module: Module,
+    options: Options | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+    **changes: Any,
+) -> Image:
     """The image of a module, compiled with these options, or the default ones and some others.
 
-    Raises CompileError for what compiled code cannot do yet.
+    A large module is compiled by `jobs` processes, by default as many as there are processors; the
+    image does not depend on it. Raises CompileError for what compiled code cannot do yet.
     """
-    options = options or Options(**changes)
-    source = read_source(module)
-    llvm_module, tm = optimised(module_ir(source, options), options)
-    objects = [bytes(tm.emit_object(llvm_module)), memory_functions(options.target)]
-    joined = join([Object(raw) for raw in objects], options.target)
-    return make_image(source, joined, options)
+    plan = Plan(read_source(module), options or Options(**changes))
+    return link(plan, compile_parts(plan, jobs, progress))
 
 
-def output(module: Module, options: Options, format: str) -> bytes:
+def compile_parts(
+    plan: Plan, jobs: int | None = None, progress: Progress | None = None
+) -> list[bytes]:
+    """The object files of all parts of a module, in their order."""
+    if plan.whole:
+        return [compile_partition(plan, plan.partitions[0])]
+    return compile_in_workers(plan, jobs, progress)
+
+
+def link(plan: Plan, objects: Sequence[bytes]) -> Image:
+    """The image of a module whose parts are compiled."""
+    target = plan.options.target
+    joined = join([Object(raw) for raw in (*objects, memory_functions(target))], target)
+    return make_image(plan.source, joined, plan.options)
+
+
+def output(module: Module, options: Options, format: str, **how: Any) -> bytes:
     """What `wasmote compile --format` names, as bytes. Raises CompileError."""
     if format == "aot":
-        return compile_module(module, options).encode()
-    ir = module_ir(read_source(module), options)
+        return compile_module(module, options, **how).encode()
+    plan = Plan(read_source(module), options, part_size=1 << 32)  # one text or object
+    ir = partition_ir(plan, plan.partitions[0])
     if format == "llvmir-unopt":
         return ir.encode()
     llvm_module, tm = optimised(ir, options)

@@ -67,7 +67,6 @@ class Function(Cursor):
         self.loops = self.calls = False
         self.roots = 0  # references that a collection may have to see
         self.root_lines: list[int] = []  # text that is left out without calls
-        self.callees: set[int] = set()
         #: Where a loop counts, its label, and a function it calls each time.
         self.counting_calls: list[tuple[int, str, int]] = []
         self.widest = 0  # most results beyond the first of any call
@@ -96,7 +95,6 @@ class Function(Cursor):
         """A call that every iteration of a loop makes, as it is in no block of the loop and nothing
         jumps back before it, counts for the loop if the function called counts.
         """
-        self.callees.add(index)
         frame = self.frames[-1]
         if frame.kind == "loop" and len(frame.edges) == 1:
             self.counting_calls.append((frame.check, frame.label, index))

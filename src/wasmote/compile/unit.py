@@ -5,12 +5,12 @@ of functions asks for.
 from typing import TYPE_CHECKING
 
 from wasmote.compile.frame import Offsets
+from wasmote.compile.partition import Partition, Plan
 from wasmote.compile.runtime import INVARIANT, METADATA, RUNTIME, Runtime, assembly
-from wasmote.compile.source import Signature, Source
+from wasmote.compile.source import Signature
 from wasmote.compile.templates import Template, Templates
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, Memory, Table
-from wasmote.nativepy.targets import Target
 
 if TYPE_CHECKING:
     from wasmote.compile.function import Function
@@ -19,50 +19,46 @@ if TYPE_CHECKING:
 CELLS = {"i32": 4, "float": 4, "i64": 8, "double": 8, "<2 x i64>": 16}
 
 
-class NeedsTailCalls(Exception):
-    """The module has tail calls: its functions need the calling convention for them."""
-
-
 class Unit:
     """What the text of a module's functions has in common."""
 
-    def __init__(
-        self,
-        source: Source,
-        target: Target,
-        templates: Templates,
-        guard: bool,
-        convention: str = "fastcc ",
-    ) -> None:
-        self.source, self.target, self.templates, self.guard = source, target, templates, guard
-        self.offsets = Offsets(source, target.pointer)
+    def __init__(self, plan: Plan, partition: Partition, templates: Templates) -> None:
+        self.plan, self.partition, self.templates = plan, partition, templates
+        self.source, self.target = plan.source, plan.options.target
+        self.guard = not plan.options.bounds_checks
+        self.convention = plan.convention
+        self.offsets = Offsets(self.source, self.target.pointer)
         self.runtime = Runtime(self.offsets)
         self.needs: set[str] = set()  # runtime functions, intrinsics and templates' functions
         self.declarations: set[str] = set()
-        self.outside: dict[str, Signature] = {}  # signatures that functions outside are called by
-        self.imports: set[int] = set()
-        #: tailcc guarantees tail calls between any two types, and costs a little more.
-        self.convention = convention
+        self.own = {body.index for body in partition.bodies}
 
     # -- names -----------------------------------------------------------------------------------
 
     def linkage(self, index: int) -> str:
-        """LLVM may leave out functions that nothing but the module's own code calls."""
-        return "hidden " if index in self.source.entries else "internal "
+        """LLVM may leave out functions that nothing but the part's own code calls."""
+        return "hidden " if index in self.plan.visible else "internal "
 
     def symbol(self, index: int) -> str:
-        if index < self.source.imported_functions:
-            if index not in self.imports:
-                self.imports.add(index)
-                self.outside_symbol(self.source.functions[index])
-            return f"@import.{index}"
-        return f"@f{index}"
+        """A function of the module, its own or imported."""
+        imported = index < self.source.imported_functions
+        name = f"@import.{index}" if imported else f"@f{index}"
+        if not (self.partition.glue if imported else index in self.own):
+            self.declare_function(name, self.source.types[self.source.functions[index]])
+        return name
 
     def outside_symbol(self, type: int) -> str:
         """The function that calls one of that type which is not compiled code of this instance."""
         signature = self.source.types[type]
-        self.outside[signature.key] = signature
-        return f"@outside.{signature.key}"
+        name = f"@outside.{signature.key}"
+        if not self.partition.glue:
+            self.declare_function(name, signature)
+        return name
+
+    def declare_function(self, name: str, signature: Signature) -> None:
+        """One that another part of the module has."""
+        params = ", ".join(["ptr", "ptr", *["ptr"] * len(_rest(signature)), *signature.params])
+        self.declare(f"declare hidden {self.convention}{signature.result} {name}({params}) #3")
 
     def declare(self, text: str) -> None:
         self.declarations.add(text)
@@ -141,7 +137,6 @@ class Unit:
         id = f.value(f"load i64, ptr {at}, {INVARIANT}")
         self.needs.add("rt.callee")
         outside = self.outside_symbol(type)
-        f.callees.add(-1)
         return f.value(
             f"call ptr @rt.callee(ptr %exec, ptr %ctx, i32 {handle}, i64 {id}, i32 {int(null)}, "
             f"ptr {outside})"
@@ -175,8 +170,6 @@ class Unit:
                 f.push(kind, value)
 
     def _tail_call(self, f: "Function", signature: Signature, text: str) -> None:
-        if self.convention == "fastcc ":
-            raise NeedsTailCalls
         f.leave_frame()
         # LLVM 22 leaves the caller's arguments on the stack if they take more room than these.
         if signature.stack_room == f.signature.stack_room:
@@ -208,24 +201,29 @@ class Unit:
     # -- the whole -------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """LLVM IR of the module."""
-        from wasmote.compile.calls import entry_text, find_recursion, import_text, outside_text
+        """LLVM IR of the part."""
         from wasmote.compile.function import Function
 
-        functions = [Function(self, body) for body in self.source.bodies]
-        for function in functions:
+        definitions = []
+        for body in self.partition.bodies:
+            function = Function(self, body)
             function.translate()
-        recursive = find_recursion(
-            {f.body.index: f.callees for f in functions}, self.source.entries
-        )
-        definitions = [f.definition(recursive) for f in functions]
-        imports = [import_text(self, i) for i in sorted(self.imports)]
-        entries: dict[str, Signature] = {}
-        for type in self.source.functions:
-            entries[self.source.types[type].key] = self.source.types[type]
-        glue = [entry_text(self, s) for _, s in sorted(entries.items())]
-        glue += [outside_text(self, s) for _, s in sorted(self.outside.items())]
-        return "".join([self._head(), *glue, *imports, *definitions])
+            definitions.append(function.definition(self.plan.recursive))
+        glue = self._glue() if self.partition.glue else []
+        return "".join([self._head(), *glue, *definitions])
+
+    def _glue(self) -> list[str]:
+        """What the module has once: its functions' entries, and how they call out."""
+        from wasmote.compile.calls import entry_text, import_text, outside_text
+
+        types = self.source.types
+        entries = {types[type].key: types[type] for type in self.source.functions}
+        outside = {types[type].key: types[type] for type in self.plan.types_called_outside()}
+        return [
+            *(entry_text(self, signature) for _, signature in sorted(entries.items())),
+            *(outside_text(self, signature) for _, signature in sorted(outside.items())),
+            *(import_text(self, index) for index in self.plan.called_imports()),
+        ]
 
     def _head(self) -> str:
         own = {name for name in self.needs if name.startswith("rt.")}
@@ -234,9 +232,8 @@ class Unit:
         others = sorted(
             definitions[name] for name in self._closed({n for n in self.needs if n in definitions})
         )
-        asm = "\n".join(
-            f'module asm "{line}"' for line in assembly(self.offsets).splitlines() if line.strip()
-        )
+        entering = assembly(self.offsets).splitlines() if self.partition.glue else []
+        asm = "\n".join(f'module asm "{line}"' for line in entering if line.strip())
         return (
             f'target triple = "{self.target.triple}"\n{asm}\n'
             "declare hidden void @wasmote.trap(ptr, ptr, i32) #1\n"
@@ -246,7 +243,7 @@ class Unit:
             + f'\n{METADATA}!11 = !{{!"branch_weights", i32 1, i32 2000}}\n'
             'attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }\n'
             "attributes #1 = { noreturn nounwind cold nomerge }\n"
-            "attributes #2 = { nounwind cold }\n" + runtime
+            "attributes #2 = { nounwind cold }\nattributes #3 = { nounwind }\n" + runtime
         )
 
     def _closed(self, names: set[str]) -> set[str]:

@@ -1,0 +1,46 @@
+"""What the compiler is told: the machine, and how to compile for it."""
+
+from dataclasses import dataclass, field
+
+from wasmote.errors import CompileError
+from wasmote.nativepy import targets
+from wasmote.nativepy.targets import Target, host_target
+
+#: Machines that modules can be compiled for.
+TARGETS = ("x86_64-linux",)
+
+
+@dataclass(slots=True)
+class Options:
+    """How to compile.
+
+    `level` is LLVM's, 0 to 3; `cpu` and `features` are LLVM's names, by default this machine's.
+    Without `bounds_checks`, inaccessible pages behind a memory stand in for them where they can.
+    """
+
+    target: Target = field(default_factory=host_target)
+    level: int = 3
+    cpu: str = ""
+    features: str = ""
+    bounds_checks: bool = False
+    #: Custom sections that the image keeps.
+    custom_sections: tuple[str, ...] = ("name",)
+
+    def processor(self) -> tuple[str, str]:
+        """LLVM's names of the processor and its features."""
+        import llvmlite.binding as llvm
+
+        if self.cpu or self.features or self.target.name != host_target().name:
+            return self.cpu or self.target.cpu, self.features or self.target.features
+        return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+def target_named(name: str | None) -> Target:
+    """A target by its name, or this machine. Raises CompileError for one that there is not."""
+    try:
+        target = targets.TARGETS[name] if name else host_target()
+    except LookupError:
+        target = None
+    if target is None or target.name not in TARGETS:
+        raise CompileError(f"no code for {name or 'this machine'}; there is for {TARGETS[0]}")
+    return target

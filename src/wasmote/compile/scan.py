@@ -1,0 +1,122 @@
+"""What functions call, found without translating them.
+
+A regular expression made of the instructions' immediates runs over what is of no interest, so that
+only calls, and the few instructions that are not regular, cost a step in Python.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from wasmote.compile.reading import Cursor
+from wasmote.compile.source import Body, Source
+from wasmote.isa import INSTRUCTIONS, Immediate
+
+#: Stands for whatever a function reference may name.
+ANY = -1
+CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, CALL_REF, RETURN_CALL_REF = range(
+    0x10, 0x16
+)
+_CALLS = range(CALL, RETURN_CALL_REF + 1)
+_TAIL_CALLS = (RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)
+
+
+@dataclass(slots=True)
+class Calls:
+    """What a function calls: functions by index, or `ANY` through references of these types."""
+
+    functions: set[int] = field(default_factory=set)
+    types: set[int] = field(default_factory=set)
+    tail: bool = False  # some of them are tail calls
+
+
+def scan(source: Source) -> dict[int, Calls]:
+    """The calls of each of a module's own functions, by index; code never reached included."""
+    return {body.index: _scan(source.binary, body) for body in source.bodies}
+
+
+def _scan(code: bytes, body: Body) -> Calls:
+    cursor = Cursor(code, body.start)
+    for _ in range(cursor.unsigned()):
+        cursor.unsigned()
+        cursor.value_type()
+    found = Calls()
+    while True:
+        match = _OTHERS.match(code, cursor.pos, body.end)
+        cursor.pos = match.end()  # type: ignore[union-attr]  # it matches nothing, too
+        if cursor.pos == body.end:
+            return found
+        opcode = cursor.opcode()
+        if opcode in _CALLS:
+            _note(found, opcode, cursor)
+        else:
+            cursor.skip_immediates(opcode)
+
+
+def _note(found: Calls, opcode: int, cursor: Cursor) -> None:
+    callee = cursor.unsigned()
+    if opcode in (CALL, RETURN_CALL):
+        found.functions.add(callee)
+    else:
+        found.functions.add(ANY)
+        found.types.add(callee)
+    if opcode in (CALL_INDIRECT, RETURN_CALL_INDIRECT):
+        cursor.unsigned()
+    found.tail |= opcode in _TAIL_CALLS
+
+
+# -- the regular expression --------------------------------------------------------------------
+_LEB = rb"[\x80-\xff]*+[\x00-\x7f]"
+_TYPE = rb"[\x63\x64]?" + _LEB
+#: Bit 6 of the first number says that a memory's index follows.
+_MEMARG = b"(?:(?:[\x00-\x3f]|[\x80-\xbf]%b)|(?:[\x40-\x7f]|[\xc0-\xff]%b)%b)%b" % (
+    _LEB,
+    _LEB,
+    _LEB,
+    _LEB,
+)
+_PATTERNS = {
+    Immediate.BLOCK_TYPE: _TYPE,
+    Immediate.MEMARG: _MEMARG,
+    Immediate.F32: b".{4}",
+    Immediate.F64: b".{8}",
+    Immediate.V128: b".{16}",
+    Immediate.LANE: b".",
+    Immediate.LANES: b".{16}",
+}
+_IRREGULAR = {Immediate.LABEL_TABLE, Immediate.VALUE_TYPES, Immediate.CATCHES}
+
+
+def _encoded(opcode: int) -> bytes:
+    """An opcode's bytes; a longer spelling of its number is left to the loop."""
+    if opcode < 0x100:
+        return bytes([opcode])
+    sub = opcode & 0xFFFF
+    low = bytes([sub]) if sub < 0x80 else bytes([sub & 0x7F | 0x80, sub >> 7])
+    return bytes([opcode >> 16]) + low
+
+
+def _either(codes: Iterable[bytes]) -> bytes:
+    return b"(?:" + b"|".join(re.escape(code) for code in codes) + b")"
+
+
+def _others() -> re.Pattern[bytes]:
+    """Any number of instructions that are neither calls nor irregular."""
+    groups: dict[bytes, list[bytes]] = {}
+    for opcode, instruction in INSTRUCTIONS.items():
+        if opcode in _CALLS or _IRREGULAR.intersection(instruction.immediates):
+            continue
+        immediates = b"".join(_PATTERNS.get(each, _LEB) for each in instruction.immediates)
+        groups.setdefault(immediates, []).append(_encoded(opcode))
+    short = [(codes, after) for after, all in groups.items() if (codes := _of(all, 1))]
+    long = [(codes, after) for after, all in groups.items() if (codes := _of(all, 2))]
+    either = b"|".join(_either(codes) + after for codes, after in [*short, *long])
+    return re.compile(b"(?:[\x20-\x22]%b|%b)*+" % (_LEB, either), re.DOTALL)
+
+
+def _of(codes: Iterable[bytes], size: int) -> list[bytes]:
+    """Those of one byte, or those of more."""
+    return [code for code in codes if min(len(code), 2) == size]
+
+
+_OTHERS = _others()

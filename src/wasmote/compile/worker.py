@@ -1,0 +1,46 @@
+"""A process that compiles parts of a module for another one: `python -m wasmote.compile.worker`.
+
+It gets a binary and options, then numbers of parts; for each it answers with an object file, or
+with the message of a CompileError. Both come and go over standard input and output.
+"""
+
+import os
+import signal
+import sys
+import time
+from multiprocessing.connection import Connection
+
+from wasmote.api.module import Module
+from wasmote.compile.partition import Plan
+from wasmote.compile.pipeline import compile_partition
+from wasmote.compile.source import read_source
+from wasmote.core.limits import Limits
+from wasmote.errors import CompileError
+
+#: The module was accepted by the process that sends it.
+_NO_LIMITS = Limits(**dict.fromkeys(Limits.__annotations__, 0xFFFF_FFFF))
+
+
+def main() -> None:
+    """Work until there is nothing more to read."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
+    incoming = Connection(os.dup(0), writable=False)
+    outgoing = Connection(os.dup(1), readable=False)
+    os.dup2(2, 1)  # whatever else writes to standard output is no answer
+    try:
+        binary, options, part_size = incoming.recv()
+        plan = Plan(read_source(Module(binary, limits=_NO_LIMITS)), options, part_size)
+        while True:
+            partition = plan.partitions[incoming.recv()]
+            start = time.perf_counter()
+            try:
+                answer: bytes | str = compile_partition(plan, partition)
+            except CompileError as error:
+                answer = str(error)
+            outgoing.send((answer, time.perf_counter() - start))
+    except (EOFError, BrokenPipeError):
+        sys.exit()
+
+
+if __name__ == "__main__":
+    main()
