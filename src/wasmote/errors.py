@@ -38,6 +38,10 @@ class LimitError(ModuleError):
     """The module asks for more than the limits of this runtime allow."""
 
 
+class SignatureError(ModuleError):
+    """A module is not signed with a key that was asked for, or was altered afterwards."""
+
+
 class CompileError(WasmoteError):
     """The compiler does not do what the module or the command asks for; says what."""
 

@@ -1,5 +1,6 @@
 """The container: what is written is read, and what is damaged is refused with a reason."""
 
+import hashlib
 import struct
 
 import pytest
@@ -33,13 +34,19 @@ def test_the_same_image_is_encoded_the_same():
         (b"", "not an image"),
         (RAW[: HEADER.size - 1], "not an image"),
         (b"\0asm" + RAW[4:], "not an image"),
-        (patched(4, b"\x63"), "image format 99, this runtime reads 2: compile it again"),
+        (patched(4, b"\x63"), "image format 99, this runtime reads 3: compile it again"),
         (RAW[:-1], "truncated"),
         (RAW[:PAGE], "truncated"),
+        (patched(72, struct.pack("<I", 0xFFFFFFFF)), "truncated"),
         (patched(72, struct.pack("<I", 4096)), "header is damaged"),
-        (patched(72, struct.pack("<I", 0)), "header is damaged"),
-        (patched(72, struct.pack("<I", 0xFFFFC000)), "header is damaged"),
-        (patched(76, struct.pack("<I", 0xFFFFFFFF)), "header is damaged"),
+        (patched(72, struct.pack("<I", len(RAW) - 1)), "header is damaged"),
+        (patched(76, struct.pack("<I", 4096)), "header is damaged"),
+        (patched(76, struct.pack("<I", 0)), "header is damaged"),
+        (patched(76, struct.pack("<I", 0xFFFFC000)), "header is damaged"),
+        (patched(80, struct.pack("<I", 0xFFFFFFFF)), "header is damaged"),
+        (RAW + b"\0", "something behind the image that is no signature"),
+        (RAW + RAW, "something behind the image"),
+        (patched(8, b"X"), "hash does not match"),
         (patched(40, b"\0"), "hash does not match"),
         (patched(len(RAW) - 1, b"\0"), "hash does not match"),
         (patched(HEADER.size, b"\x07"), "hash does not match"),
@@ -53,7 +60,7 @@ def test_damage_is_refused(raw, message):
 @pytest.mark.parametrize(
     "raw",
     [
-        patched(80, struct.pack("<I", 0xFFFFFFFF)),  # more symbols than there are
+        patched(84, struct.pack("<I", 0xFFFFFFFF)),  # more symbols than there are
         patched(HEADER.size, struct.pack("<I", 100)),  # beyond the code
         patched(HEADER.size + 4, b"\xff\xff"),  # a name beyond the table
     ],
@@ -61,3 +68,35 @@ def test_damage_is_refused(raw, message):
 def test_a_damaged_symbol_table_is_refused_even_without_the_hash(raw):
     with pytest.raises(ImageError, match="symbol table is damaged"):
         parse(raw, verify=False)
+
+
+def test_every_bit_counts():
+    for position in range(len(RAW)):
+        for bit in range(8) if RAW[position] or position < 200 else (position % 8,):
+            damaged = bytearray(RAW)
+            damaged[position] ^= 1 << bit
+            with pytest.raises(ImageError):
+                parse(bytes(damaged))
+
+
+def test_truncated_images_are_refused():
+    for size in (*range(300), *range(300, len(RAW), 97), len(RAW) - 1):
+        with pytest.raises(ImageError, match=r"not an image|truncated"):
+            parse(RAW[:size])
+
+
+def test_large_images_have_the_same_kind_of_hash():
+    for size in (100, 1 << 20):  # by Python's implementation, and by OpenSSL's
+        raw = Image("x86_64-linux", {}, bytes(size)).encode()
+        assert raw[40:72] == hashlib.sha256(raw[:40] + raw[72:]).digest()
+
+
+def test_damaged_section_tables_are_refused_even_without_the_hash():
+    raw = Image("x86_64-linux", {}, b"\xc3" * 100, {"data": b"12345"}).encode()
+    entry = HEADER.size
+    front = parse(raw)
+    assert front.sections == {"data": (front.code_offset + 112, 5)}
+    for offset, number in ((entry, 0), (entry, front.code_offset), (entry + 4, 6)):
+        damaged = raw[:offset] + struct.pack("<I", number) + raw[offset + 4 :]
+        with pytest.raises(ImageError, match="section table is damaged"):
+            parse(damaged, verify=False)

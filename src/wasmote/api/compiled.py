@@ -2,22 +2,19 @@
 
 import ctypes
 import mmap
-import os
-import tempfile
 from functools import cache
 
 from wasmote.aot.structs import CodeLayout
 from wasmote.core.status import TrapCode
 from wasmote.errors import ModuleError
 from wasmote.host.cpython.binding import BINDING, Address
-from wasmote.image.format import ImageError, parse
-from wasmote.image.loader import LoadedImage, libc
+from wasmote.image.format import ImageError
+from wasmote.image.loader import LoadedImage
 from wasmote.nativepy import mirror
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from typing import BinaryIO
 
     from wasmote.host.fault_handler import FaultHandler
 
@@ -36,19 +33,9 @@ def fault_handler() -> "FaultHandler":
     return _handler
 
 
-def _checked(action: "Callable[[Any], object]", argument: object) -> None:
-    """Do something with an image; what is wrong with it is the module's fault."""
-    try:
-        action(argument)
-    except ImageError as error:
-        raise ModuleError(str(error)) from None
-    except (KeyError, ValueError) as error:
-        raise ModuleError(f"not an image of a compiled module: {error!r}") from None
-
-
 def _facts(section: memoryview) -> dict[str, str]:
     """What the compiler says of the code: lines of `name=value`."""
-    pairs = (line.partition("=") for line in bytes(section).decode().splitlines())
+    pairs = (line.partition("=") for line in bytes(section).decode(errors="replace").splitlines())
     return {name: value for name, _, value in pairs}
 
 
@@ -78,41 +65,55 @@ def processor_features() -> frozenset[str]:
 class CompiledCode:
     """The code of an image, and the module that it was compiled from, without its code.
 
-    Raises ModuleError for an image that this process cannot run.
+    Everything comes from one open file, which must not change as long as the code is in use; its
+    `path` is for messages. `verify` is False for a file that was checked by its signature. Raises
+    ModuleError for an image that this process cannot run, OSError.
     """
 
-    def __init__(self, source: "bytes | str | os.PathLike[str]") -> None:
-        if isinstance(source, bytes):
-            _checked(parse, source)
-            with tempfile.NamedTemporaryFile(prefix="wasmote-") as file:
-                file.write(source)
-                file.flush()
-                _checked(self._map, file.name)
-        else:
-            _checked(self._map, os.fspath(source))
+    def __init__(self, path: str, file: "BinaryIO", verify: bool = True) -> None:
+        try:
+            self._map(path, file, verify)
+        except ImageError as error:
+            raise ModuleError(str(error)) from None
 
-    def _map(self, path: str) -> None:
-        with open(path, "rb") as file:
-            self._file = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        front = parse(memoryview(self._file))
-        if "module" not in front.sections:
+    def _map(self, path: str, file: "BinaryIO", verify: bool) -> None:
+        self.image = image = LoadedImage.from_file(path, file, verify)
+        self._mapped = True
+        sections = image.layout.sections
+        if "module" not in sections or "compiled" not in sections:
             raise ImageError(f"{path} is not a compiled module")
-        self.module = self._section(front.sections["module"])
-        facts = _facts(self._section(front.sections["compiled"]))
+        facts = _facts(_mapped(file, *sections["compiled"]))
         _check(path, facts)
-        self.image = LoadedImage(path)
-        self.layout = mirror(CodeLayout)(code=self.image.address)
+        self.module = _mapped(file, *sections["module"])
+        self.layout = mirror(CodeLayout)(code=image.address)
         for name in ("enter", "entered", "functions", "entries"):
-            setattr(self.layout, name, self.image.symbols[name])
-        self.layout.guarded = int(facts.get("guard", "1"))
-        symbols = self.image.symbols
+            setattr(self.layout, name, _symbol(path, image, name))
+        self.layout.guarded = int(facts.get("guard") != "0")
         self._range = fault_handler().add(
-            self.image.address, self.image.size, symbols["entered"], symbols["trap"]
+            image.address, image.size, image.symbols["entered"], _symbol(path, image, "trap")
         )
 
-    def _section(self, place: tuple[int, int]) -> memoryview:
-        start, size = place
-        return memoryview(self._file)[start : start + size]
+    def check_tables(self, path: str, functions: int, types: int) -> None:
+        """Whether the tables have the module's functions and types, and stay within the code.
+
+        Raises ModuleError. This finds mistakes; nothing makes an image safe that is meant to do
+        harm.
+        """
+        size = self.image.size
+        for name, count in (("functions", 2 * functions), ("entries", types)):
+            start = getattr(self.layout, name)
+            if start % 4 or start + 4 * count > size:
+                raise ModuleError(f"{path}: the table of {name} is not in the code")
+        table = self._numbers(self.layout.functions, 2 * functions)
+        ends = map(int.__add__, table[::2], table[1::2])
+        entries = self._numbers(self.layout.entries, types)
+        if max(ends, default=0) > size or max(entries, default=0) >= size:
+            raise ModuleError(f"{path}: the tables lead out of the code")
+
+    def _numbers(self, start: int, count: int) -> "list[int]":
+        if not count:
+            return []
+        return list((ctypes.c_uint32 * count).from_address(self.image.address + start))
 
     def attach(self, instance: int) -> None:
         """Let an instance of the module run this code."""
@@ -128,4 +129,23 @@ class CompiledCode:
     def __del__(self) -> None:
         if hasattr(self, "_range"):
             fault_handler().remove(self._range)
-            libc().munmap(self.image.address, self.image.size)
+        if hasattr(self, "_mapped"):
+            self.image.unmap()
+
+
+def _mapped(file: "BinaryIO", start: int, size: int) -> memoryview:
+    """A part of a file. Private and writable, because ctypes gives no address of what is read-only;
+    nothing is written, so the pages remain those of the file.
+    """
+    if not size:
+        raise ImageError("a section of the image is empty")
+    before = start % mmap.ALLOCATIONGRANULARITY
+    whole = mmap.mmap(file.fileno(), before + size, access=mmap.ACCESS_COPY, offset=start - before)
+    return memoryview(whole)[before:]
+
+
+def _symbol(path: str, image: LoadedImage, name: str) -> int:
+    try:
+        return image.symbols[name]
+    except KeyError:
+        raise ImageError(f"{path} is not a compiled module: it has no symbol {name}") from None

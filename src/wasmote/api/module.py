@@ -3,7 +3,6 @@
 import ctypes
 import mmap
 import os
-import stat
 from collections.abc import Iterable
 
 from wasmote.api.layouts import (
@@ -17,23 +16,22 @@ from wasmote.api.layouts import (
     text,
 )
 from wasmote.api.lifetime import make_owner
+from wasmote.api.source import CompiledFile, open_source
 from wasmote.core.limits import Limits
 from wasmote.host.cpython.binding import BINDING, Address
-from wasmote.image.format import MAGIC as IMAGE_MAGIC
 from wasmote.isa.features import FEATURES, feature_mask
 from wasmote.types import ExportType, ImportType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.compiled import CompiledCode
+    from wasmote.image.signature import KeySource
 
 _load = BINDING.function("module_load", ctypes.c_uint32, Address)
 _add_types = BINDING.python_function("store_add_types", ctypes.c_uint32, Address, Address)
 _function_name = BINDING.python_function(
     "function_name", ctypes.c_uint32, Address, ctypes.c_uint32, Address
 )
-#: Files of at least this many bytes are mapped, not read.
-_MAPPED_SIZE = 1 << 20
 
 
 class Module:
@@ -42,9 +40,13 @@ class Module:
     `source` is the path of a binary, or the binary itself. A large file is mapped into memory and
     not read as a whole; it must not be changed as long as the module is in use. `features` names
     what the module may use (`wasmote.FEATURES` has all names): it is refused if it needs another.
+    With `require_signature`, a PEM file of public keys or the contents of one, it must be signed
+    with one of them. That is checked first, and then no change of the file matters any more.
 
-    Raises `DecodeError`, `ValidationError` or `LimitError` for a module that is refused, `OSError`
-    for a file that cannot be read.
+    Raises `SignatureError` without such a signature, `DecodeError`, `ValidationError` or
+    `LimitError` for a module that is refused, another `ModuleError` for an image that this machine
+    cannot run, `OSError` for a file that cannot be read, ImportError if checking signatures needs
+    the extra `sign`.
     """
 
     __slots__ = (
@@ -68,19 +70,17 @@ class Module:
         name: str | None = None,
         limits: Limits | None = None,
         features: Iterable[str] = FEATURES,
+        require_signature: "KeySource | None" = None,
     ) -> None:
         self._code: CompiledCode | None = None
         self._binary: bytes | mmap.mmap | memoryview
-        if isinstance(source, str | os.PathLike):
-            self._binary = _open(source)
-            if self._binary[:4] == IMAGE_MAGIC:
-                self._use_image(source)
-            self.name = name or os.path.splitext(os.path.basename(os.fspath(source)))[0]
+        path = "" if isinstance(source, bytes | bytearray | memoryview) else os.fspath(source)
+        self.name = name or os.path.splitext(os.path.basename(path))[0]
+        opened = open_source(source, require_signature)
+        if isinstance(opened, CompiledFile):
+            self._use_image(opened)
         else:
-            self._binary = source if isinstance(source, bytes) else bytes(memoryview(source))
-            if self._binary[:4] == IMAGE_MAGIC:
-                self._use_image(self._binary)
-            self.name = name or ""
+            self._binary = opened
         self._imports: tuple[ImportType, ...] | None = None
         self._exports: tuple[ExportType, ...] | None = None
         address = self._allocate(limits or Limits(), feature_mask(features))
@@ -88,14 +88,18 @@ class Module:
         self._owner = make_owner(address, "cpython_release_module", None, kept)
         if _load(address) != 0:
             raise self._refusal()
+        if self._code is not None:
+            own = self._layout.function_count - self._layout.imported_functions
+            self._code.check_tables(path or "the image", own, self._layout.type_count)
         if _add_types(ctypes.addressof(BINDING.store), address):
             raise MemoryError("no memory for the module's types and code")
 
-    def _use_image(self, source: bytes | str | os.PathLike[str]) -> None:
+    def _use_image(self, opened: CompiledFile) -> None:
         """The source is an image: its module is loaded, and its code runs instead of that one's."""
         from wasmote.api.compiled import CompiledCode  # not for modules that are not compiled
 
-        self._code = CompiledCode(source)
+        with opened.file as file:
+            self._code = CompiledCode(opened.path, file, opened.verify)
         self._binary = self._code.module
 
     def _allocate(self, limits: Limits, features: int) -> int:
@@ -169,15 +173,6 @@ class Module:
 
     def __repr__(self) -> str:
         return f"<wasmote.Module {self.name or 'of'} {len(self._binary)} bytes>"
-
-
-def _open(path: str | os.PathLike[str]) -> bytes | mmap.mmap:
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        if stat.S_ISREG(status.st_mode) and status.st_size >= _MAPPED_SIZE:
-            # Private and writable, because ctypes gives no address of what is read-only.
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        return file.read()
 
 
 def _address(binary: bytes | mmap.mmap | memoryview) -> int | None:

@@ -1,6 +1,7 @@
 """The command line: `wasmote` and `iwasm`.
 
 - `wasmote run`, `validate`, `inspect`, `compile`, `wast`: a file each, with its table of options;
+- `sign`: `wasmote keygen`, `sign` and `verify`;
 - `iwasm`: `wasmote run` with the defaults, messages and exit codes of WAMR's `iwasm`;
 - `options`: what a table of options is; `report`: messages and exit codes; `version`;
 - `features`: what modules may use; `files`: opening modules; `program`: linking and running them;
@@ -19,6 +20,9 @@ _COMMANDS = {
     "validate": "say whether files are valid modules",
     "inspect": "show what is in a module, or disassemble it",
     "compile": "compile a module to native code",
+    "keygen": "make a key to sign modules with",
+    "sign": "sign modules and images",
+    "verify": "say whether files are signed",
     "wast": "run test scripts of the WebAssembly specification",
 }
 _HELP = """\
@@ -58,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wasmote.cli.compile import main as compile
 
             return compile(rest)
+        case "keygen" | "sign" | "verify":
+            from wasmote.cli import sign
+
+            return {"keygen": sign.keygen, "sign": sign.main, "verify": sign.verify}[command](rest)
         case "wast":
             from wasmote.cli.wast import main as wast
 

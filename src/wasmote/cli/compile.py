@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from types import SimpleNamespace
 
+from wasmote.cli.files import write_file
 from wasmote.cli.options import Command, Option, UsageError, number, one_of
 from wasmote.cli.report import CANNOT_RUN, CommandError, LoadError, Reporter
 
@@ -120,7 +121,7 @@ def _compile(options: SimpleNamespace) -> int:
     except ImportError as error:
         message = f"compiling needs the package {error.name}: pip install 'wasmote[build]'"
         raise CommandError(message, CANNOT_RUN, message) from None
-    _write(options.output, data)
+    write_file(options.output, data)
     return 0
 
 
@@ -143,29 +144,3 @@ def _output(path: str, options: SimpleNamespace) -> bytes:
         return compiler.output(module, chosen, options.format)
     except CompileError as error:
         raise LoadError(f"{path}: {error}", str(error)) from None
-
-
-def _write(path: str, data: bytes) -> None:
-    """All of the file, or nothing."""
-    import contextlib
-    import tempfile
-
-    folder = os.path.dirname(os.path.abspath(path))
-    temporary = ""
-    try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".wasmote-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        message = f"cannot write {path}: {error.strerror}"
-        raise CommandError(message, CANNOT_RUN, message) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,24 +1,33 @@
-"""Opening modules, and clear words for what is no module."""
+"""Opening modules, and clear words for what is no module; writing files."""
 
 import os
 
 from wasmote import Module
-from wasmote.cli.report import NOT_FOUND, LoadError
+from wasmote.cli.report import CANNOT_RUN, NOT_FOUND, CommandError, LoadError
 from wasmote.errors import WasmoteError
 from wasmote.isa.features import FEATURES
 
 
-def open_module(path: str, features: frozenset[str] = FEATURES) -> Module:
-    """Load and validate the module in a file; text (`.wat`) is assembled. Raises LoadError."""
+def open_module(
+    path: str, features: frozenset[str] = FEATURES, require_signature: str | None = None
+) -> Module:
+    """Load and validate the module in a file; text (`.wat`) is assembled.
+
+    With `require_signature`, a file of public keys, it must be signed. Raises LoadError.
+    """
     try:
-        if path.endswith(".wat"):
+        if path.endswith(".wat") and require_signature is None:
             name = os.path.splitext(os.path.basename(path))[0]
             return Module(_assemble(path), name=name, features=features)
-        return Module(path, features=features)
+        return Module(path, features=features, require_signature=require_signature)
     except WasmoteError as error:  # of the module, the text or its assembler
         raise LoadError(f"{path}: {error}", f"WASM module load failed: {error}") from None
     except OSError as error:
+        if require_signature is not None and error.filename == require_signature:
+            raise unreadable(require_signature, error) from None
         raise unreadable(path, error) from None
+    except ImportError as error:
+        raise LoadError(str(error), str(error)) from None
     except MemoryError as error:
         raise LoadError(f"{path}: out of memory: {error}", "allocate memory failed") from None
 
@@ -73,3 +82,31 @@ def _modules(path: str) -> str:
     except OSError:
         names = []
     return f"; the modules in it: {shortened(names)}" if names else " without modules"
+
+
+def write_file(path: str, data: bytes, mode: int = 0o666) -> None:
+    """All of the file, or nothing, if the disk is full or the process ends. Raises CommandError."""
+    import contextlib
+    import tempfile
+
+    folder = os.path.dirname(os.path.abspath(path))
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".wasmote-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, mode & ~_umask())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        if not isinstance(error, OSError):
+            raise
+        message = f"cannot write {path}: {error.strerror}"
+        raise CommandError(message, CANNOT_RUN, message) from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -38,7 +38,8 @@ class _Linker(Linker):
         self.wasi: dict[Module, Wasi] = {}
 
     def open(self, path: str) -> Module:
-        module = open_module(path, allowed(self.command.disabled))
+        command = self.command
+        module = open_module(path, allowed(command.disabled), command.require_signature)
         self.reporter.log(DEBUG, f"loaded {path}")
         return module
 

@@ -86,6 +86,10 @@ OPTIONS = (
     Option("--interp", "use the classic interpreter: the same as --engine=classic"),
     DISABLE_FEATURE,
     Option(
+        "--require-signature KEY",
+        "run nothing that is not signed with a key of the PEM file KEY; see wasmote sign --help",
+    ),
+    Option(
         "--stack-size BYTES",
         "space for the values of all active functions, 64K to 1G (default 1M); less counts as 64K",
         convert=_stack_size,
@@ -183,6 +187,7 @@ examples:
   wasmote run --dir=. --env=LANG=C tool.wasm --verbose input.txt
   wasmote run --map-dir=/data::./build/data --timeout=5000 tool.wasm
   wasmote run -f add math.wasm 1 2
+  wasmote run --require-signature=vendor.pub plugin.aot
 """,
     program=True,
 )

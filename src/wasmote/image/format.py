@@ -7,23 +7,35 @@ All numbers are little-endian.
     0      4    magic, 00 'w' 'm' 'i'
     4      4    version of this format
     8      32   target name, padded with zeros
-    40     32   SHA-256 of everything from offset 72 on
-    72     4    offset of the code in the file (a multiple of 16384: the largest common page)
-    76     4    bytes of code, read-only data included
-    80     4    number of symbols
-    84     4    number of sections
-    88          symbols: u32 offset in the code, u16 length, name in UTF-8
+    40     32   SHA-256 of the image without these 32 bytes
+    72     4    bytes of the image; only a signature may follow (`signature`)
+    76     4    offset of the code in the file (a multiple of 16384: the largest common page)
+    80     4    bytes of code, read-only data included
+    84     4    number of symbols
+    88     4    number of sections
+    92          symbols: u32 offset in the code, u16 length, name in UTF-8
                 sections: u32 offset in the file, u32 size, u16 length, name in UTF-8
 """
 
 import struct
 
+from .signature import content_size
+
 MAGIC = b"\0wmi"
-VERSION = 2
+VERSION = 3
 PAGE = 16384
-HEADER = struct.Struct("<4sI32s32sIIII")
-#: The front of the header, which the hash does not cover.
-_SEAL = struct.Struct("<4sI32s32s")
+HEADER = struct.Struct("<4sI32s32sIIIII")
+#: Where the hash is, which it cannot cover itself.
+HASH = slice(40, 72)
+#: The largest image: what offsets of 32 bits reach.
+_LARGEST = (1 << 32) - 1
+#: Bytes that Python's own SHA-256 takes less time for than loading OpenSSL's does.
+_SMALL = 1 << 19
+
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ImageError(Exception):
@@ -46,65 +58,90 @@ class Image:
         self.sections = sections or {}
 
     def encode(self) -> bytes:
-        """The file's bytes."""
-        names = [(name.encode(), offset) for name, offset in sorted(self.symbols.items())]
-        table = b"".join(struct.pack("<IH", offset, len(name)) + name for name, offset in names)
-        entries = sum(10 + len(name.encode()) for name in self.sections)
-        start = -(-(HEADER.size + len(table) + entries) // PAGE) * PAGE
+        """The file's bytes. Raises ImageError for more than 4 GiB."""
+        symbols = [(name.encode(), offset) for name, offset in sorted(self.symbols.items())]
+        sections = [(name.encode(), data) for name, data in sorted(self.sections.items())]
+        table = b"".join(struct.pack("<IH", offset, len(name)) + name for name, offset in symbols)
+        front = HEADER.size + len(table) + sum(10 + len(name) for name, _ in sections)
+        start = -(-front // PAGE) * PAGE
+        parts = [self.code]
         end = start + len(self.code)
-        for name, data in sorted(self.sections.items()):
-            end += -end % 16
-            table += struct.pack("<IIH", end, len(data), len(name.encode())) + name.encode()
-            end += len(data)
-        body = table.ljust(start - HEADER.size, b"\0") + self.code
-        for _, data in sorted(self.sections.items()):
-            body += b"\0" * (-(HEADER.size + len(body)) % 16) + data
-        counts = len(names), len(self.sections)
-        body = struct.pack("<IIII", start, len(self.code), *counts) + body
-        return _SEAL.pack(MAGIC, VERSION, self.target.encode(), _digest(body)) + body
+        for name, data in sections:
+            padding = -end % 16
+            table += struct.pack("<IIH", end + padding, len(data), len(name)) + name
+            parts += [b"\0" * padding, data]
+            end += padding + len(data)
+        if end > _LARGEST:
+            raise ImageError(f"the image would have {end} bytes, more than 4 GiB")
+        counts = end, start, len(self.code), len(symbols), len(sections)
+        header = HEADER.pack(MAGIC, VERSION, self.target.encode(), b"", *counts)
+        raw = bytearray().join([(header + table).ljust(start, b"\0"), *parts])
+        raw[HASH] = digest(raw)
+        return bytes(raw)
 
 
 class Layout:
     """What the front of an image file says; sizes and offsets in bytes.
 
+    `size` is that of the image, without a signature; `digest` the hash that it should have.
     `sections` has each section's offset in the file and its size.
     """
 
-    __slots__ = ("target", "symbols", "code_offset", "code_size", "sections")
+    __slots__ = ("target", "digest", "size", "symbols", "code_offset", "code_size", "sections")
 
-    def __init__(
-        self,
-        target: str,
-        symbols: dict[str, int],
-        code_offset: int,
-        code_size: int,
-        sections: dict[str, tuple[int, int]],
-    ) -> None:
-        self.target, self.symbols = target, symbols
-        self.code_offset, self.code_size = code_offset, code_size
-        self.sections = sections
+    def __init__(self, target: str, digest: bytes, size: int, code: tuple[int, int]) -> None:
+        self.target, self.digest, self.size = target, digest, size
+        self.code_offset, self.code_size = code
+        self.symbols: dict[str, int] = {}
+        self.sections: dict[str, tuple[int, int]] = {}
 
 
-def _digest(body: bytes | memoryview) -> bytes:
-    import hashlib  # takes longer to load than an image
+def digest(raw: bytes | bytearray | memoryview) -> bytes:
+    """The hash of an image: of all its bytes but those of the hash itself."""
+    view = memoryview(raw)
+    hasher = _hasher(len(view))
+    hasher.update(view[: HASH.start])
+    hasher.update(view[HASH.stop :])
+    found: bytes = hasher.digest()
+    return found
 
-    return hashlib.sha256(body).digest()
+
+def _hasher(size: int) -> "Any":
+    from importlib import import_module
+
+    names = ("_sha2", "_sha256", "hashlib") if size < _SMALL else ("hashlib",)
+    for name in names:
+        try:
+            return import_module(name).sha256()
+        except ImportError:  # it is called so in other versions of Python
+            continue
+    raise ImageError("this Python has no SHA-256")
 
 
 def parse(raw: bytes | memoryview, verify: bool = True) -> Layout:
-    """Check an image's bytes and read its front; `ImageError` says what is wrong."""
+    """Check an image's bytes and read its front; `ImageError` says what is wrong.
+
+    A signature behind the image is passed over, not checked. Without `verify` the hash is not,
+    either, so only the front is looked at.
+    """
     if len(raw) < HEADER.size or bytes(raw[:4]) != MAGIC:
         raise ImageError("not an image: it does not start with the bytes 00 77 6d 69")
-    _, version, name, digest, start, size, count, section_count = HEADER.unpack_from(raw)
+    _, version, name, found, size, start, code_size, count, sections = HEADER.unpack_from(raw)
     if version != VERSION:
         raise ImageError(f"image format {version}, this runtime reads {VERSION}: compile it again")
-    if start % PAGE or start + size > len(raw) or start < HEADER.size:
-        raise ImageError("the image is truncated or its header is damaged")
-    if verify and _digest(raw[_SEAL.size :]) != digest:
+    if len(raw) < size:
+        raise ImageError(f"the image is truncated: it has {len(raw)} bytes of {size}")
+    if size < start or start % PAGE or start < HEADER.size or code_size > size - start:
+        raise ImageError("the image's header is damaged")
+    if len(raw) != size and content_size(raw) != size:
+        raise ImageError("there is something behind the image that is no signature")
+    if verify and digest(memoryview(raw)[:size]) != found:
         raise ImageError("the image's hash does not match its contents: it is damaged")
-    symbols, position = _symbols(raw, start, size, count)
-    sections = _sections(raw, position, start, section_count)
-    return Layout(name.rstrip(b"\0").decode("ascii", "replace"), symbols, start, size, sections)
+    target = name.rstrip(b"\0").decode("ascii", "replace")
+    layout = Layout(target, found, size, (start, code_size))
+    layout.symbols, position = _symbols(raw, start, code_size, count)
+    layout.sections = _sections(raw, position, layout, sections)
+    return layout
 
 
 def _symbols(
@@ -125,16 +162,17 @@ def _symbols(
 
 
 def _sections(
-    raw: bytes | memoryview, position: int, end: int, count: int
+    raw: bytes | memoryview, position: int, layout: Layout, count: int
 ) -> dict[str, tuple[int, int]]:
+    front, code_end = layout.code_offset, layout.code_offset + layout.code_size
     sections = {}
     for _ in range(count):
-        if position + 10 > end:
+        if position + 10 > front:
             raise ImageError("the image's section table is damaged")
         offset, size, length = struct.unpack_from("<IIH", raw, position)
         name = bytes(raw[position + 10 : position + 10 + length])
         position += 10 + length
-        if position > end or offset < end or offset + size > len(raw):
+        if position > front or offset < code_end or offset + size > layout.size:
             raise ImageError("the image's section table is damaged")
         sections[name.decode("utf-8", "replace")] = offset, size
     return sections

@@ -1,17 +1,18 @@
 """Maps an image read-only and executable, straight from its file."""
 
 import ctypes
+import mmap
 import os
 from functools import cache
 
 from wasmote.nativepy.targets import host_target
 
-from .format import ImageError, parse
+from .format import ImageError, Layout, parse
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, BinaryIO
 
 PROT_READ, PROT_EXEC, MAP_PRIVATE = 1, 4, 2
 
@@ -26,31 +27,46 @@ def libc() -> ctypes.CDLL:
 
 
 class LoadedImage:
-    """An image in this process's memory. It stays mapped as long as the process lives."""
+    """An image in this process's memory. It stays mapped until `unmap`, the core's for ever.
+
+    Everything is read from one open file, so nothing changes if another file takes its name.
+    Raises ImageError for a file that is no image for this machine, OSError.
+    """
 
     def __init__(self, path: str) -> None:
-        self.path = path
         with open(path, "rb") as file:
-            layout = parse(file.read(), verify=False)
-            if layout.target != host_target().name:
-                raise ImageError(
-                    f"{path} is for {layout.target}, this machine is {host_target().name}"
-                )
-            address = libc().mmap(
-                None,
-                layout.code_size,
-                PROT_READ | PROT_EXEC,
-                MAP_PRIVATE,
-                file.fileno(),
-                layout.code_offset,
-            )
+            self._map(path, file, verify=False)
+
+    @classmethod
+    def from_file(cls, path: str, file: "BinaryIO", verify: bool) -> "LoadedImage":
+        """The image in an open file; `path` is for messages."""
+        self = cls.__new__(cls)
+        self._map(path, file, verify)
+        return self
+
+    def _map(self, path: str, file: "BinaryIO", verify: bool) -> None:
+        self.path = path
+        self.layout = layout = _front(path, file, verify)
+        if layout.target != host_target().name:
+            raise ImageError(f"{path} is for {layout.target}, this machine is {host_target().name}")
+        address = libc().mmap(
+            None,
+            layout.code_size,
+            PROT_READ | PROT_EXEC,
+            MAP_PRIVATE,
+            file.fileno(),
+            layout.code_offset,
+        )
         if address in (None, ctypes.c_void_p(-1).value):
-            raise OSError(
-                ctypes.get_errno(), f"cannot map {path}: {os.strerror(ctypes.get_errno())}"
-            )
+            number = ctypes.get_errno()
+            raise OSError(number, f"cannot map the code of {path}: {os.strerror(number)}")
         self.address: int = address
         self.size = layout.code_size
         self.symbols = layout.symbols
+
+    def unmap(self) -> None:
+        """Give the code's address space back. Nothing of it may be called any more."""
+        libc().munmap(self.address, self.size)
 
     def symbol(self, name: str) -> int:
         """The address of an exported function."""
@@ -61,3 +77,10 @@ class LoadedImage:
     ) -> "Callable[..., Any]":
         """An exported function as a ctypes function (which releases the GIL while it runs)."""
         return ctypes.CFUNCTYPE(result, *arguments)(self.symbol(name))
+
+
+def _front(path: str, file: "BinaryIO", verify: bool) -> Layout:
+    """What the image says of itself. It is mapped to be read, so no copy of it is made."""
+    if not os.fstat(file.fileno()).st_size:
+        raise ImageError(f"{path} is empty")
+    return parse(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)), verify)
