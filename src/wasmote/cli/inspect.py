@@ -1,22 +1,24 @@
-"""`wasmote inspect`: shows what is in a module, or disassembles it."""
+"""`wasmote inspect`: shows what is in a module or an image, or disassembles it."""
 
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
-from wasmote.cli.options import Command, Option, UsageError, closest, number, shortened
+from wasmote.cli.options import Command, Option, UsageError, closest, number, one_of, shortened
 from wasmote.cli.report import CallError, CommandError, LoadError, Reporter
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import Any
 
+    from wasmote.cli.colour import Palette
     from wasmote.inspect.model import Function, ModuleInfo
 
 COMMAND = Command(
     "wasmote inspect",
     "[OPTIONS] FILE [FUNCTION…]",
-    "Show what is in a module: a summary, or the parts that the options name. With FUNCTIONs "
-    "(names or indices), disassemble these. The module must be valid. Colours appear on terminals "
+    "Show what is in a module or an image (of wasmote compile): a summary, or the parts that the "
+    "options name. With FUNCTIONs (names or indices), disassemble these: to WebAssembly, or an "
+    "image's to machine code, which needs the extra 'disassemble'. Colours appear on terminals "
     "only, and not if NO_COLOR is set.",
     (
         Option("--sections", "where each section is and how large"),
@@ -24,6 +26,12 @@ COMMAND = Command(
         Option("--imports", "what the module needs"),
         Option("--exports", "what the module offers"),
         Option("--functions", "all functions, and how many bytes they are in each engine"),
+        Option(
+            "--sort KEY",
+            "order of --functions: index (the default), size or name",
+            convert=one_of("index", "size", "name"),
+            default="index",
+        ),
         Option("--globals", "globals and their first values"),
         Option("--segments", "data and element segments"),
         Option("--names", "names of functions, locals and others, and what made the module"),
@@ -46,7 +54,9 @@ examples:
   wasmote inspect prog.wasm
   wasmote inspect prog.wasm main 12      disassemble the function main, and the one with index 12
   wasmote inspect --section producers prog.wasm
-  wasmote inspect --functions prog.wasm | sort -nrk3 | head
+  wasmote inspect --functions --sort=size prog.wasm | head
+  wasmote inspect plugin.aot             target, processor, signature, sizes of an image
+  wasmote inspect plugin.aot main        the machine code of the function main
   wasmote inspect --json prog.wasm | jq '.imports[].name'
 """,
 )
@@ -75,16 +85,20 @@ def _inspect(options: SimpleNamespace) -> int:
     from wasmote.inspect import parse
 
     path, *wanted = options.words
+    options.disassemble = options.disassemble or bool(wanted)
     try:
         binary = read_binary(path)
+        if binary.startswith(b"\0wmi"):
+            from wasmote.cli.inspect_image import inspect_image
+
+            return inspect_image(options, binary)
         module = Module(binary)
         info = parse(binary)
     except WasmoteError as error:
         raise LoadError(f"{path}: {error}", f"WASM module load failed: {error}") from None
-    functions = [_function(info, name) for name in wanted] or info.functions
+    functions = [find_function(info, name) for name in wanted] or info.functions
     if options.section and options.section not in {each.name for each in info.sections}:
         raise UsageError(f"no section {options.section}; {_sections(info)}")
-    options.disassemble = options.disassemble or bool(wanted)
     if options.json:
         _print_json(options, module, info, functions)
         return 0
@@ -97,7 +111,7 @@ def _sections(info: "ModuleInfo") -> str:
     return f"there are {shortened(dict.fromkeys(each.name for each in info.sections), 30)}"
 
 
-def _function(info: "ModuleInfo", name: str) -> "Function":
+def find_function(info: "ModuleInfo", name: str) -> "Function":
     """The function that a word means: its index, name or export."""
     if name.isascii() and name.isdigit() and len(name) < 10 and int(name) < len(info.functions):
         return info.functions[int(name)]
@@ -122,18 +136,13 @@ def _lines(
     from wasmote.cli.colour import Palette
 
     colours = Palette()
-    parts = []
-    for name in ("sections", "types", "imports", "exports", "segments", "names"):
-        if getattr(options, name):
-            parts.append(getattr(listing, name)(info, colours))
-    if options.globals:
-        parts.append(listing.variables(info, colours))
-    if options.names:
-        parts.append(listing.tools(info))
+    parts = [listing.sections(info, colours)] if options.sections else []
+    parts += definitions(options, info, colours)
     if options.functions:
         from wasmote.inspect import engine_sizes
 
-        parts.append(listing.functions(info, colours, engine_sizes(module)))
+        sizes = engine_sizes(module)
+        parts.append(listing.functions(info, colours, sizes, order=options.sort))
     if options.section:
         parts.append(listing.dump(info, colours, options.section))
     if options.disassemble:
@@ -146,6 +155,23 @@ def _lines(
         yield from part
 
 
+def definitions(
+    options: SimpleNamespace, info: "ModuleInfo", colours: "Palette"
+) -> "list[Iterator[str]]":
+    """What is asked for of a module's definitions."""
+    from wasmote.cli import listing
+
+    parts = []
+    for name in ("types", "imports", "exports", "segments", "names"):
+        if getattr(options, name):
+            parts.append(getattr(listing, name)(info, colours))
+    if options.globals:
+        parts.append(listing.variables(info, colours))
+    if options.names:
+        parts.append(listing.tools(info))
+    return parts
+
+
 def _print_json(
     options: SimpleNamespace, module: "Any", info: "ModuleInfo", functions: "list[Function]"
 ) -> None:
@@ -153,26 +179,26 @@ def _print_json(
 
     from wasmote.inspect import disassemble, engine_sizes
 
-    found = _plain(info)
+    found = plain(info)
     found["binary"] = {"file": options.words[0], "size": len(info.binary)}
     found["engines"] = engine_sizes(module)
     if options.disassemble:
         found["code"] = {
-            function.index: [_plain(line) for line in disassemble(info, function)]
+            function.index: [plain(line) for line in disassemble(info, function)]
             for function in functions
             if not function.is_imported
         }
     print(json.dumps(found, indent=2))
 
 
-def _plain(value: "Any") -> "Any":
+def plain(value: "Any") -> "Any":
     """What JSON can say: dataclasses as objects, types as text."""
     from dataclasses import fields, is_dataclass
 
     if is_dataclass(value):
-        return {each.name: _plain(getattr(value, each.name)) for each in fields(value)}
+        return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return value if isinstance(value, int | str | bytes | None) else str(value)

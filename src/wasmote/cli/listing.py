@@ -21,16 +21,16 @@ Sizes = dict[str, dict[int, int]]
 def summary(info: ModuleInfo, colours: Palette, largest: int) -> Lines:
     """A page about the module."""
     yield from sections(info, colours)
-    yield from _part(colours, "imports", imports(info, colours), len(info.imports), "--imports")
-    yield from _part(colours, "exports", exports(info, colours), len(info.exports), "--exports")
-    yield from _part(colours, "definitions", _definitions(info), 0, "")
-    yield from _part(colours, "made by", tools(info), 0, "--names")
+    yield from titled(colours, "imports", imports(info, colours), len(info.imports), "--imports")
+    yield from titled(colours, "exports", exports(info, colours), len(info.exports), "--exports")
+    yield from titled(colours, "definitions", definitions(info), 0, "")
+    yield from titled(colours, "made by", tools(info), 0, "--names")
     defined = sum(not each.is_imported for each in info.functions)
     title = f"largest of {defined} functions"
-    yield from _part(colours, title, functions(info, colours, {}, largest), 0, "")
+    yield from titled(colours, title, functions(info, colours, {}, largest), 0, "")
 
 
-def _part(colours: Palette, title: str, lines: Lines, count: int, option: str) -> Lines:
+def titled(colours: Palette, title: str, lines: Lines, count: int, option: str) -> Lines:
     """A part with its title; nothing if there are no lines, and only the first of very many."""
     shown = list(lines)
     if not shown:
@@ -88,7 +88,7 @@ def _described(kind: object, name: str, colours: Palette) -> str:
     return f"{colours.word(word)} {name} {rest}".rstrip()
 
 
-def _definitions(info: ModuleInfo) -> Lines:
+def definitions(info: ModuleInfo) -> Lines:
     for memory in info.memories:
         most = "" if memory.maximum is None else f", at most {memory.maximum}"
         shared = ", shared" if memory.shared else ""
@@ -123,11 +123,15 @@ def tools(info: ModuleInfo) -> Lines:
         yield printable(f"  features: {' '.join(info.target_features)}")
 
 
-def functions(info: ModuleInfo, colours: Palette, sizes: Sizes, largest: int = 0) -> Lines:
+def functions(
+    info: ModuleInfo, colours: Palette, sizes: Sizes, largest: int = 0, order: str = "index"
+) -> Lines:
     """Functions with their size, those with the largest bodies if a number is given, else all."""
     found = [each for each in info.functions if not each.is_imported]
-    if largest:
-        found = sorted(found, key=lambda each: -each.size)[:largest]
+    if largest or order == "size":
+        found = sorted(found, key=lambda each: -each.size)[: largest or len(found)]
+    elif order == "name":
+        found = sorted(found, key=lambda each: each.title)
     if not found:
         return
     columns = "".join(f"{engine:>9}" for engine in sizes)
@@ -198,10 +202,14 @@ def code(info: ModuleInfo, colours: Palette, function: Function) -> Lines:
 def dump(info: ModuleInfo, colours: Palette, name: str) -> Lines:
     """The bytes of the sections of that name."""
     for each in info.sections:
-        if each.name != name:
-            continue
-        yield colours.heading(f"{printable(each.name)}: {each.size} bytes")
-        for at in range(each.offset, each.offset + each.size, _BYTES_A_LINE):
-            row = info.binary[at : min(at + _BYTES_A_LINE, each.offset + each.size)]
-            text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
-            yield f"  {colours.offset(f'{at:#010x}')}  {row.hex(' '):47}  {text}"
+        if each.name == name:
+            yield from hex_dump(info.binary, colours, name, each.offset, each.size)
+
+
+def hex_dump(binary: bytes, colours: Palette, name: str, start: int, size: int) -> Lines:
+    """A part of a file."""
+    yield colours.heading(f"{printable(name)}: {size} bytes")
+    for at in range(start, start + size, _BYTES_A_LINE):
+        row = binary[at : min(at + _BYTES_A_LINE, start + size)]
+        text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in row)
+        yield f"  {colours.offset(f'{at:#010x}')}  {row.hex(' '):47}  {text}"

@@ -84,16 +84,27 @@ class Layout:
     """What the front of an image file says; sizes and offsets in bytes.
 
     `size` is that of the image, without a signature; `digest` the hash that it should have.
-    `sections` has each section's offset in the file and its size.
+    `sections` has each section's offset in the file and its size, and the tables of both end at
+    `tables_end`.
     """
 
-    __slots__ = ("target", "digest", "size", "symbols", "code_offset", "code_size", "sections")
+    __slots__ = (
+        "code_offset",
+        "code_size",
+        "digest",
+        "sections",
+        "size",
+        "symbols",
+        "tables_end",
+        "target",
+    )
 
     def __init__(self, target: str, digest: bytes, size: int, code: tuple[int, int]) -> None:
         self.target, self.digest, self.size = target, digest, size
         self.code_offset, self.code_size = code
         self.symbols: dict[str, int] = {}
         self.sections: dict[str, tuple[int, int]] = {}
+        self.tables_end = HEADER.size
 
 
 def digest(raw: bytes | bytearray | memoryview) -> bytes:
@@ -140,7 +151,7 @@ def parse(raw: bytes | memoryview, verify: bool = True) -> Layout:
     target = name.rstrip(b"\0").decode("ascii", "replace")
     layout = Layout(target, found, size, (start, code_size))
     layout.symbols, position = _symbols(raw, start, code_size, count)
-    layout.sections = _sections(raw, position, layout, sections)
+    _read_sections(raw, position, layout, sections)
     return layout
 
 
@@ -161,11 +172,8 @@ def _symbols(
     return symbols, position
 
 
-def _sections(
-    raw: bytes | memoryview, position: int, layout: Layout, count: int
-) -> dict[str, tuple[int, int]]:
+def _read_sections(raw: bytes | memoryview, position: int, layout: Layout, count: int) -> None:
     front, code_end = layout.code_offset, layout.code_offset + layout.code_size
-    sections = {}
     for _ in range(count):
         if position + 10 > front:
             raise ImageError("the image's section table is damaged")
@@ -174,5 +182,5 @@ def _sections(
         position += 10 + length
         if position > front or offset < code_end or offset + size > layout.size:
             raise ImageError("the image's section table is damaged")
-        sections[name.decode("utf-8", "replace")] = offset, size
-    return sections
+        layout.sections[name.decode("utf-8", "replace")] = offset, size
+    layout.tables_end = position

@@ -1,0 +1,73 @@
+"""Machine code as text. Needs the package `capstone` (the extra `disassemble`)."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from wasmote.errors import WasmoteError
+from wasmote.inspect.image import Code, ImageInfo
+
+#: Where a jump or call goes, at the end of an instruction's operands.
+_PLACE = re.compile(r"(?:^|[ #])0x([0-9a-f]+)$")
+#: Mnemonics of jumps and calls start so, on any of the machines.
+_JUMPS = ("j", "call", "b", "c.j", "c.b", "tail")
+
+
+@dataclass(slots=True)
+class NativeLine:
+    """An instruction: its offset in the code, its bytes in hexadecimal, its text, and what it
+    calls or jumps to if that is a function.
+    """
+
+    offset: int
+    bytes: str
+    text: str
+    target: str = ""
+
+
+def disassemble_code(info: ImageInfo, code: Code) -> Iterator[NativeLine]:
+    """The instructions of a function. Raises WasmoteError for a machine that capstone does not
+    know, ImportError without capstone.
+    """
+    machine = _machine(info.target)
+    starts = {each.offset: each.name for each in info.symbols}
+    starts |= {each.offset: each.name for each in info.functions if each.size}
+    raw = info.code[code.offset : code.offset + code.size]
+    for address, size, mnemonic, operands in machine.disasm_lite(raw, code.offset):
+        found = _PLACE.search(operands) if mnemonic.startswith(_JUMPS) else None
+        place = int(found[1], 16) if found else -1
+        own = code.offset <= place < code.offset + code.size and place != code.offset
+        target = "" if own else starts.get(place, "")
+        shown = raw[address - code.offset :][:size].hex()
+        yield NativeLine(address, shown, f"{mnemonic} {operands}".rstrip(), target)
+
+
+def _machine(target: str) -> Any:
+    """capstone's disassembler for a target of that name."""
+    try:
+        import capstone as cs
+    except ModuleNotFoundError:
+        raise ImportError(
+            "disassembling machine code needs the package capstone: "
+            "pip install 'wasmote[disassemble]'"
+        ) from None
+    # The first that fits; the rest of a name says more than a disassembler needs to know.
+    machines = (
+        ("x86_64", cs.CS_ARCH_X86, cs.CS_MODE_64),
+        ("i.86", cs.CS_ARCH_X86, cs.CS_MODE_32),
+        ("aarch64", cs.CS_ARCH_ARM64, cs.CS_MODE_LITTLE_ENDIAN),
+        ("thumbv(6-?s?m|[78].*m)", cs.CS_ARCH_ARM, cs.CS_MODE_THUMB | cs.CS_MODE_MCLASS),
+        ("thumb", cs.CS_ARCH_ARM, cs.CS_MODE_THUMB),
+        ("arm", cs.CS_ARCH_ARM, cs.CS_MODE_ARM),
+        ("riscv32", cs.CS_ARCH_RISCV, cs.CS_MODE_RISCV32 | cs.CS_MODE_RISCVC),
+        ("riscv64", cs.CS_ARCH_RISCV, cs.CS_MODE_RISCV64 | cs.CS_MODE_RISCVC),
+        ("mips(el|32el)", cs.CS_ARCH_MIPS, cs.CS_MODE_MIPS32 | cs.CS_MODE_LITTLE_ENDIAN),
+        ("mips", cs.CS_ARCH_MIPS, cs.CS_MODE_MIPS32 | cs.CS_MODE_BIG_ENDIAN),
+    )
+    for pattern, arch, mode in machines:
+        if re.match(pattern, target):
+            machine = cs.Cs(arch, mode)
+            machine.skipdata = True  # what it does not know are bytes
+            return machine
+    raise WasmoteError(f"no disassembler for {target}")
