@@ -13,7 +13,9 @@ running core (the compiler, the command line's help) do not load it.
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.aggregates import I31, Aggregate
+    from wasmote.api.c_library import NativeLibrary
     from wasmote.api.call_stack import CallStack
+    from wasmote.api.caller import Caller
     from wasmote.api.control import Fuel, checkpoint, timeout
     from wasmote.api.exceptions import Tag, WasmException
     from wasmote.api.func import Func, func
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from wasmote.api.memory import Memory
     from wasmote.api.memory_report import MemoryReport, memory_report
     from wasmote.api.module import Module
+    from wasmote.api.natives import Natives
     from wasmote.api.profile import FunctionTime, Profile, profile
     from wasmote.api.table import Table
     from wasmote.core.limits import Limits
@@ -60,6 +63,7 @@ __all__ = [
     "I31",
     "Aggregate",
     "CallStack",
+    "Caller",
     "CircularImportError",
     "CompileError",
     "DecodeError",
@@ -86,6 +90,8 @@ __all__ = [
     "MemoryType",
     "Module",
     "ModuleError",
+    "NativeLibrary",
+    "Natives",
     "Profile",
     "RefType",
     "SignatureError",
@@ -109,7 +115,9 @@ __all__ = [
 
 _HOMES = {
     "api.aggregates": ("I31", "Aggregate"),
+    "api.c_library": ("NativeLibrary",),
     "api.call_stack": ("CallStack",),
+    "api.caller": ("Caller",),
     "api.control": ("Fuel", "checkpoint", "timeout"),
     "api.exceptions": ("Tag", "WasmException"),
     "api.func": ("Func", "func"),
@@ -121,6 +129,7 @@ _HOMES = {
     "api.memory": ("Memory",),
     "api.memory_report": ("MemoryReport", "memory_report"),
     "api.module": ("Module",),
+    "api.natives": ("Natives",),
     "api.profile": ("FunctionTime", "Profile", "profile"),
     "api.table": ("Table",),
     "core.limits": ("Limits",),

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -355,7 +356,6 @@ def test_an_import_cannot_leave_the_module_path(shell: Shell) -> None:
         (["--engine=turbo", "hello.wasm"], "--engine: expected auto or fast or classic", 2),
         (["--timeout=0", "hello.wasm"], "--timeout: 0 is not in 1 to", 2),
         (["-v=6", "hello.wasm"], "-v: 6 is not in 0 to 5", 2),
-        (["--native-lib=x.so", "hello.wasm"], "--native-lib is not available: Wasmote loads no", 2),
         (["-g=127.0.0.1:1234", "hello.wasm"], "-g is not available: Wasmote has no debugger", 2),
         (["--max-threads=4", "hello.wasm"], "--max-threads is not available: a program cannot", 2),
         (["--addr-pool=1.2.3.4/15", "hello.wasm"], "--addr-pool is not available: Wasmote has", 2),
@@ -598,3 +598,20 @@ def test_the_heap_of_objects_can_be_limited(shell: Shell) -> None:
         assert "--gc-heap-size" in shell.wasmote("run", "--gc-heap-size=1", *words).err
     finally:
         heap.limit = limit
+
+
+def test_functions_of_native_libraries(shell: Shell) -> None:
+    pytest.importorskip("ziglang")
+    source = Path(__file__).parents[1] / "api" / "programs" / "natives.c"
+    compiler = [sys.executable, "-m", "ziglang", "cc", "-shared", "-fPIC", "-w"]
+    subprocess.run([*compiler, "-o", shell.path / "natives.so", source], check=True)
+    file = shell.module(
+        "uses.wasm",
+        '(module (import "env" "add" (func $add (param i32 i32) (result i32)))'
+        '(func (export "go") (result i32) (call $add (i32.const 20) (i32.const 22))))',
+    )
+    outcome = shell.wasmote("run", "--native-lib=natives.so", "-f", "go", file)
+    assert (outcome.out, outcome.status) == ("0x2a:i32\n", 0)
+    outcome = shell.wasmote("run", "--native-lib=missing.so", "-f", "go", file)
+    assert "failed to load native library missing.so" in outcome.err
+    assert outcome.status == 126

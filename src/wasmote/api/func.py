@@ -91,6 +91,16 @@ def _vector(type: ValType | RefType, bits: object) -> object:
     return bits
 
 
+class Bindable:
+    """What becomes a function once an import says of which type."""
+
+    __slots__ = ()
+
+    def bind(self, type: FuncType, label: str) -> Func:
+        """The function; `label` is the import's name. Raises LinkError if it does not fit."""
+        raise TypeError(f"{self!r} is no function for {label}")
+
+
 def func(type: FuncType, callable: "Callable[..., Any]", *, name: str | None = None) -> Func:
     """A function of the given type that calls `callable`.
 

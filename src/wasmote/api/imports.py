@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from wasmote.api.exceptions import Tag
-from wasmote.api.func import Func, make_host_func
+from wasmote.api.func import Bindable, Func, make_host_func
 from wasmote.api.globals import Global
 from wasmote.api.memory import Memory
 from wasmote.api.table import Table
@@ -67,6 +67,8 @@ def _convert(wanted: ImportType, value: object) -> Extern:
     type_ = wanted.type
     if isinstance(value, _KINDS[type(type_)]):
         return value  # type: ignore[return-value]
+    if isinstance(type_, FuncType) and isinstance(value, Bindable):
+        return value.bind(type_, _name(wanted))
     if isinstance(type_, FuncType) and callable(value):
         return make_host_func(type_, value, _name(wanted))
     if isinstance(type_, GlobalType) and not (type_.mutable or isinstance(value, Extern)):

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import weakref
 from collections.abc import Iterator, Mapping
 
 from wasmote.api.control import Fuel
@@ -100,9 +101,52 @@ class Instance:
         self.fuel = Fuel(fuel) if isinstance(fuel, int) else fuel
         given = resolve(module.imports, imports or {}, missing)
         self._owner = self._instantiate(given, engine, stack_size)
+        self._owner.links.instance = weakref.ref(self)
         self.exports = Exports(self._owner, given)
         if module._layout.start != NONE:
             func_at(_function(owner_layout(self._owner).resource, module._layout.start))()
+
+    @property
+    def user_data(self) -> object:
+        """Whatever the embedder wants to keep with the instance; native functions find it, too."""
+        return self._owner.links.user_data
+
+    @user_data.setter
+    def user_data(self, value: object) -> None:
+        self._owner.links.user_data = value
+
+    def malloc(self, size: int) -> int:
+        """Allocate bytes of memory by the module's own `malloc`; returns their offset.
+
+        Raises LookupError if the module exports none, MemoryError if it has no room.
+        """
+        from wasmote.api.guest_memory import malloc
+
+        return malloc(self, size)
+
+    def free(self, offset: int) -> None:
+        """Free what `malloc` gave. Raises LookupError if the module exports no `free`."""
+        from wasmote.api.guest_memory import free
+
+        free(self, offset)
+
+    def to_native(self, offset: int, size: int) -> memoryview:
+        """So many bytes of memory 0 from an offset on, writable, without a copy.
+
+        Raises IndexError if they are not all there, LookupError if there is no memory.
+        """
+        from wasmote.api.guest_memory import to_native
+
+        return to_native(self, offset, size)
+
+    def to_app(self, place: "int | memoryview") -> int:
+        """The offset in memory 0 of an address of this process, or of a view of that memory.
+
+        Raises IndexError for one that is not in it, LookupError if there is no memory.
+        """
+        from wasmote.api.guest_memory import to_app
+
+        return to_app(self, place)
 
     def interrupt(self) -> int:
         """Stop the calls of this instance's functions that are under way in other threads.

@@ -145,10 +145,21 @@ def _array(array: "ctypes.Array[Any]") -> tuple[int, int]:
 class Links:
     """What an owner needs besides its own memory."""
 
-    __slots__ = ("globals", "group", "holds", "module", "tables", "tags")
+    __slots__ = (
+        "globals",
+        "group",
+        "holds",
+        "instance",
+        "module",
+        "tables",
+        "tags",
+        "user_data",
+    )
 
     def __init__(self, module: "Module | None" = None) -> None:
         self.module = module  # instances: whose code it is
+        self.instance: Callable[[], Any] | None = None  # a weak reference to the Instance
+        self.user_data: object = None
         self.holds: list[object] = []
         self.group = Group()
         self.tables: list[int] = []  # addresses of tables,

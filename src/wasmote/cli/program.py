@@ -36,12 +36,29 @@ class _Linker(Linker):
         self.command = options
         self.reporter = reporter
         self.wasi: dict[Module, Wasi] = {}
+        for path in options.native_libs:
+            self._load(path)
 
     def open(self, path: str) -> Module:
         command = self.command
         module = open_module(path, allowed(command.disabled), command.require_signature)
         self.reporter.log(DEBUG, f"loaded {path}")
         return module
+
+    def _load(self, path: str) -> None:
+        """Define the functions of a library; those of an earlier one come first."""
+        from contextlib import suppress
+
+        from wasmote import NativeLibrary
+
+        try:
+            library = NativeLibrary(path)
+        except (LinkError, OSError) as error:
+            message = f"failed to load native library {path}"
+            raise LoadError(f"{message}: {error}", f"warning: {message}") from None
+        for name, function in library.items():
+            with suppress(LinkError):
+                self.define(library.name, name, function)
 
     def provide(self, module: Module) -> "Mapping[str, Namespace]":
         if not any(each.module in WASI_MODULES for each in module.imports):

@@ -76,6 +76,12 @@ OPTIONS = (
         repeated=True,
     ),
     Option(
+        "--native-lib FILE",
+        "let modules import the functions of a shared library made for WAMR; may be repeated",
+        name="native_libs",
+        repeated=True,
+    ),
+    Option(
         "--engine NAME",
         "auto (the default), fast, classic or aot: the fast interpreter translates each function "
         "to code for registers, the classic one runs the module's bytes as they are and takes less "
@@ -155,11 +161,6 @@ OPTIONS = (
     Option("--max-threads N", refusal=_NO_THREADS),
     Option("--addr-pool ADDRESS/BITS", refusal=_NO_SOCKETS),
     Option("--allow-resolve NAME", refusal=_NO_SOCKETS),
-    Option(
-        "--native-lib FILE",
-        refusal="Wasmote loads no native libraries; write host functions in Python: "
-        "wasmote.Instance(module, imports)",
-    ),
     Option("-g ADDRESS", refusal="Wasmote has no debugger yet"),
 )
 

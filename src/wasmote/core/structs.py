@@ -100,6 +100,9 @@ class FuncInst:
     handle: u32  # index into Store.functions; 0 is null
     references: u32  # host functions: how many owners
     host: ptr[u8]  # host functions: the embedder's object
+    # Host functions in native code: what is called in place of Platform.call_host, and its data.
+    native: fn[[ptr["Exec"], ptr["FuncInst"], ptr[u32]], u32]
+    data: ptr[u8]
     # Compiled functions, once they are called by reference: their code and its instance's context.
     code: ptr[u8]
     context: ptr[u8]

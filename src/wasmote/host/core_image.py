@@ -47,6 +47,7 @@ MODULES = (
 HOST_MODULES = (
     "wasmote.host.linux",
     "wasmote.host.faults",
+    "wasmote.host.c_functions",
     "wasmote.host.cpython.activation",
     "wasmote.host.cpython.call",
     "wasmote.host.cpython.call_stack",

@@ -177,7 +177,13 @@ def run(self: ptr[FuncObject], activation: ptr[Activation], crossing: ptr[Crossi
     crossing.cells = exec.stack
     exec.crossing = crossing
     activation.running = 1
-    code = call_host(exec, f, exec.stack) if owner is None else owner.call(exec, f, exec.stack)
+    code = u32(0)
+    if owner is not None:
+        code = owner.call(exec, f, exec.stack)
+    elif f.native is not None:
+        code = f.native(exec, f, exec.stack)
+    else:
+        code = call_host(exec, f, exec.stack)
     if code == 0:
         crossing.count = f.type.result_count
     stop_running(activation)

@@ -1,6 +1,7 @@
 """Call stacks of running code: for host functions, and for other threads."""
 
-from wasmote.host.cpython.structs import Activation, OwnerObject, Python, StackRequest
+from wasmote.host.cpython.convert import borrow, caller
+from wasmote.host.cpython.structs import Activation, Object, OwnerObject, Python, StackRequest
 from wasmote.interp.common.trace import capture_stack
 from wasmote.nativepy import (
     addr,
@@ -56,6 +57,16 @@ def own_activation(python: ptr[Python], owner: ptr[OwnerObject], number: u32) ->
             number -= 1
         activation = activation.next
     return None
+
+
+@native(export="cpython_caller")
+def caller_of_host(python: ptr[Python]) -> ptr[Object]:
+    """The owner of the instance whose code called the host function that asks, or Python's None."""
+    activation = own_activation(python, None, 0)
+    found: ptr[OwnerObject] = None
+    if activation is not None:
+        found = caller(activation)
+    return borrow(python, ptr[Object](found))
 
 
 @native

@@ -58,7 +58,10 @@ def call_host(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
         crossing.count = kind.param_count
         crossing.cells = cells
         exec.crossing = crossing
-        code = exec.platform.call_host(exec, target, cells)
+        if target.native is not None:
+            code = target.native(exec, target, cells)
+        else:
+            code = exec.platform.call_host(exec, target, cells)
         exec.crossing = crossing.outer
     exec.top = top
     return code
