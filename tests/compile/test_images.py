@@ -175,7 +175,7 @@ def test_other_formats(wasm, format, start):
     [
         ([], 2, "which FILE"),
         (["{wasm}"], 2, "where to"),
-        (["-o", "{wasm}", "{wasm}"], 2, "same file"),
+        (["-o", "{wasm}", "{wasm}"], 2, "input file and output file are the same"),
         (["-o", "{out}", "--target=pdp11", "{wasm}"], 126, "no code for pdp11"),
         (["-o", "{out}", "--format=coff", "{wasm}"], 2, "expected aot or object"),
         (["-o", "{out}", "missing.wasm"], 127, "no such file"),

@@ -1,146 +1,248 @@
 """`wasmote compile`, and `wamrc`: modules to native code, ahead of time."""
 
 import os
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
-from wasmote.cli.files import write_file
-from wasmote.cli.options import Command, Option, UsageError, number, one_of
-from wasmote.cli.report import CANNOT_RUN, CommandError, LoadError, Reporter
-
-#: Options of WAMR's compiler that ask for what Wasmote always does, or never needs.
-_ALWAYS = {
-    "--enable-indirect-mode": "every image runs in place, without relocation",
-    "--xip": "every image runs in place, without relocation",
-    "--disable-llvm-intrinsics": "images need no library",
-    "--enable-tail-call": "tail calls are compiled as such",
-    "--enable-bulk-memory-opt": "the feature is always on",
-    "--enable-extended-const": "the feature is always on",
-    "--enable-call-indirect-overlong": "the feature is always on",
-    "--enable-lime1": "the feature is always on",
-    "--enable-dump-call-stack": "traps always have a backtrace",
-    "--enable-linux-perf": "frame pointers are always kept",
-    "--disable-aux-stack-check": "the module's own stack is never checked",
-}
-_FORMATS = ("aot", "object", "llvmir-unopt", "llvmir-opt")
-
-COMMAND = Command(
-    "wasmote compile",
-    "[OPTIONS] -o OUTPUT FILE",
-    "Compile a module to an image of native code, which wasmote run runs like a module. Needs the "
-    "extra 'build': pip install 'wasmote[build]'.",
-    (
-        Option("-o, --output FILE", "where the image goes"),
-        Option("--target NAME", "the machine to compile for (default: this one); help lists them"),
-        Option("--cpu NAME", "LLVM's name of the processor (default: this one's)"),
-        Option("--cpu-features LIST", "LLVM's features, such as +avx2,-avx512f"),
-        Option("--opt-level N", "0 to 3 (default 3), as for C", convert=number(0, 3), default=3),
-        Option(
-            "--size-level N",
-            "accepted: images are always position-independent",
-            convert=number(0, 3),
-        ),
-        Option(
-            "--bounds-checks N",
-            "1: check each access; 0: inaccessible pages behind the memory stand in for checks "
-            "(default)",
-            convert=number(0, 1),
-            default=0,
-        ),
-        Option(
-            "--stack-bounds-checks N",
-            "accepted: the native stack is always checked",
-            convert=number(0, 1),
-        ),
-        Option(
-            "--format NAME",
-            f"what to write: {', '.join(_FORMATS)} (default aot, the image)",
-            convert=one_of(*_FORMATS),
-            default="aot",
-        ),
-        Option(
-            "--emit-custom-sections LIST",
-            "custom sections that the image keeps, besides name",
-            default="",
-        ),
-        *(Option(flag, f"accepted: {why}") for flag, why in _ALWAYS.items()),
-    ),
-    """\
-exit codes:
-  0  all went well               126  not a valid module, or one that cannot be compiled
-  2  wrong options or arguments  127  no such file
-
-examples:
-  wasmote compile -o plugin.aot plugin.wasm && wasmote run plugin.aot
-  wasmote compile --bounds-checks=1 -o plugin.aot plugin.wasm
-  wasmote compile --format=llvmir-opt -o plugin.ll plugin.wasm
-""",
+from wasmote.cli.compile_options import COMMAND, DISABLED, FORMAT_NAMES, NOTES, WAMRC
+from wasmote.cli.features import allowed
+from wasmote.cli.files import open_module, write_file
+from wasmote.cli.options import Option, UsageError
+from wasmote.cli.report import (
+    CANNOT_RUN,
+    DEBUG,
+    WARNING,
+    CommandError,
+    LoadError,
+    Reporter,
+    printable,
 )
+from wasmote.errors import CompileError
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote import Module
+    from wasmote.compile.options import Options
+    from wasmote.nativepy.targets import Target
+
+#: The exit code of `wamrc` if input and output are the same.
+_SAME_FILE = 255
+
+
+class WamrcReporter(Reporter):
+    """Speaks as `wamrc` does: it tells what it does, and errors exit with 1."""
+
+    def log(self, level: int, message: str) -> None:
+        if self.level >= WARNING:
+            print(printable(message))
+
+    def usage_error(self, message: object) -> int:
+        return self._error(message, _SAME_FILE if isinstance(message, SameFileError) else 1)
+
+    def refusal(self, error: CommandError) -> int:
+        return self._error(error, 1)
+
+    def _error(self, message: object, status: int) -> int:
+        self.say(f"Error: {message}")
+        return status
+
+
+class SameFileError(UsageError):
+    """The output would replace the input."""
 
 
 def wamrc(argv: Sequence[str] | None = None) -> int:
     """Run `wamrc`; returns the exit code."""
-    return main(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        from wasmote.cli.report import as_process
+
+        return as_process(wamrc)
+    if not argv:
+        print(WAMRC.help())
+        return 1
+    return _run(argv, WamrcReporter("wamrc"))
 
 
 def main(argv: Sequence[str]) -> int:
     """Run `wasmote compile`; returns the exit code."""
-    reporter = Reporter(COMMAND.name)
+    return _run(argv, Reporter(COMMAND.name))
+
+
+def _run(argv: Sequence[str], reporter: Reporter) -> int:
+    command = WAMRC if isinstance(reporter, WamrcReporter) else COMMAND
     try:
-        options = COMMAND.parse(argv)
+        options = command.parse(argv)
+        reporter.level = options.v
         if options.help:
-            print(COMMAND.help())
+            print(command.help())
             return 0
-        if options.target == "help":
-            return _list_targets()
-        return _compile(options)
+        if options.version or options.llvm_version:
+            print(_llvm_version() if options.llvm_version else _version(command.name))
+            return 0
+        listed = "\n".join(_listed(options))
+        if listed:
+            print(listed)
+            return 0
+        return _compile(options, reporter)
     except UsageError as error:
         return reporter.usage_error(error)
     except CommandError as error:
         return reporter.refusal(error)
-
-
-def _list_targets() -> int:
-    from wasmote.compile.compiler import TARGETS
-
-    print("\n".join(TARGETS))
-    return 0
-
-
-def _compile(options: SimpleNamespace) -> int:
-    if len(options.words) != 1:
-        raise UsageError("which FILE? For example: wasmote compile -o plugin.aot plugin.wasm")
-    (path,) = options.words
-    if not options.output:
-        raise UsageError(f"where to? For example: wasmote compile -o plugin.aot {path}")
-    if os.path.exists(options.output) and os.path.samefile(options.output, path):
-        raise UsageError("input and output are the same file")
-    try:
-        data = _output(path, options)
     except ImportError as error:
         message = f"compiling needs the package {error.name}: pip install 'wasmote[build]'"
-        raise CommandError(message, CANNOT_RUN, message) from None
+        return reporter.refusal(CommandError(message, CANNOT_RUN, message))
+
+
+def _version(name: str) -> str:
+    from wasmote.cli.version import version
+
+    return f"{name} {version()}{' (Wasmote)' if name == 'wamrc' else ''}"
+
+
+def _llvm_version() -> str:
+    from llvmlite.binding import llvm_version_info
+
+    return f"LLVM {'.'.join(map(str, llvm_version_info))}"
+
+
+def _listed(options: SimpleNamespace) -> Iterator[str]:
+    """What the value `help` of an option asks for; nothing if there is none."""
+    from wasmote.compile import compiler, processor
+    from wasmote.compile.options import ABIS
+
+    if options.target == "help":
+        yield from compiler.TARGETS
+    elif options.target_abi == "help":
+        yield from ABIS
+    elif options.cpu == "help" or options.cpu_features in ("help", "+help"):
+        target = _target(options)
+        found = processor.processors if options.cpu == "help" else processor.features
+        for name, about in found(target).items():
+            yield f"{name:26} {about}"
+
+
+def _compile(options: SimpleNamespace, reporter: Reporter) -> int:
+    path = _input(options)
+    if reporter.level >= WARNING:
+        for flag, why in _notes(options):
+            reporter.say(f"note: {flag}: {why}")
+    chosen = _chosen(options)
+    for line in _introduction(options, chosen):
+        reporter.log(DEBUG, line)
+    module = _module(path, options)
+    try:
+        data, usage = _output(module, chosen, options)
+    except CompileError as error:
+        raise LoadError(f"{path}: {error}", str(error)) from None
+    if options.sign_key:
+        from wasmote.cli.sign import signed_with
+
+        data = signed_with(options.sign_key, path, data)
     write_file(options.output, data)
+    if options.stack_usage:
+        write_file(options.stack_usage, usage.encode())
+    reporter.log(DEBUG, f"Compile success, file {options.output} was generated.")
     return 0
 
 
-def _output(path: str, options: SimpleNamespace) -> bytes:
-    """What the options ask for, as bytes."""
-    from wasmote.cli.files import open_module
-    from wasmote.compile import compiler
-    from wasmote.errors import CompileError
+def _input(options: SimpleNamespace) -> str:
+    """The module's path, if the words make sense."""
+    if len(options.words) != 1:
+        raise UsageError("which FILE? For example: wasmote compile -o plugin.aot plugin.wasm")
+    path: str = options.words[0]
+    if not options.output:
+        raise UsageError(f"where to? For example: wasmote compile -o plugin.aot {path}")
+    both = os.path.exists(options.output) and os.path.exists(path)
+    if both and os.path.samefile(options.output, path):
+        raise SameFileError("input file and output file are the same")
+    for flag in ("stack_usage", "sign_key"):
+        if getattr(options, flag) and options.format != "aot":
+            raise UsageError(f"--{flag.replace('_', '-')} is for images (--format=aot)")
+    return path
 
-    module = open_module(path)
+
+def _notes(options: SimpleNamespace) -> Iterator[tuple[str, str]]:
+    """The options given that change nothing, and why."""
+    for flag, why in NOTES.items():
+        option = Option(flag)
+        if getattr(options, option.name) not in (None, False):
+            yield option.flags[-1], why
+
+
+def _target(options: SimpleNamespace) -> "Target":
+    from wasmote.compile.options import target_named
+
     try:
-        chosen = compiler.Options(
-            compiler.target_named(options.target),
-            options.opt_level,
-            options.cpu or "",
-            options.cpu_features or "",
-            bool(options.bounds_checks),
-            ("name", *filter(None, options.emit_custom_sections.split(","))),
-        )
-        return compiler.output(module, chosen, options.format)
+        return target_named(options.target, options.target_abi or "")
     except CompileError as error:
-        raise LoadError(f"{path}: {error}", str(error)) from None
+        raise CommandError(str(error), CANNOT_RUN, str(error)) from None
+
+
+def _chosen(options: SimpleNamespace) -> "Options":
+    """What the compiler is told."""
+    from wasmote.compile.llvm_options import check_options
+    from wasmote.compile.options import Options
+    from wasmote.compile.passes import check_passes
+    from wasmote.compile.processor import check_processor
+
+    chosen = Options(
+        target=_target(options),
+        level=options.opt_level,
+        cpu=options.cpu or "",
+        features=options.cpu_features or "",
+        bounds_checks=bool(options.bounds_checks) or options.sgx,
+        custom_sections=("name", *options.emit_custom_sections),
+        jump_tables=not options.disable_llvm_jump_tables,
+        passes=options.enable_llvm_passes,
+        llvm_options=tuple(options.mllvm),
+    )
+    try:
+        check_processor(chosen)
+        check_passes(chosen.passes)
+        check_options(chosen.llvm_options)
+    except CompileError as error:
+        raise UsageError(str(error)) from None
+    return chosen
+
+
+def _introduction(options: SimpleNamespace, chosen: "Options") -> Iterator[str]:
+    """What `wamrc` says at first, in its words."""
+    cpu, features = chosen.processor()
+    yield "Create AoT compiler with:"
+    yield f"  target:        {chosen.target.name.partition('-')[0]}"
+    yield f"  target cpu:    {cpu}"
+    yield f"  target triple: {chosen.target.triple}"
+    yield f"  cpu features:  {features}"
+    yield f"  opt level:     {options.opt_level}"
+    yield f"  size level:    {3 if options.size_level is None else options.size_level}"
+    yield f"  output format: {FORMAT_NAMES[options.format]}"
+
+
+def _module(path: str, options: SimpleNamespace) -> "Module":
+    """The module to compile, without the features that are off."""
+    off = {
+        feature: message
+        for feature, (flag, message) in DISABLED.items()
+        if getattr(options, Option(flag).name)
+    }
+    try:
+        module = open_module(path, allowed([*off, *options.disabled]))
+    except LoadError as error:
+        for feature, message in off.items():
+            if f"unsupported feature {feature}:" in str(error):
+                raise LoadError(f"{path}: {message}", message) from None
+        raise
+    if module.is_compiled:
+        message = f"{path} is compiled already; give the module that it was made from"
+        raise LoadError(message, message)
+    return module
+
+
+def _output(module: "Module", chosen: "Options", options: SimpleNamespace) -> tuple[bytes, str]:
+    """What the options ask for, as bytes, and the text for `--stack-usage`."""
+    from wasmote.compile import compiler
+
+    if options.stack_usage:
+        image, usage = compiler.compile_measured(module, chosen)
+        return image.encode(), usage
+    return compiler.output(module, chosen, options.format), ""

@@ -2,15 +2,19 @@
 
 import struct
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
+from time import perf_counter
 from typing import Any
 
 from wasmote.aot.abi import abi
 from wasmote.api.module import Module
+from wasmote.compile.messages import captured
 from wasmote.compile.options import TARGETS, Options, target_named
 from wasmote.compile.partition import Plan
 from wasmote.compile.pipeline import compile_partition, optimised, partition_ir
 from wasmote.compile.source import Source, read_source
+from wasmote.compile.stack_usage import stack_usage
 from wasmote.compile.strip import without_code
 from wasmote.compile.workers import Progress, compile_in_workers
 from wasmote.image.build import build_object
@@ -52,6 +56,25 @@ def compile_parts(
     if plan.whole:
         return [compile_partition(plan, plan.partitions[0])]
     return compile_in_workers(plan, jobs, progress)
+
+
+def compile_measured(
+    module: Module, options: Options, progress: Progress | None = None
+) -> tuple[Image, str]:
+    """The image of a module, and how much native stack its functions take (`stack_usage`).
+
+    Compiled by this process alone, as what LLVM says goes to its standard error output.
+    """
+    plan = Plan(read_source(module), replace(options, stack_usage=True))
+    objects, messages = [], []
+    for partition in plan.partitions:
+        start = perf_counter()
+        raw, text = captured(partial(compile_partition, plan, partition))
+        objects.append(raw)
+        messages.append(text)
+        if progress:
+            progress(partition, perf_counter() - start)
+    return link(plan, objects), stack_usage(messages, plan.source)
 
 
 def link(plan: Plan, objects: Sequence[bytes]) -> Image:

@@ -8,6 +8,8 @@ from wasmote.nativepy.targets import Target, host_target
 
 #: Machines that modules can be compiled for.
 TARGETS = ("x86_64-linux",)
+#: Their ABIs.
+ABIS = ("gnu",)
 
 
 @dataclass(slots=True)
@@ -25,6 +27,14 @@ class Options:
     bounds_checks: bool = False
     #: Custom sections that the image keeps.
     custom_sections: tuple[str, ...] = ("name",)
+    #: Whether `br_table` may become a jump through a table of addresses.
+    jump_tables: bool = True
+    #: LLVM's passes that run before the usual ones (`passes.PASSES`).
+    passes: tuple[str, ...] = ()
+    #: Options of LLVM itself, for the whole process.
+    llvm_options: tuple[str, ...] = ()
+    #: Whether LLVM is to say how much of the native stack each function takes.
+    stack_usage: bool = False
 
     def processor(self) -> tuple[str, str]:
         """LLVM's names of the processor and its features."""
@@ -35,12 +45,17 @@ class Options:
         return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
 
 
-def target_named(name: str | None) -> Target:
-    """A target by its name, or this machine. Raises CompileError for one that there is not."""
+def target_named(name: str | None, abi: str = "") -> Target:
+    """A target by its name, or this machine, with an ABI if it has several.
+
+    Raises CompileError for one that there is not.
+    """
     try:
         target = targets.TARGETS[name] if name else host_target()
     except LookupError:
         target = None
     if target is None or target.name not in TARGETS:
         raise CompileError(f"no code for {name or 'this machine'}; there is for {TARGETS[0]}")
+    if abi and abi not in ABIS:
+        raise CompileError(f"{target.name} has no ABI {abi}; it has {', '.join(ABIS)}")
     return target

@@ -2,15 +2,26 @@
 
 from typing import Any
 
+from wasmote.compile.llvm_options import apply_options
 from wasmote.compile.options import Options
 from wasmote.compile.partition import Partition, Plan
+from wasmote.compile.passes import run_passes
+from wasmote.compile.stack_usage import ATTRIBUTE
 from wasmote.compile.templates import load_templates
 from wasmote.compile.unit import Unit
 
 
 def partition_ir(plan: Plan, partition: Partition) -> str:
     """A part of a module as LLVM IR text. Raises CompileError."""
-    return Unit(plan, partition, load_templates(plan.options.target)).text()
+    text = Unit(plan, partition, load_templates(plan.options.target)).text()
+    return with_attributes(text, plan.options)
+
+
+def with_attributes(text: str, options: Options) -> str:
+    """The text with what the options ask for added to the attributes of all functions."""
+    more = "" if options.jump_tables else '"no-jump-tables"="true" '
+    more += f"{ATTRIBUTE} " if options.stack_usage else ""
+    return text.replace("attributes #0 = { ", f"attributes #0 = {{ {more}") if more else text
 
 
 def compile_partition(plan: Plan, partition: Partition) -> bytes:
@@ -25,6 +36,7 @@ def machine(options: Options) -> Any:
     """LLVM's target machine."""
     import llvmlite.binding as llvm
 
+    apply_options(options.llvm_options)
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()  # for the few functions in assembly
@@ -47,5 +59,7 @@ def optimised(ir: str, options: Options) -> tuple[Any, Any]:
     tuning.slp_vectorization = False
     tuning.loop_unrolling = options.level >= 2
     builder = llvm.create_pass_builder(tm, tuning)
+    if options.passes:
+        run_passes(options.passes, module, builder)
     builder.getModulePassManager().run(module, builder)
     return module, tm

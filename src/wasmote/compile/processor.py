@@ -1,4 +1,14 @@
-"""Features of processors: what compiled code needs, in the words of Linux's /proc/cpuinfo."""
+"""Processors and their features: which LLVM knows, and what compiled code needs, in the words of
+Linux's /proc/cpuinfo.
+"""
+
+import re
+from difflib import get_close_matches
+
+from wasmote.compile.messages import captured, run_python
+from wasmote.compile.options import Options
+from wasmote.errors import CompileError
+from wasmote.nativepy.targets import Target
 
 #: LLVM's names of features of x86-64, where Linux has others.
 _LINUX = {
@@ -31,3 +41,53 @@ def required(features: str) -> list[str]:
     """What a processor must have to run code for LLVM's `+a,-b` list of features."""
     on = [word[1:] for word in features.split(",") if word.startswith("+")]
     return sorted(_LINUX.get(name, name) for name in on if name in _USED)
+
+
+def processors(target: Target) -> dict[str, str]:
+    """What LLVM calls the processors of a target, and what it says of them."""
+    return _known(target)[0]
+
+
+def features(target: Target) -> dict[str, str]:
+    """LLVM's features of a target's processors, and what it says of them."""
+    return _known(target)[1]
+
+
+def _known(target: Target) -> tuple[dict[str, str], dict[str, str]]:
+    text = run_python(_HELP, target.triple)  # LLVM gives this help once in a process
+    found = []
+    for part in text.partition("Available features")[::2]:
+        rows = re.findall(r"^  (\S+) +- (.*?)\.?$", part, re.MULTILINE)
+        found.append({name: about for name, about in rows if not name.startswith("Use")})
+    return found[0], found[1]
+
+
+def check_processor(options: Options) -> None:
+    """Raise CompileError for a processor or feature that LLVM does not know."""
+    target = options.target
+    _, text = captured(lambda: _ask_llvm(target, options.cpu, options.features))
+    unknown = re.search(r"'(\S+)' is not a recognized (processor|feature)", text)
+    if unknown:
+        name, what = unknown[1].lstrip("+-"), unknown[2]
+        known = processors(target) if what == "processor" else features(target)
+        near = get_close_matches(name, known, n=1)
+        flag = "--cpu=help" if what == "processor" else "--cpu-features=+help"
+        hint = f"did you mean {near[0]}?" if near else f"{flag} lists them"
+        raise CompileError(f"{target.name} has no {what} {name}; {hint}")
+
+
+_HELP = """\
+import sys
+import llvmlite.binding as llvm
+llvm.initialize_all_targets()
+llvm.initialize_all_asmprinters()
+llvm.Target.from_triple(sys.argv[1]).create_target_machine(cpu="help")
+"""
+
+
+def _ask_llvm(target: Target, cpu: str, features: str) -> None:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    llvm.Target.from_triple(target.triple).create_target_machine(cpu=cpu, features=features)
