@@ -1,6 +1,5 @@
 """Compiled modules run: calls in and out, traps and their backtraces, interruption, references."""
 
-import sys
 import threading
 import time
 
@@ -323,21 +322,3 @@ def test_what_is_missing_is_named():
         compiled('(module (type $s (struct)) (func $new (export "new") (drop (struct.new $s))))')
     with pytest.raises(CompileError, match="try_table needs the feature exception-handling"):
         compiled("(module (func (block (try_table (catch_all 0)))))")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_code_is_executed_in_place(tmp_path):
-    """No page of the code is private: it is the file's, which all processes share."""
-    path = tmp_path / "module.aot"
-    text = '(module (func (export "f") (result i32) (i32.const 42)))'
-    path.write_bytes(compile_module(Module(wat2wasm(text)), level=1).encode())
-    instance = Instance(Module(path))
-    assert instance.exports.f() == 42
-    dirty, own = [], False
-    with open("/proc/self/smaps") as maps:
-        for line in maps:
-            if "-" in line.split(" ", 1)[0]:
-                own = "module.aot" in line and " r-xp " in line
-            elif own and line.startswith("Private_Dirty:"):
-                dirty.append(line.split()[1])
-    assert dirty == ["0"]

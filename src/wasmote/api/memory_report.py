@@ -21,6 +21,10 @@ from wasmote.api.module import Module
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import Record
 
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.api.compiled import CompiledCode
+
 _side_table_size, _classic_frame, _fast_frame = (
     BINDING.python_function(name, ctypes.c_uint32, Address, ctypes.c_uint32)
     for name in ("classic_side_table_size", "classic_frame_size", "fast_frame_size")
@@ -65,6 +69,10 @@ class MemoryReport:
     `fast_code_reserved` bytes of address space), `side_tables` of the classic interpreter; those of
     metered instances included. Engines prepare functions when they are first called.
 
+    A compiled module has `native_code` instead, mapped from its image; of that `native_resident`
+    bytes are in memory, of which `native_private` are this process's alone: none, as the code is
+    never written (as far as the system tells).
+
     Of the instance: `memories` and `tables` as `Extent`s, `globals`, and `stack`, the space for the
     values of one call. `functions` are those that engines have prepared, largest frame first. The
     heap of structures and arrays is that of the process: `heap_used` of at most `heap_limit` bytes.
@@ -76,6 +84,7 @@ class MemoryReport:
         self.binary_mapped = not isinstance(module._binary, bytes)
         self.structures = self.fast_code = self.fast_code_committed = 0
         self.fast_code_reserved = self.side_tables = 0
+        self.native_code = self.native_resident = self.native_private = 0
         self.functions: list[FunctionMemory] = []
         for part in _modules(module):
             self._add_module(module, part)
@@ -88,6 +97,16 @@ class MemoryReport:
         pool = owner_layout(instance._owner).pool
         self.stack = int(PoolLayout.from_address(pool).stack_size)
         self.heap_used, self.heap_limit = heap.size, heap.limit
+        if module._code is not None:
+            self._add_native(module._code)
+
+    def _add_native(self, code: "CompiledCode") -> None:
+        from wasmote.host.mappings import usage
+
+        pages = usage(code.image.address)
+        self.native_code = code.image.size
+        self.native_resident = pages.get("Rss", 0)
+        self.native_private = pages.get("Anonymous", 0)
 
     def _add_module(self, module: Module, part: ctypes.Structure) -> None:
         functions = list(_prepared(module, part))
@@ -121,6 +140,9 @@ class MemoryReport:
         how = "mapped" if self.binary_mapped else "in memory"
         yield f"binary, {how:14} {self.binary:14,}"
         yield f"module's structures    {self.structures:14,}"
+        if self.native_code:
+            pages = f"resident {self.native_resident:,}, private {self.native_private:,}"
+            yield f"native code, mapped    {self.native_code:14,}  {pages}"
         room = f"committed {self.fast_code_committed:,}, reserved {self.fast_code_reserved:,}"
         yield f"fast code              {self.fast_code:14,}  {room}"
         yield f"side tables            {self.side_tables:14,}"
