@@ -8,6 +8,7 @@ import inspect
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from wasmote.api.caller import Caller, current_caller
 from wasmote.api.func import Bindable, Func, make_host_func
@@ -123,7 +124,7 @@ class NativeFunction(Bindable):
     ) -> None:
         self.name, self.function, self.signature = name, function, signature
         self.attachment, self.raw = attachment, raw
-        self.annotations = inspect.get_annotations(function, eval_str=True)
+        self.annotations = _annotations(function)
         parameters = list(inspect.signature(function).parameters)
         first = self.annotations.get(parameters[0]) if parameters else None
         self.wants_caller = raw or first is Caller
@@ -155,9 +156,11 @@ class NativeFunction(Bindable):
 
     def _check_annotations(self) -> None:
         for parameter in self.parameters:
-            if parameter not in self.annotations:
+            annotation = self.annotations.get(parameter)
+            if annotation is None or isinstance(annotation, str):
+                has = f"the unknown annotation {annotation!r}" if annotation else "no annotation"
                 raise TypeError(
-                    f"{self.name}(): parameter {parameter} has no annotation; annotate it, or give "
+                    f"{self.name}(): parameter {parameter} has {has}; annotate it, or give "
                     "a signature such as (i)i"
                 )
 
@@ -210,6 +213,17 @@ class NativeFunction(Bindable):
             return found if len(found) > 1 else found[0] if found else None
 
         return call
+
+
+def _annotations(function: "Function") -> "dict[str, Any]":
+    """A function's annotations; text that means nothing at run time stays text."""
+    names = getattr(function, "__globals__", {})
+    found = dict(inspect.get_annotations(function))
+    for name, annotation in found.items():
+        if isinstance(annotation, str):
+            with suppress(NameError):
+                found[name] = eval(annotation, names)
+    return found
 
 
 def _unsigned(value: int) -> int:

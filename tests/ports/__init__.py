@@ -1,0 +1,1 @@
+"""The embedding APIs in the shape of C: `wasmote.wamr` and `wasmote.capi`."""
