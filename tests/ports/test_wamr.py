@@ -142,7 +142,8 @@ def test_native_functions() -> None:
     assert wasm_runtime_register_natives_raw("env", [NativeSymbol("raw", raw, "(i)i")])
     inst = instantiate(
         '(import "env" "_save" (func $save (param i32 i32 i32) (result i32)))'
-        '(import "env" "fail" (func $fail)) (import "env" "raw" (func $raw (param i32) (result i32)))'
+        '(import "env" "fail" (func $fail))'
+        '(import "env" "raw" (func $raw (param i32) (result i32)))'
         '(memory 1) (data (i32.const 8) "hello\\00")'
         '(func (export "save") (param i32) (result i32)'
         "  (call $save (local.get 0) (i32.const 2) (i32.const 8)))"

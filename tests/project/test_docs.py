@@ -23,9 +23,10 @@ def examples(page):
     return compile("\n".join(lines), page, "exec")
 
 
-def test_python_api():
+@pytest.mark.parametrize("page", ["python-api", "natives", "porting"])
+def test_examples_run(page):
     pytest.importorskip("wasmtime")
-    exec(examples("docs/python-api.md"), {})
+    exec(examples(f"docs/{page}.md"), {})
 
 
 def test_nativepy(tmp_path):

@@ -23,7 +23,7 @@ LAYERS = (
     ("wat", "wasi", "inspect", "compile"),
     ("script",),
     ("cli", "__main__"),
-    ("wamr",),
+    ("capi", "wamr"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(PACKAGE.rglob("*.py"))
