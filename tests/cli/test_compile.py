@@ -10,7 +10,7 @@ pytest.importorskip("llvmlite")
 from wasmote import Instance, Module
 from wasmote.cli import main
 from wasmote.cli.compile import wamrc
-from wasmote.cli.compile_options import NOTES, OPTIONS
+from wasmote.cli.compile_options import COMMAND, NOTES, OPTIONS
 from wasmote.compile.messages import run_python
 from wasmote.compile.passes import PASSES
 from wasmote.inspect.image import parse_image
@@ -71,6 +71,28 @@ def test_help_has_every_option(capfd):
         assert (option.flags[-1] in text) == (not option.refusal)
     for part in ("wasmote compile --cpu=x86-64-v3", "exit codes", "--stack-usage FILE"):
         assert part in text
+
+
+#: Those of WAMR 2.4.3.
+WAMRC_FLAGS = """
+    -o --target --target-abi --cpu --cpu-features --opt-level --size-level -sgx --bounds-checks
+    --stack-bounds-checks --stack-usage --format --disable-bulk-memory --enable-bulk-memory-opt
+    --enable-extended-const --enable-tail-call --disable-simd --disable-ref-types --enable-simd
+    --enable-call-indirect-overlong --enable-lime1 --enable-gc --enable-multi-thread
+    --disable-aux-stack-check --enable-dump-call-stack --call-stack-features
+    --enable-perf-profiling --enable-memory-profiling --xip --enable-indirect-mode
+    --disable-llvm-intrinsics --enable-builtin-intrinsics --disable-llvm-jump-tables
+    --disable-llvm-lto --enable-llvm-pgo --use-prof-file --enable-llvm-passes --enable-segue
+    --emit-custom-sections --native-lib --invoke-c-api-import --enable-linux-perf --mllvm
+    --enable-shared-heap --enable-shared-chain -v --version --llvm-version --help
+"""
+
+
+@pytest.mark.parametrize("flag", WAMRC_FLAGS.split())
+def test_every_flag_of_wamrc_is_known_and_documented(flag):
+    assert any(flag in option.flags for option in COMMAND.options)
+    text = (Path(__file__).resolve().parents[2] / "docs" / "aot.md").read_text()
+    assert re.search(rf"`{flag}[`= ]", text)
 
 
 # -- options that do something ---------------------------------------------------------------------
