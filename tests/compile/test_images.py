@@ -1,5 +1,6 @@
 """Compiled modules as files: the same each time, and refused where they cannot run."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -46,10 +47,10 @@ def test_the_same_module_gives_the_same_bytes(image):
     assert done.stdout == image
 
 
-def test_every_damaged_bit_of_header_and_tables_is_noticed(image):
-    start = parse(image).code_offset
-    used = len(image[:start].rstrip(b"\0"))
-    for position in range(used):
+def test_every_damaged_bit_of_header_tables_and_sections_is_noticed(image):
+    front = parse(image)
+    sections = [range(at, at + size) for at, size in front.sections.values()]
+    for position in itertools.chain(range(front.tables_end), *sections):
         for bit in range(8):
             damaged = bytearray(image)
             damaged[position] ^= 1 << bit
