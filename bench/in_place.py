@@ -44,7 +44,7 @@ def run(engine: str, file: str, arguments: list[str], folders: dict[str, str]) -
 
     before = private()
     with open(os.devnull, "r+b") as nothing:
-        wasi = Wasi([file, *arguments], dirs=folders, stdin=nothing, stdout=nothing, stderr=nothing)
+        wasi = Wasi([file, *arguments], dirs=folders, stdout=nothing, stderr=nothing)
         module = wasmote.Module(file)
         instance = wasmote.Instance(module, wasi.imports(), engine=engine)
         memory = instance.exports.memory
@@ -70,12 +70,19 @@ def run(engine: str, file: str, arguments: list[str], folders: dict[str, str]) -
 
 
 def measure(
-    engine: str, warm: str, file: str, words: list[str], folders: list[str]
+    engine: str, warm: str, file: str, words: list[str], folders: list[str], given: str
 ) -> dict[str, Any]:
     """`run` in a process of its own, which has run the program `warm` before."""
     command = [sys.executable, __file__, f"--run={engine}", f"--warm={warm}", *folders, file]
     command += words
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    with open(given, "rb") as stdin:
+        done = subprocess.run(
+            command,
+            env=environment(),
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+        )
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}:\n{done.stderr}")
     found: dict[str, Any] = json.loads(done.stdout)
@@ -114,6 +121,7 @@ def main() -> None:
     parser.add_argument("program", nargs="*", help="a WASI program and its arguments")
     parser.add_argument("--image", help="the program's image; without, it is compiled")
     parser.add_argument("--dir", action="append", default=[], help="GUEST::HOST, may be repeated")
+    parser.add_argument("--input", default=os.devnull, help="its standard input")
     parser.add_argument("--run", choices=ENGINES, help=argparse.SUPPRESS)
     parser.add_argument("--warm", help=argparse.SUPPRESS)
     options, rest = parser.parse_known_args()
@@ -137,7 +145,7 @@ def main() -> None:
             for engine in ENGINES:
                 source = image if engine == "aot" else file
                 sync(source)
-                found = measure(engine, warm[engine], source, arguments, folders)
+                found = measure(engine, warm[engine], source, arguments, folders, options.input)
                 rows.append((Path(file).stem, engine, found))
     print(table(rows))
     print("\nIn KiB.")
