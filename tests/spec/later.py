@@ -21,12 +21,6 @@ PARTLY: dict[str, dict[str, int]] = {}
 #: Scripts about features that an engine does not have yet, though others do.
 NOT_IN_ENGINE: dict[str, dict[str, str]] = {
     "aot": {
-        "gc": """
-            array.wast array_copy.wast array_fill.wast array_init_data.wast array_init_elem.wast
-            array_new_data.wast array_new_elem.wast br_on_cast.wast br_on_cast_fail.wast
-            extern.wast i31.wast ref_cast.wast ref_eq.wast ref_test.wast struct.wast
-            type-subtyping.wast
-        """,
         "exceptions": """
             instance.wast throw.wast throw_ref.wast try_table.wast legacy/rethrow.wast
             legacy/throw.wast legacy/try_catch.wast legacy/try_delegate.wast

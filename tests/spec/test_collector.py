@@ -7,6 +7,7 @@ import pytest
 from wasmote import heap
 from wasmote.script import run_script
 
+from .later import feature_of
 from .suite import folder, scripts
 
 #: Scripts whose modules make objects, or have references to them in every place.
@@ -29,8 +30,12 @@ def restless(request: pytest.FixtureRequest) -> Iterator[None]:
     heap.step, heap.growth, heap.minimum = before
 
 
-@pytest.mark.parametrize("engine", ["fast", "classic"])
+@pytest.mark.parametrize("engine", ["fast", "classic", "aot"])
 @pytest.mark.parametrize("script", WITH_OBJECTS)
 def test_script(script: str, engine: str, restless: None) -> None:
+    if engine == "aot":
+        pytest.importorskip("llvmlite")
+    if feature_of(script, engine):
+        pytest.skip(f"{engine} has no {feature_of(script, engine)} yet")
     result = run_script(folder() / script, engine=engine)
     assert not result.failed, "\n".join(map(str, result.failed[:20]))

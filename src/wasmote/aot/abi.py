@@ -4,11 +4,25 @@ import zlib
 
 from wasmote.aot.helpers import PLACES
 from wasmote.aot.structs import Context
-from wasmote.core.structs import Exec, FuncInst, Global, Memory, Store, Table
+from wasmote.core.structs import (
+    Block,
+    Exec,
+    FuncInst,
+    Global,
+    Heap,
+    HeapObject,
+    Memory,
+    Store,
+    Table,
+)
+from wasmote.core.type_store import TypeEntry, TypeGroup
 from wasmote.nativepy import Struct
 
 #: Structures whose layout compiled code depends on.
-STRUCTURES: tuple[Struct, ...] = (Exec, Context, FuncInst, Global, Memory, Store, Table)
+STRUCTURES: tuple[Struct, ...] = (
+    *(Exec, Context, FuncInst, Global, Memory, Store, Table),
+    *(Heap, Block, HeapObject, TypeEntry, TypeGroup),
+)
 
 
 def abi(pointer: int) -> int:

@@ -1,5 +1,7 @@
 """The functions of the core that compiled code calls, and their places in `Context.helpers`."""
 
+from wasmote.aot.leave import leave_compiled
+from wasmote.aot.objects import OBJECT_HELPERS
 from wasmote.aot.structs import HELPER_PLACES, Context
 from wasmote.aot.trace import aot_capture
 from wasmote.core.function import instance_function
@@ -8,7 +10,7 @@ from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init, table_set
 from wasmote.core.type_store import store_defined_matches
-from wasmote.interp.common.outside import call_outside, leave_for
+from wasmote.interp.common.outside import call_outside
 from wasmote.nativepy import i32, native, ptr, u8, u32, usize
 
 
@@ -18,7 +20,7 @@ def aot_poll(exec: ptr[Exec], context: ptr[Context], spent: u32, frame: ptr[u32]
 
     0 or a trap code.
     """
-    leave_for(exec.entry, context.instance, u32(0), frame)
+    leave_compiled(exec, context, frame)
     exec.budget = exec.budget - i32(spent)
     return exec.platform.poll(exec) if exec.budget < 0 else 0
 
@@ -34,6 +36,7 @@ def aot_call(
     """Call a function that is not compiled code of this instance: arguments in and results out at
     `cells`. 0 or a trap code.
     """
+    exec.entry.roots_end = exec.top
     return call_outside(exec, context.instance, target, 0, frame, cells)
 
 
@@ -78,6 +81,7 @@ HELPERS = {
     "table_copy": table_copy,
     "table_init": table_init,
     "elem_drop": elem_drop,
+    **OBJECT_HELPERS,
 }
 PLACES = {name: place for place, name in enumerate(HELPERS)}
 assert len(HELPERS) <= HELPER_PLACES

@@ -5,10 +5,14 @@ from wasmote.aot.helpers import HELPERS, PLACES
 from wasmote.aot.structs import GUARDED, CodeLayout, Context
 from wasmote.aot.trace import aot_describe, aot_walk
 from wasmote.core.bounds import LimitsFlag
+from wasmote.core.gc.heap import create_heap
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Entry, Exec, FuncInst, Instance
+from wasmote.core.store_lock import lock, shared, unlock
+from wasmote.core.structs import Entry, Exec, FuncInst, Instance, Store
+from wasmote.core.type_store import type_entry
 from wasmote.interp.common.outside import close_entry, open_entry
 from wasmote.nativepy import (
+    addr,
     address_of,
     boolean,
     fill,
@@ -43,7 +47,8 @@ def aot_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
     if exec.depth >= exec.depth_limit or usize(cells + room) > usize(exec.stack_end):
         return TrapCode.STACK_OVERFLOW
     entry = stack(Entry)
-    open_entry(exec, entry, cells, address_of(aot_walk), address_of(aot_describe))
+    open_entry(exec, entry, cells + room, address_of(aot_walk), address_of(aot_describe))
+    entry.roots_end = cells + room
     limit = exec.native_limit
     if entry.outer is None or limit == 0:
         exec.native_limit = native_limit(exec, usize(entry))
@@ -86,7 +91,7 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
     if layout.guarded != 0 and not is_guarded(inst):
         return TrapCode.MEMORY_OUT_OF_BOUNDS
     slots = module.global_count + module.memory_count + module.table_count
-    slots = slots + module.imported_functions + module.type_count
+    slots = slots + module.imported_functions + 2 * module.type_count
     size = sizeof(Context) + usize(slots) * sizeof(usize)
     context = ptr[Context](inst.platform.allocate(size))
     if context is None:
@@ -97,6 +102,13 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
     context.code = layout.code
     context.functions = ptr[u32](layout.code + layout.functions)
     context.entries = ptr[u32](layout.code + layout.entries)
+    if layout.objects != 0:
+        if not heap_exists(inst.store):
+            inst.platform.release(ptr[u8](context))
+            return TrapCode.OUT_OF_MEMORY
+        context.heap = inst.store.heap
+        context.objects = context.heap.base
+    context.lock = addr(shared(inst.store).lock)
     context.entered = usize(layout.code + layout.entered)
     context.enter = ENTER(layout.code + layout.enter)
     if module.memory_count != 0:
@@ -106,6 +118,15 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
     fill_slots(ptr[usize](context + 1), inst)
     inst.native = ptr[u8](context)
     return 0
+
+
+@native
+def heap_exists(s: ptr[Store]) -> boolean:
+    """Make the heap, if nobody has yet. False: out of memory."""
+    lock(s)
+    fine = s.heap is not None or create_heap(s)
+    unlock(s)
+    return fine
 
 
 @native
@@ -127,8 +148,11 @@ def fill_slots(slot: ptr[usize], inst: ptr[Instance]):
     slot = copied(slot, ptr[usize](inst.memories), module.memory_count)
     slot = copied(slot, ptr[usize](inst.tables), module.table_count)
     slot = copied(slot, ptr[usize](inst.imported), module.imported_functions)
+    groups = slot + module.type_count
     for i in range(u32(0), module.type_count):
-        slot[i] = usize(module.types[i].id)
+        id = module.types[i].id
+        slot[i] = usize(id)
+        groups[i] = usize(type_entry(inst.store, id).group)
 
 
 @native

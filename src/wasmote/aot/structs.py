@@ -4,11 +4,11 @@ Compiled code gets a pointer to it, and one to the thread's `Exec`, as its first
 code itself holds no address, so several instances and processes share it.
 """
 
-from wasmote.core.structs import Exec, Instance, Store
+from wasmote.core.structs import Exec, Heap, Instance, Store
 from wasmote.nativepy import array, fn, ptr, struct, u8, u32, usize
 
 #: Places for the addresses of helpers; `helpers` says which is where.
-HELPER_PLACES = 24
+HELPER_PLACES = 48
 
 #: Bytes that a 32-bit address, a 32-bit offset and the widest access can reach.
 GUARDED = (8 << 30) + 16
@@ -18,13 +18,16 @@ GUARDED = (8 << 30) + 16
 class Context:
     """An instance as compiled code sees it. Slots of the size of an address follow:
 
-    addresses of the globals, memories, tables and imported functions, then the ids of the types, in
-    the order of the module's index spaces.
+    addresses of the globals, memories, tables and imported functions, then the ids of the types,
+    then their groups (`core.type_store.TypeGroup`), in the order of the module's index spaces.
     """
 
     instance: ptr[Instance]
     memory: ptr[u8]  # the bytes of memory 0, which never move
     store: ptr[Store]
+    lock: ptr[u32]  # the store's
+    heap: ptr[Heap]  # if the code deals with objects
+    objects: ptr[u8]  # where they are: `Heap.base`
     code: ptr[u8]  # the image's code
     functions: ptr[u32]  # for each own function its offset in the code, and its size
     entries: ptr[u32]  # for each type the offset of the function that converts cells; 0: none
@@ -42,4 +45,5 @@ class CodeLayout:
     entered: u32
     functions: u32
     entries: u32
+    objects: u32  # the code deals with objects of the heap
     guarded: u32  # memories of 32-bit addresses must lie in `GUARDED` bytes of address space

@@ -89,6 +89,7 @@ class CompiledCode:
         for name in ("enter", "entered", "functions", "entries"):
             setattr(self.layout, name, _symbol(path, image, name))
         self.layout.guarded = int(facts.get("guard") != "0")
+        self.layout.objects = int(facts.get("objects") != "0")
         self._range = fault_handler().add(
             image.address, image.size, image.symbols["entered"], _symbol(path, image, "trap")
         )

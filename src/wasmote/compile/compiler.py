@@ -132,5 +132,6 @@ def facts(source: Source, options: Options) -> bytes:
         "guard": str(int(guarded)),
         "level": str(options.level),
         "needs": ",".join(required(features)),
+        "objects": str(int(source.holds_objects)),
     }
     return "".join(f"{name}={value}\n" for name, value in known.items()).encode()

@@ -8,10 +8,11 @@ their values are known without a look. Blocks become basic blocks, with a phi fo
 from dataclasses import dataclass, field
 
 from wasmote.compile.reading import Cursor
+from wasmote.compile.roots import NOTHING, Roots, State
 from wasmote.compile.source import Body, Signature
+from wasmote.compile.types import Reference
 from wasmote.compile.unit import Unit
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec
 from wasmote.errors import CompileError
 from wasmote.isa import INSTRUCTIONS
 
@@ -33,6 +34,8 @@ class Frame:
     check: int = 0  # and where the iterations are counted
     start: list[str] = field(default_factory=list)  # ifs: the operands that `else` starts with
     known: dict[int, str] = field(default_factory=dict)  # and what is known of locals there
+    slots: State = NOTHING  # and of slots
+    states: list[State] = field(default_factory=list)  # slots at the jumps
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -46,7 +49,7 @@ class Function(Cursor):
     """
 
     def __init__(self, unit: Unit, body: Body) -> None:
-        super().__init__(unit.source.binary, body.start)
+        super().__init__(unit.source.binary, body.start, unit.source.defined)
         self.unit, self.source, self.body = unit, unit.source, body
         self.signature: Signature = self.source.types[body.type]
         self.needs = unit.needs
@@ -60,15 +63,17 @@ class Function(Cursor):
         self.promoted: set[str] = set()
         self.touched: set[int] = set()  # memories
         self.local_kinds: list[str] = []
-        self.references: list[bool] = []  # locals that are references
+        self.reference_locals: list[int] = []
         self.count = self.labels = 0
         self.last_block = "entry"
         self.dead = False
         self.loops = self.calls = False
-        self.roots = 0  # references that a collection may have to see
-        self.root_lines: list[int] = []  # text that is left out without calls
+        self.roots = Roots(self)
         #: Where a loop counts, its label, and a function it calls each time.
         self.counting_calls: list[tuple[int, str, int]] = []
+        self.entry_roots: dict[str, str] = {}  # parameters with references that are used
+        self.deals_with_objects = False  # it needs to know where they are
+        self.needs_cells = False  # and memory to hand over a value
         self.widest = 0  # most results beyond the first of any call
 
     # -- the whole -------------------------------------------------------------------------------
@@ -87,9 +92,7 @@ class Function(Cursor):
             HANDLERS[byte](self)
             if self.dead and self.frames:
                 self.skip_dead()
-        if not (self.roots and self.calls):  # no collection can happen
-            for line in self.root_lines:
-                self.lines[line] = ""
+        self.roots.finish()
 
     def note_call(self, index: int) -> None:
         """A call that every iteration of a loop makes, as it is in no block of the loop and nothing
@@ -100,22 +103,27 @@ class Function(Cursor):
             self.counting_calls.append((frame.check, frame.label, index))
 
     def declare_locals(self) -> None:
-        references = self.signature.references
         for i, kind in enumerate(self.signature.params):
-            self.declare(kind, references[i], f"%p{i}")
+            self.declare(kind, f"%p{i}")
         for _ in range(self.unsigned()):
             count = self.unsigned()
-            kind, reference = self.value_type()
+            kind = self.value_type()
             for _ in range(count):
-                self.declare(kind, reference, "zeroinitializer")
+                self.declare(kind, "zeroinitializer")
+        if self.reference_locals:
+            self.entry_roots = {
+                f"%p{i}": self.local_kinds[i]
+                for i in self.roots.locals()
+                if i < len(self.signature.params)
+            }
 
-    def declare(self, kind: str, reference: bool, value: str) -> None:
+    def declare(self, kind: str, value: str) -> None:
         i = len(self.local_kinds)
         self.entry.append(f"  %l{i} = alloca {kind}\n  store {kind} {value}, ptr %l{i}\n")
         self.local_kinds.append(kind)
-        self.references.append(reference)
-        if reference and value != "zeroinitializer":
-            self.root(value)
+        if isinstance(kind, Reference):
+            self.reference_locals.append(i)
+            self.known[i] = "0" if value == "zeroinitializer" else value
 
     def definition(self, recursive: set[int]) -> str:
         """The function's text: what its entry block needs is known only when all is translated.
@@ -131,22 +139,40 @@ class Function(Cursor):
             self.needs.add("rt.stack")
             entry += "  call void @rt.stack(ptr %exec, ptr %ctx)\n"
         if self.body.index in recursive:
-            self.needs.add("rt.tick")
-            entry += "  call void @rt.tick(ptr %exec, ptr %ctx)\n"
+            entry += self.tick()
         if self.loops:
             entry += f"  %fuel = alloca i32\n  store i32 {FUEL}, ptr %fuel\n"
+        if self.needs_cells:
+            entry += "  %cells = alloca i8, i32 16, align 16\n"
         if self.widest:
             entry += f"  %out = alloca i8, i32 {16 * self.widest}, align 16\n"
-        if self.roots and self.calls:
-            entry = f"begin:\n{entry}{self.unit.shadow_frame(self.roots)}"
-        else:
-            entry = f"entry:\n{entry}"
+        if self.deals_with_objects:
+            entry += unit.objects()
+        if self.roots.has_frame:
+            entry += self.roots.frame()
+        # The block that the body begins with is called `entry`.
+        entry = f"begin:\n{entry}  br label %entry\nentry:\n"
         for memory in sorted(self.touched):
             entry += unit.memory_base(memory)
         linkage = unit.linkage(self.body.index)
         head = f"define {linkage}{unit.convention} {self.signature.result} {symbol}"
         text = "".join(self.lines)
         return f"{head}({unit.parameters(self.signature)}) #0 {{\n{entry}{text}}}\n"
+
+    def tick(self) -> str:
+        """Text that counts a call, and lets the host look at the world now and then."""
+        if not self.entry_roots:
+            self.needs.add("rt.tick")
+            return "  call void @rt.tick(ptr %exec, ptr %ctx)\n"
+        self.needs |= {"rt.is_due", "rt.poll"}
+        missing = [(i, kind, value) for i, (value, kind) in enumerate(self.entry_roots.items())]
+        before, after = self.roots.for_a_moment(missing)
+        return (
+            "  %due = call i1 @rt.is_due(ptr %exec, ptr %ctx)\n"
+            "  br i1 %due, label %tick, label %ticked, !prof !11\n"
+            f"tick:\n{before}  call void @rt.poll(ptr %exec, ptr %ctx, i32 0) #2\n{after}"
+            "  br label %ticked\nticked:\n"
+        )
 
     # -- text ------------------------------------------------------------------------------------
 
@@ -208,28 +234,14 @@ class Function(Cursor):
         else:
             self.push("i32", self.value(f"trunc i64 {value} to i32"))
 
-    def push_reference(self, value: str) -> None:
-        self.push("i32", value)
-        self.root(value)
-
-    def root(self, value: str) -> None:
-        """Let collections see a reference: it also goes to the value stack."""
-        place = 4 * self.roots
-        self.roots += 1
-        name = f"%root{self.roots}"
-        text = f"  {name} = getelementptr i8, ptr %shadow, i64 {place}\n"
-        self.root_lines.append(len(self.lines))
-        self.lines.append(f"{text}  store i32 {value}, ptr {name}, !tbaa !5\n")
-
-    def leave_frame(self) -> None:
-        """Before a return: the value stack is as it was."""
-        top = self.unit.offsets.field(Exec, "top")
-        name = f"%top{len(self.root_lines)}"
-        self.root_lines.append(len(self.lines))
-        self.lines.append(
-            f"  {name} = getelementptr i8, ptr %exec, i64 {top}\n"
-            f"  store ptr %shadow, ptr {name}, !tbaa !5\n"
-        )
+    def check(self, bad: str, code: TrapCode) -> None:
+        """Trap if a condition holds; otherwise go on."""
+        label = self.new_label()
+        self.emit(f"br i1 {bad}, label %{label}.trap, label %{label}, !prof !11")
+        self.block(f"{label}.trap")
+        self.trap(code)
+        self.dead = False
+        self.block(label)
 
     def trap(self, code: TrapCode) -> None:
         self.emit(f"call void @wasmote.trap(ptr %exec, ptr %ctx, i32 {int(code)}) #1")
@@ -250,6 +262,7 @@ class Function(Cursor):
         frame = self.frames[-1 - depth]
         count = len(frame.expected)
         frame.edges.append((self.last_block, self.values[-count:] if count else []))
+        frame.states.append(self.roots.state)
         return frame.label
 
     def skip_dead(self) -> None:
@@ -276,7 +289,7 @@ class Function(Cursor):
             self.pos += 1
             return (), ()
         if byte in (0x63, 0x64) or 0x40 < byte < 0x80:
-            return (), (self.value_type()[0],)
+            return (), (self.value_type(),)
         type = self.source.types[self.signed()]
         return type.params, type.results
 
@@ -285,6 +298,7 @@ class Function(Cursor):
         height = frame.height
         del self.values[height:], self.kinds[height:]
         self.known = {}
+        self.roots.merge(frame.states)
         for i, kind in enumerate(frame.results):
             if len(frame.edges) == 1:
                 self.push(kind, frame.edges[0][1][i])

@@ -1,8 +1,10 @@
 """Reads a validated function body: numbers, types, and what dead code is made of."""
 
 import struct
+from collections.abc import Sequence
 
-from wasmote.compile.source import ir_type
+from wasmote.compile.types import FUNCTION_REFERENCE, REFERENCE, Defined, ir_type
+from wasmote.core.value_types import Form
 from wasmote.isa import INSTRUCTIONS, Immediate
 
 #: Prefix bytes of opcodes.
@@ -21,10 +23,10 @@ _REFERENCES = (0x63, 0x64)
 class Cursor:
     """A position in the code of a function."""
 
-    __slots__ = ("code", "pos")
+    __slots__ = ("code", "defined", "pos")
 
-    def __init__(self, code: bytes, pos: int) -> None:
-        self.code, self.pos = code, pos
+    def __init__(self, code: bytes, pos: int, defined: Sequence[Defined] = ()) -> None:
+        self.code, self.pos, self.defined = code, pos, defined
 
     def unsigned(self) -> int:
         """An unsigned LEB128 number."""
@@ -58,14 +60,19 @@ class Cursor:
         self.pos += size
         return self.code[self.pos - size : self.pos]
 
-    def value_type(self) -> tuple[str, bool]:
-        """A value type: LLVM's, and whether it is a reference."""
+    def value_type(self) -> str:
+        """A value type, as LLVM's."""
         byte = self.code[self.pos]
         self.pos += 1
-        if byte in _REFERENCES:
-            self.signed()
-            return "i32", True
-        return ir_type(byte), not 0x7B <= byte <= 0x7F
+        return self.heap_type() if byte in _REFERENCES else ir_type(byte)
+
+    def heap_type(self) -> str:
+        """The type of references to a heap type."""
+        number = self.signed()
+        if number < 0:
+            return ir_type(number & 0x7F)
+        form = self.defined[number].form
+        return FUNCTION_REFERENCE if form == Form.FUNCTION else REFERENCE
 
     def opcode(self) -> int:
         """An opcode, prefix included."""

@@ -23,8 +23,13 @@ METADATA = """
 !8 = !{}
 !9 = !{!10, !10, i64 0}
 !10 = !{!"native stack", !0}
+!12 = !{!13, !13, i64 0}
+!13 = !{!"field", !0}
+!14 = !{!15, !15, i64 0}
+!15 = !{!"header", !0}
 """
 MEMORY, GLOBAL, RUNTIME = "!tbaa !1", "!tbaa !3", "!tbaa !5"
+FIELD, HEADER = "!tbaa !12", "!tbaa !14"  # of objects
 LIKELY, INVARIANT = "!prof !7", "!invariant.load !8"
 
 
@@ -136,14 +141,14 @@ class Runtime:
             self.helper("table_grow"),
             "  %old = call i64 %helper(ptr %table, i64 %n, i32 %value)\n  ret i64 %old\n",
         )  # fmt: skip
-        self._checked("memory_fill", "ptr %memory, i64 %d, i8 zeroext %value, i64 %n")
-        self._checked("memory_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
-        self._checked("table_set", "ptr %table, i64 %i, i32 %value")
-        self._checked("table_fill", "ptr %table, i64 %d, i32 %value, i64 %n")
-        self._checked("table_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
+        self.checked("memory_fill", "ptr %memory, i64 %d, i8 zeroext %value, i64 %n")
+        self.checked("memory_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
+        self.checked("table_set", "ptr %table, i64 %i, i32 %value")
+        self.checked("table_fill", "ptr %table, i64 %d, i32 %value, i64 %n")
+        self.checked("table_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
         instance = self.field("ptr", "%ctx", Context, "instance", INVARIANT)
         for name in ("memory_init", "table_init"):
-            self._checked(name, "i32 %segment, ptr %it, i64 %d, i64 %s, i64 %n", instance)
+            self.checked(name, "i32 %segment, ptr %it, i64 %d, i64 %s, i64 %n", instance)
         for name in ("data_drop", "elem_drop"):
             self.define(
                 f"rt.{name}", "void", ", i32 %segment", "noinline",
@@ -177,6 +182,22 @@ class Runtime:
             "fine:\n  ret void\n",
         )  # fmt: skip
         self.define(
+            "rt.is_due", "i1", "", "alwaysinline",
+            self.loaded("i32", "%exec", o.field(Exec, "budget"), "budget"),
+            "  %less = sub i32 %budget, 1\n"
+            f"  store i32 %less, ptr %budget.at, {RUNTIME}\n  %due = icmp slt i32 %less, 0\n"
+            "  ret i1 %due\n",
+        )  # fmt: skip
+        self.define(
+            "rt.slots", "ptr", ", i64 %size", "noinline cold",
+            self.loaded("ptr", "%exec", o.field(Exec, "top"), "top"),
+            self.loaded("ptr", "%exec", o.field(Exec, "stack_end"), "end"),
+            "  %new = getelementptr i8, ptr %top, i64 %size\n"
+            "  %ok = icmp ule ptr %new, %end\n",
+            self.unless("%ok", TrapCode.STACK_OVERFLOW),
+            f"  store ptr %new, ptr %top.at, {RUNTIME}\n  ret ptr %top\n",
+        )  # fmt: skip
+        self.define(
             "rt.stack", "void", "", "alwaysinline",
             self.loaded("ptr", "%exec", o.field(Exec, "native_limit"), "limit"),
             "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"
@@ -185,7 +206,7 @@ class Runtime:
             "  ret void\n",
         )  # fmt: skip
 
-    def _checked(self, name: str, params: str, before: str = "") -> None:
+    def checked(self, name: str, params: str, before: str = "") -> None:
         """A helper that returns a trap code."""
         given = f"ptr %instance, {params}" if before else params
         self.define(

@@ -32,11 +32,12 @@ class Calls:
 
 def scan(source: Source) -> dict[int, Calls]:
     """The calls of each of a module's own functions, by index; code never reached included."""
-    return {body.index: _scan(source.binary, body) for body in source.bodies}
+    return {body.index: _scan(source, body) for body in source.bodies}
 
 
-def _scan(code: bytes, body: Body) -> Calls:
-    cursor = Cursor(code, body.start)
+def _scan(source: Source, body: Body) -> Calls:
+    code = source.binary
+    cursor = Cursor(code, body.start, source.defined)
     for _ in range(cursor.unsigned()):
         cursor.unsigned()
         cursor.value_type()

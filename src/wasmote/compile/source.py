@@ -13,8 +13,9 @@ from wasmote.api.layouts import (
     items,
 )
 from wasmote.api.module import Module
-from wasmote.compile.templates import IR_TYPES
+from wasmote.compile.types import Defined, ir_type, storage
 from wasmote.core.bounds import LimitsFlag
+from wasmote.core.value_types import Form
 
 _WIDE_INDEX = int(LimitsFlag.INDEX_64)
 #: Opcodes of the constants, which an immutable global may be.
@@ -23,14 +24,12 @@ _CONSTANTS = {0x41, 0x42, 0x43, 0x44}
 
 @dataclass(slots=True)
 class Signature:
-    """A function type in LLVM's terms; the parameters that every function has are not among them.
-
-    `references` says which parameters, then which results, are references.
+    """A function type in LLVM's terms; the parameters that every function has are not among
+    them.
     """
 
     params: tuple[str, ...]
     results: tuple[str, ...]
-    references: tuple[bool, ...]
 
     @property
     def result(self) -> str:
@@ -61,7 +60,6 @@ class MemoryFacts:
 @dataclass(slots=True)
 class GlobalFacts:
     type: str
-    reference: bool
     constant: bytes | None  # of an immutable one: the instruction that makes its value
 
 
@@ -82,11 +80,15 @@ class Source:
     module: Module
     binary: bytes
     types: list[Signature] = field(default_factory=list)
+    #: All types once more, as what they are if they are structures or arrays.
+    defined: list[Defined] = field(default_factory=list)
     #: Type indices of all functions.
     functions: list[int] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
     memories: list[MemoryFacts] = field(default_factory=list)
     tables: list[bool] = field(default_factory=list)  # whether its indices have 64 bits
+    elements: list[str] = field(default_factory=list)  # of tables: their types
+    holds_objects: bool = False  # its code may deal with objects of the heap
     globals: list[GlobalFacts] = field(default_factory=list)
     imported_functions: int = 0
     #: Functions that may be called from outside, or through references.
@@ -101,7 +103,10 @@ def read_source(module: Module) -> Source:
     """Look at a loaded module."""
     core = module._layout
     source = Source(module, bytes(module._binary))
-    source.types = [_signature(t) for t in items(FuncTypeLayout, core.types, core.type_count)]
+    types = items(FuncTypeLayout, core.types, core.type_count)
+    source.types = [_signature(t) for t in types]
+    source.defined = [_defined(t) for t in types]
+    source.holds_objects = bool(core.holds_objects)
     source.imported_functions = core.imported_functions
     base = core.binary
     for index, f in enumerate(items(FunctionLayout, core.functions, core.function_count)):
@@ -120,33 +125,36 @@ def read_source(module: Module) -> Source:
         MemoryFacts(bool(m.flags & _WIDE_INDEX), m.page_shift)
         for m in items(MemoryTypeLayout, core.memories, core.memory_count)
     ]
-    source.tables = [
-        bool(t.flags & _WIDE_INDEX) for t in items(TableTypeLayout, core.tables, core.table_count)
-    ]
+    tables = items(TableTypeLayout, core.tables, core.table_count)
+    source.tables = [bool(t.flags & _WIDE_INDEX) for t in tables]
+    source.elements = [ir_type(t.element) for t in tables]
     for g in items(GlobalTypeLayout, core.globals, core.global_count):
         known = not g.mutable and g.init.code
         code = ctypes.string_at(g.init.code, g.init.size) if known else b""
         constant = code if code and code[0] in _CONSTANTS and _is_single(code) else None
-        source.globals.append(GlobalFacts(ir_type(g.content), is_reference(g.content), constant))
+        source.globals.append(GlobalFacts(ir_type(g.content), constant))
     return source
 
 
-def ir_type(value_type: int) -> str:
-    """LLVM's type for a value type of the core."""
-    return IR_TYPES.get(value_type, "i32")
-
-
-def is_reference(value_type: int) -> bool:
-    """Whether values of the type are handles."""
-    return value_type not in IR_TYPES
+def _numbers(address: int, count: int) -> list[int]:
+    return list((ctypes.c_uint32 * count).from_address(address)) if count else []
 
 
 def _signature(layout: ctypes.Structure) -> Signature:
-    count = layout.param_count + layout.result_count
-    kinds = list((ctypes.c_uint32 * count).from_address(layout.types)) if count else []
+    if layout.form != Form.FUNCTION:
+        return Signature((), ())
+    kinds = _numbers(layout.types, layout.param_count + layout.result_count)
     names = tuple(ir_type(kind) for kind in kinds)
-    references = tuple(is_reference(kind) for kind in kinds)
-    return Signature(names[: layout.param_count], names[layout.param_count :], references)
+    return Signature(names[: layout.param_count], names[layout.param_count :])
+
+
+def _defined(layout: ctypes.Structure) -> Defined:
+    count = layout.param_count if layout.form != Form.FUNCTION else 0
+    offsets = layout.form == Form.STRUCTURE
+    numbers = _numbers(layout.types, 2 * count if offsets else count)
+    fields = tuple(storage(numbers[i], numbers[count + i] if offsets else 0) for i in range(count))
+    final = not layout.extensible
+    return Defined(layout.form, final, layout.depth, layout.size, fields)
 
 
 def _is_single(code: bytes) -> bool:

@@ -4,13 +4,15 @@ of functions asks for.
 
 from typing import TYPE_CHECKING
 
+from wasmote.aot.structs import Context
 from wasmote.compile.frame import Offsets
 from wasmote.compile.partition import Partition, Plan
-from wasmote.compile.runtime import INVARIANT, METADATA, RUNTIME, Runtime, assembly
+from wasmote.compile.runtime import INVARIANT, METADATA, Runtime, assembly
+from wasmote.compile.runtime_objects import define_objects
 from wasmote.compile.source import Signature
 from wasmote.compile.templates import Template, Templates
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, Memory, Table
+from wasmote.core.structs import Memory, Table
 
 if TYPE_CHECKING:
     from wasmote.compile.function import Function
@@ -29,6 +31,7 @@ class Unit:
         self.convention = plan.convention
         self.offsets = Offsets(self.source, self.target.pointer)
         self.runtime = Runtime(self.offsets)
+        define_objects(self.runtime)
         self.needs: set[str] = set()  # runtime functions, intrinsics and templates' functions
         self.declarations: set[str] = set()
         self.own = {body.index for body in partition.bodies}
@@ -117,6 +120,14 @@ class Unit:
             f"  %mem{i} = load ptr, ptr %mem{i}.at, {INVARIANT}\n"
         )
 
+    def objects(self) -> str:
+        """Text for the entry block: `%objects`, where the heap's objects are."""
+        return (
+            f"  %objects.at = getelementptr i8, ptr %ctx, i64 "
+            f"{self.offsets.field(Context, 'objects')}\n"
+            f"  %objects = load ptr, ptr %objects.at, {INVARIANT}\n"
+        )
+
     def memory_pages(self, f: "Function", memory: str) -> str:
         return f.value(f"getelementptr i8, ptr {memory}, i64 {self.offsets.field(Memory, 'pages')}")
 
@@ -151,7 +162,9 @@ class Unit:
         given = ", ".join(["ptr %exec", "ptr %ctx", *rest, *own])
         text = f"call {self.convention}{signature.result} {callee}({given})"
         f.calls = True
-        if tail:
+        if not tail:
+            f.roots.show()
+        else:
             self._tail_call(f, signature, text)
             return
         f.widest = max(f.widest, len(signature.results) - 1)
@@ -162,15 +175,11 @@ class Unit:
         for i, kind in enumerate(signature.results[1:]):
             at = f.value(f"getelementptr i8, ptr %out, i64 {16 * i}")
             values.append(f.value(f"load {kind}, ptr {at}, !tbaa !9"))
-        references = signature.references[len(signature.params) :]
-        for kind, value, reference in zip(signature.results, values, references, strict=True):
-            if reference:
-                f.push_reference(value)
-            else:
-                f.push(kind, value)
+        for kind, value in zip(signature.results, values, strict=True):
+            f.push(kind, value)
 
     def _tail_call(self, f: "Function", signature: Signature, text: str) -> None:
-        f.leave_frame()
+        f.roots.leave()
         # LLVM 22 leaves the caller's arguments on the stack if they take more room than these.
         if signature.stack_room == f.signature.stack_room:
             text = f"musttail {text}"
@@ -180,23 +189,6 @@ class Unit:
             f.emit(text)
             f.emit("ret void")
         f.dead = True
-
-    def shadow_frame(self, cells: int) -> str:
-        """Text before the block `entry`: room on the value stack for references, at `%shadow`."""
-        top, end = self.offsets.field(Exec, "top"), self.offsets.field(Exec, "stack_end")
-        self.needs.add("rt.trap")
-        return (
-            f"  %top.at = getelementptr i8, ptr %exec, i64 {top}\n"
-            f"  %shadow = load ptr, ptr %top.at, {RUNTIME}\n"
-            f"  %top.new = getelementptr i8, ptr %shadow, i64 {4 * cells}\n"
-            f"  %end.at = getelementptr i8, ptr %exec, i64 {end}\n"
-            f"  %end = load ptr, ptr %end.at, {RUNTIME}\n"
-            "  %full = icmp ugt ptr %top.new, %end\n"
-            "  br i1 %full, label %full.trap, label %entry, !prof !11\n"
-            f"full.trap:\n  call void @rt.trap(ptr %exec, ptr %ctx, i32 "
-            f"{int(TrapCode.STACK_OVERFLOW)})\n  unreachable\n"
-            f"entry:\n  store ptr %top.new, ptr %top.at, {RUNTIME}\n"
-        )
 
     # -- the whole -------------------------------------------------------------------------------
 

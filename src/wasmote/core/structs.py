@@ -380,6 +380,9 @@ class Entry:
     instance: ptr[Instance]
     code: u32  # as `walk` takes it: where the instruction is, or within it if it is a call
     calling: u32  # whether it is
+    # Compiled code, whose frames are not described: what its functions hold is what lies from
+    # `base` to here, and all of it is references. None: an interpreter's entry.
+    roots_end: ptr[u32]
     # The engine's: adds the frames from `fp` out to `base` to the backtrace (exec, instance, base,
     # fp, code).
     walk: fn[[ptr["Exec"], ptr[Instance], ptr[u32], ptr[u32], u32], void]

@@ -3,12 +3,20 @@ core, templates for the rest.
 """
 
 from wasmote.compile.function import Function
-from wasmote.compile.instructions import control, memories, numeric, tables, variables
+from wasmote.compile.instructions import (
+    aggregates,
+    casts,
+    control,
+    memories,
+    numeric,
+    tables,
+    variables,
+)
 from wasmote.compile.instructions.registry import HANDLED, Handler
 from wasmote.compile.templates import FAMILIES
 from wasmote.isa import INSTRUCTIONS, Feature, Immediate, Instruction, feature_of_reserved_opcode
 
-__all__ = ["HANDLERS", "control", "memories", "tables", "variables"]
+__all__ = ["HANDLERS", "aggregates", "casts", "control", "memories", "tables", "variables"]
 
 
 def refused(opcode: int) -> Handler:

@@ -2,6 +2,7 @@
 
 from wasmote.compile.function import Frame, Function
 from wasmote.compile.instructions.registry import handles
+from wasmote.compile.roots import UNKNOWN
 from wasmote.compile.runtime import RUNTIME
 from wasmote.core.status import TrapCode
 
@@ -38,6 +39,7 @@ def loop(f: Function) -> None:
     for i in range(len(params)):
         f.values[frame.height + i] = f"%{frame.label}.{i}"
     f.known = {}
+    f.roots.state = UNKNOWN
     f.loops = True
     f.needs.add("rt.poll")
     frame.check = len(f.lines)
@@ -46,9 +48,12 @@ def loop(f: Function) -> None:
         f"  %{n}.f = load i32, ptr %fuel\n  %{n}.g = sub i32 %{n}.f, 1\n"
         f"  store i32 %{n}.g, ptr %fuel\n  %{n}.c = icmp sge i32 %{n}.g, 0\n"
         f"  br i1 %{n}.c, label %{n}.go, label %{n}.poll, !prof !7\n"
-        f"{n}.poll:\n  call void @rt.poll(ptr %exec, ptr %ctx, i32 1000) #2\n"
-        f"  store i32 1000, ptr %fuel\n  br label %{n}.go\n"
     )
+    f.block(f"{n}.poll")
+    with f.roots.aside():
+        f.emit("call void @rt.poll(ptr %exec, ptr %ctx, i32 1000) #2")
+    f.emit("store i32 1000, ptr %fuel")
+    f.emit(f"br label %{n}.go")
     f.block(f"{n}.go")
 
 
@@ -59,6 +64,7 @@ def if_(f: Function) -> None:
     frame = Frame("if", f.new_label(), len(f.values) - len(params), params, results)
     frame.start = f.values[frame.height :]
     frame.known = dict(f.known)
+    frame.slots = f.roots.state
     f.frames.append(frame)
     n = frame.label
     f.emit(f"br i1 {condition}, label %{n}.then, label %{n}.else")
@@ -80,6 +86,7 @@ def begin_else(f: Function, frame: Frame) -> None:
     f.values[frame.height :] = frame.start
     f.kinds[frame.height :] = frame.params
     f.known = frame.known
+    f.roots.state = frame.slots
 
 
 @handles(0x0B)
@@ -131,7 +138,7 @@ def return_values(f: Function) -> None:
     for i in range(1, len(results)):
         at = f.value(f"getelementptr i8, ptr %rest, i64 {16 * i - 16}")
         f.emit(f"store {results[i]} {values[i]}, ptr {at}, !tbaa !9")
-    f.leave_frame()
+    f.roots.leave()
     f.emit(f"ret {results[0]} {values[0]}" if results else "ret void")
 
 

@@ -4,6 +4,7 @@ from wasmote.compile.function import Function
 from wasmote.compile.instructions.control import branch_if
 from wasmote.compile.instructions.registry import handles
 from wasmote.compile.runtime import RUNTIME
+from wasmote.compile.types import FUNCTION_REFERENCE
 from wasmote.core.status import TrapCode
 
 # -- references --------------------------------------------------------------------------------
@@ -11,8 +12,7 @@ from wasmote.core.status import TrapCode
 
 @handles(0xD0)
 def ref_null(f: Function) -> None:
-    f.signed()
-    f.push("i32", "0")
+    f.push(f.heap_type(), "0")
 
 
 @handles(0xD1)
@@ -26,7 +26,8 @@ def ref_is_null(f: Function) -> None:
 @handles(0xD2)
 def ref_func(f: Function) -> None:
     f.needs.add("rt.function")
-    f.push_reference(f.value(f"call i32 @rt.function(ptr %exec, ptr %ctx, i32 {f.unsigned()})"))
+    value = f.value(f"call i32 @rt.function(ptr %exec, ptr %ctx, i32 {f.unsigned()})")
+    f.push(FUNCTION_REFERENCE, value)
 
 
 @handles(0xD3)
@@ -40,20 +41,14 @@ def ref_eq(f: Function) -> None:
 
 @handles(0xD4)
 def ref_as_non_null(f: Function) -> None:
-    null = f.value(f"icmp eq i32 {f.values[-1]}, 0")
-    label = f.new_label()
-    f.emit(f"br i1 {null}, label %{label}.null, label %{label}, !prof !11")
-    f.block(f"{label}.null")
-    f.trap(TrapCode.NULL_REFERENCE)
-    f.dead = False
-    f.block(label)
+    f.check(f.value(f"icmp eq i32 {f.values[-1]}, 0"), TrapCode.NULL_REFERENCE)
 
 
 @handles(0xD5)
 def br_on_null(f: Function) -> None:
-    value = f.pop()
+    value, kind = f.values.pop(), f.kinds.pop()
     branch_if(f, f.value(f"icmp eq i32 {value}, 0"), f.unsigned())
-    f.push("i32", value)
+    f.push(kind, value)
 
 
 @handles(0xD6)
@@ -73,8 +68,9 @@ def table_slot(f: Function, table: int, index: str) -> str:
 
 @handles(0x25)
 def table_get(f: Function) -> None:
-    at = table_slot(f, f.unsigned(), f.pop_wide())
-    f.push_reference(f.value(f"load i32, ptr {at}, {RUNTIME}"))
+    table = f.unsigned()
+    at = table_slot(f, table, f.pop_wide())
+    f.push(f.source.elements[table], f.value(f"load i32, ptr {at}, {RUNTIME}"))
 
 
 @handles(0x26)

@@ -64,10 +64,7 @@ def global_get(f: Function) -> None:
         f.code, f.pos = after
         return
     value = f.value(f"load {facts.type}, ptr {global_address(f, i)}, align 4, {GLOBAL}")
-    if facts.reference:
-        f.push_reference(value)
-    else:
-        f.push(facts.type, value)
+    f.push(facts.type, value)
 
 
 @handles(0x24)

@@ -2,13 +2,14 @@
 
 Of each frame exactly the references count that its function still uses: which cells these are is
 found by `core.frames`, and kept for each place in the code, as recursion comes by the same places
-again and again. What is on its way between the host and WebAssembly is in `Exec.crossing`.
+again and again. Compiled code itself writes the references that it still uses to the value stack,
+and nothing else. What is on its way between the host and WebAssembly is in `Exec.crossing`.
 """
 
 from wasmote.core.arena import arena_allocate
 from wasmote.core.frames import describe_frame, free_description
 from wasmote.core.gc.heap import find_object
-from wasmote.core.gc.mark import mark
+from wasmote.core.gc.mark import mark, mark_cells
 from wasmote.core.mutex import acquire, release
 from wasmote.core.structs import (
     NONE,
@@ -81,6 +82,9 @@ def mark_crossing(heap: ptr[Heap], crossing: ptr[Crossing]) -> void:
 def mark_entry(heap: ptr[Heap], entry: ptr[Entry]) -> boolean:
     """Mark what the frames of one entry hold, from the innermost out. False: out of memory."""
     inst = entry.instance
+    if entry.roots_end is not None:
+        mark_cells(heap, entry.base, u32((usize(entry.roots_end) - usize(entry.base)) >> 2))
+        return True
     if inst is None or inst.module.holds_objects | inst.module.catching == 0:
         return True
     fp = entry.fp

@@ -31,10 +31,16 @@ from wasmote.nativepy import (
 
 @native
 def mark_cells(cells: ptr[u32], count: u64, found: ptr[u8], size: u32) -> void:
-    """Mark whatever may be a handle: on a stack there is no telling."""
+    """Mark whatever may be a handle: on a stack there is no telling.
+
+    An odd number may be a function's handle as compiled code keeps it, see `compile.roots`.
+    """
     for i in range(count):
-        if cells[i] < size:
-            found[cells[i]] = 1
+        cell = cells[i]
+        if cell < size:
+            found[cell] = 1
+        if cell & 1 != 0 and cell >> 1 < size:
+            found[cell >> 1] = 1
 
 
 #: Nanoseconds to wait for other threads to come to a poll.

@@ -116,6 +116,7 @@ def open_entry(exec, entry, cells, walk, describe):
     entry.outer = exec.entry
     entry.base = cells
     entry.instance = None
+    entry.roots_end = None
     entry.walk = walk
     entry.describe = describe
     exec.entry = entry
