@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import wasmtime
 
 import wasmote
@@ -19,6 +20,13 @@ def module(text: str, **options: Any) -> wasmote.Module:
 def exports(text: str, imports: Mapping[str, Any] | None = None, **options: Any) -> Any:
     """The exports of a new instance of a module."""
     return wasmote.Instance(module(text), imports, **options).exports
+
+
+def compiled(module: wasmote.Module) -> wasmote.Module:
+    """The module as an image of native code."""
+    compiler = pytest.importorskip("wasmote.compile")
+    pytest.importorskip("llvmlite")
+    return wasmote.Module(compiler.compile_module(module, level=1).encode(), name=module.name)
 
 
 def functions_alive() -> int:

@@ -20,7 +20,7 @@ from wasmote import (
 )
 from wasmote.wat import wat2wasm
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("any_engine")
 
 LISTS = """
 (module

@@ -8,6 +8,8 @@ import pytest
 from wasmote import Instance, Module, Trap, TrapKind, heap
 from wasmote.wat import wat2wasm
 
+from .support import compiled
+
 #: A graph whose nodes have a number, three references and an array of references that may be long.
 GRAPH = """
 (module
@@ -90,7 +92,9 @@ class Pair:
     """The same graph in WebAssembly and in the model."""
 
     def __init__(self, seed: int, engine: str = "fast") -> None:
-        self.exports = Instance(Module(wat2wasm(GRAPH)), engine=engine).exports
+        module = Module(wat2wasm(GRAPH))
+        module = compiled(module) if engine == "aot" else module
+        self.exports = Instance(module, engine=engine).exports
         self.random = random.Random(seed)
         self.roots: list[Node | None] = [None] * 2000
         self.made = 0
@@ -177,7 +181,7 @@ class Pair:
 
 @pytest.mark.parametrize("step", [1, 100, 5000, 1 << 30])
 @pytest.mark.parametrize("seed", range(2))
-@pytest.mark.parametrize("engine", ["fast", "classic"])
+@pytest.mark.parametrize("engine", ["fast", "classic", "aot"])
 def test_the_heap_is_like_its_model(engine: str, seed: int, step: int, settings: None) -> None:
     """The collector never rests, and takes steps of one object, some, or a whole collection."""
     heap.collect()

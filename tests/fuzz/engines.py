@@ -49,7 +49,7 @@ class Wasmote:
         self.restless = engine.endswith(RESTLESS)
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
         self.refusals: tuple[type[Exception], ...] = (wasmote.ModuleError,)
-        if engine == "aot":
+        if self.engine == "aot":
             from wasmote.errors import CompileError
 
             self.refusals += (CompileError,)

@@ -82,12 +82,10 @@ class Roots:
             if isinstance(kind, Reference):
                 found[value] = kind
         for local in self.locals():
-            value = f.known.get(local)
-            if value is None:
-                value = f.value(f"load i32, ptr %l{local}")
-                if keep:
-                    f.known[local] = value
-            found[value] = f.local_kinds[local]
+            known = f.known.get(local) or f.value(f"load i32, ptr %l{local}")
+            if keep:
+                f.known[local] = known
+            found[known] = f.local_kinds[local]
         return {v: k for v, k in found.items() if v[0] == "%" and v not in self.harmless}
 
     # -- before calls ----------------------------------------------------------------------------

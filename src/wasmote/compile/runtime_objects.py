@@ -1,5 +1,7 @@
 """The functions that modules with structures and arrays need, as LLVM IR."""
 
+from typing import Any
+
 from wasmote.aot.structs import Context
 from wasmote.compile.runtime import HEADER, INVARIANT, RUNTIME, Runtime
 from wasmote.core.gc.heap import COLOUR, HOST_TAG, I31_TAG
@@ -9,6 +11,9 @@ from wasmote.core.type_store import TypeEntry, TypeGroup
 from wasmote.nativepy import Struct
 
 _INLINE = "alwaysinline"
+#: `@struct` makes something else of a class than type checkers think.
+_ENTRY: Any = TypeEntry
+_GROUP: Any = TypeGroup
 _FRAME = "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"
 #: The bits of an object's head that are its type's id, as LLVM writes them.
 _ID = COLOUR - 1
@@ -69,7 +74,7 @@ def _allocation(r: Runtime) -> None:
         counted("count", "i32", "%heap", Heap, "add i32 {0}, 1"),
         "  %group.at = getelementptr i8, ptr %ctx, i64 %group.slot\n"
         f"  %group = load ptr, ptr %group.at, {INVARIANT}\n",
-        counted("references", "i32", "%group", TypeGroup, "add i32 {0}, 1"),
+        counted("references", "i32", "%group", _GROUP, "add i32 {0}, 1"),
         "  %id.at = getelementptr i8, ptr %ctx, i64 %id.slot\n"
         f"  %id = load i32, ptr %id.at, {INVARIANT}\n",
         r.field("i32", "%heap", Heap, "colour"),
@@ -164,14 +169,14 @@ def _tests(r: Runtime) -> None:
         is_object, type_id,
         "  %same = icmp eq i32 %id, %wanted\n  ret i1 %same\n",
     )  # fmt: skip
-    above = o.field(TypeEntry, "above")
+    above = o.field(_ENTRY, "above")
     r.define(
         "rt.is_below", "i1", ", i32 %handle, i32 %wanted, i32 %depth", _INLINE,
         is_object, type_id,
         "  %same = icmp eq i32 %id, %wanted\n  br i1 %same, label %yes, label %look\n"
         "yes:\n  ret i1 true\nlook:\n",
         entry,
-        r.loaded("i32", "%entry", o.field(TypeEntry, "depth"), "own"),
+        r.loaded("i32", "%entry", o.field(_ENTRY, "depth"), "own"),
         "  %deep = icmp ugt i32 %own, %depth\n  br i1 %deep, label %chain, label %no\nchain:\n",
         r.loaded("ptr", "%entry", above, "above"),
         "  %depth.wide = zext i32 %depth to i64\n"
@@ -182,7 +187,7 @@ def _tests(r: Runtime) -> None:
     r.define(
         "rt.has_form", "i1", ", i32 %handle, i32 %wanted", _INLINE,
         is_object, type_id, entry,
-        r.loaded("i32", "%entry", o.field(TypeEntry, "form"), "form"),
+        r.loaded("i32", "%entry", o.field(_ENTRY, "form"), "form"),
         "  %same = icmp eq i32 %form, %wanted\n  ret i1 %same\n",
     )  # fmt: skip
     r.define(
