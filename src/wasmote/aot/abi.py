@@ -5,23 +5,23 @@ import zlib
 from wasmote.aot.helpers import PLACES
 from wasmote.aot.structs import Context
 from wasmote.core.structs import (
-    Block,
     Exec,
     FuncInst,
     Global,
     Heap,
     HeapObject,
     Memory,
+    Pool,
     Store,
     Table,
 )
-from wasmote.core.type_store import TypeEntry, TypeGroup
+from wasmote.core.type_store import TypeEntry
 from wasmote.nativepy import Struct
 
 #: Structures whose layout compiled code depends on.
 STRUCTURES: tuple[Struct, ...] = (
     *(Exec, Context, FuncInst, Global, Memory, Store, Table),
-    *(Heap, Block, HeapObject, TypeEntry, TypeGroup),
+    *(Heap, HeapObject, Pool, TypeEntry),
 )
 
 

@@ -16,11 +16,10 @@ from wasmote.core.gc.objects import (
     array_new,
     array_new_data,
 )
-from wasmote.core.store_lock import lock
+from wasmote.core.gc.pools import fill_pool
 from wasmote.core.structs import Exec, Store
 from wasmote.core.type_store import store_defined_matches
-from wasmote.core.value_types import Form
-from wasmote.nativepy import inline, native, ptr, stack, u32, u64, void
+from wasmote.nativepy import inline, native, ptr, stack, u32, u64, usize, void
 
 
 @inline
@@ -35,18 +34,13 @@ def made(code, handle):
 
 
 @native(convention="c", noinline=True)
-def aot_allocate(
-    exec: ptr[Exec], context: ptr[Context], type: u32, length: u32, frame: ptr[u32]
-) -> u32:
-    """A new object whose fields are zero; the store's lock is then held. 0: out of memory."""
+def aot_structure(exec: ptr[Exec], context: ptr[Context], type: u32, frame: ptr[u32]) -> u32:
+    """A new structure whose fields are zero, where the type's pool is empty. 0: out of memory."""
     leave_compiled(exec, context, frame)
     t = type_at(context, type)
-    size = u64(t.size)
-    if t.form == Form.ARRAY:
-        size = size * u64(length)
-    handle = allocate_object(context.store, exec, t.id, length, size)
-    if handle != 0:
-        lock(context.store)
+    handle = allocate_object(context.store, exec, t.id, 0, u64(t.size))
+    if handle != 0 and context.owner == usize(exec):
+        fill_pool(context.store, context.pools + type, t)
     return handle
 
 
@@ -145,7 +139,7 @@ def aot_function_matches(s: ptr[Store], handle: u32, type: u32) -> u32:
 
 
 OBJECT_HELPERS = {
-    "allocate": aot_allocate,
+    "structure": aot_structure,
     "array_new": aot_array_new,
     "array_new_data": aot_array_new_data,
     "array_new_elem": aot_array_new_elem,

@@ -7,13 +7,14 @@ from wasmote.aot.trace import aot_describe, aot_walk
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.gc.heap import create_heap
 from wasmote.core.status import TrapCode
-from wasmote.core.store_lock import lock, shared, unlock
-from wasmote.core.structs import Entry, Exec, FuncInst, Instance, Store
-from wasmote.core.type_store import type_entry
+from wasmote.core.store_lock import lock, unlock
+from wasmote.core.structs import Entry, Exec, FuncInst, Instance, Pool, Store
 from wasmote.interp.common.outside import close_entry, open_entry
 from wasmote.nativepy import (
     addr,
     address_of,
+    atomic_compare_exchange,
+    atomic_store,
     boolean,
     fill,
     fn,
@@ -54,6 +55,7 @@ def aot_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
         exec.native_limit = native_limit(exec, usize(entry))
     top = exec.top
     exec.top = cells + room
+    mine = takes_pools(exec, context)
     own = index - module.imported_functions
     code = context.enter(
         exec,
@@ -62,10 +64,22 @@ def aot_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
         context.code + context.functions[2 * own],
         cells,
     )
+    if mine:
+        atomic_store(addr(context.owner), usize(0))
     exec.top = top
     exec.native_limit = limit
     close_entry(exec, entry)
     return code
+
+
+@native
+def takes_pools(exec: ptr[Exec], context: ptr[Context]) -> boolean:
+    """Let this thread of execution have the instance's pools, if it deals with objects and no other
+    one does.
+    """
+    if context.pools is None or context.owner != 0:
+        return False
+    return atomic_compare_exchange(addr(context.owner), usize(0), usize(exec)) == 0
 
 
 @native
@@ -91,8 +105,10 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
     if layout.guarded != 0 and not is_guarded(inst):
         return TrapCode.MEMORY_OUT_OF_BOUNDS
     slots = module.global_count + module.memory_count + module.table_count
-    slots = slots + module.imported_functions + 2 * module.type_count
+    slots = slots + module.imported_functions + module.type_count
     size = sizeof(Context) + usize(slots) * sizeof(usize)
+    pools = size
+    size = size + usize(module.type_count) * sizeof(Pool)
     context = ptr[Context](inst.platform.allocate(size))
     if context is None:
         return TrapCode.OUT_OF_MEMORY
@@ -108,7 +124,7 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
             return TrapCode.OUT_OF_MEMORY
         context.heap = inst.store.heap
         context.objects = context.heap.base
-    context.lock = addr(shared(inst.store).lock)
+        context.pools = ptr[Pool](ptr[u8](context) + pools)
     context.entered = usize(layout.code + layout.entered)
     context.enter = ENTER(layout.code + layout.enter)
     if module.memory_count != 0:
@@ -116,6 +132,7 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
     for name in static(tuple(HELPERS)):
         context.helpers[PLACES[name]] = usize(address_of(HELPERS[name]))
     fill_slots(ptr[usize](context + 1), inst)
+    inst.pools = context.pools
     inst.native = ptr[u8](context)
     return 0
 
@@ -148,11 +165,8 @@ def fill_slots(slot: ptr[usize], inst: ptr[Instance]):
     slot = copied(slot, ptr[usize](inst.memories), module.memory_count)
     slot = copied(slot, ptr[usize](inst.tables), module.table_count)
     slot = copied(slot, ptr[usize](inst.imported), module.imported_functions)
-    groups = slot + module.type_count
     for i in range(u32(0), module.type_count):
-        id = module.types[i].id
-        slot[i] = usize(id)
-        groups[i] = usize(type_entry(inst.store, id).group)
+        slot[i] = usize(module.types[i].id)
 
 
 @native

@@ -4,7 +4,7 @@ Compiled code gets a pointer to it, and one to the thread's `Exec`, as its first
 code itself holds no address, so several instances and processes share it.
 """
 
-from wasmote.core.structs import Exec, Heap, Instance, Store
+from wasmote.core.structs import Exec, Heap, Instance, Pool, Store
 from wasmote.nativepy import array, fn, ptr, struct, u8, u32, usize
 
 #: Places for the addresses of helpers; `helpers` says which is where.
@@ -19,15 +19,16 @@ class Context:
     """An instance as compiled code sees it. Slots of the size of an address follow:
 
     addresses of the globals, memories, tables and imported functions, then the ids of the types,
-    then their groups (`core.type_store.TypeGroup`), in the order of the module's index spaces.
+    in the order of the module's index spaces; then a `Pool` for each type.
     """
 
     instance: ptr[Instance]
     memory: ptr[u8]  # the bytes of memory 0, which never move
     store: ptr[Store]
-    lock: ptr[u32]  # the store's
     heap: ptr[Heap]  # if the code deals with objects
     objects: ptr[u8]  # where they are: `Heap.base`
+    owner: usize  # the `Exec` that may use the pools; 0: nobody does
+    pools: ptr[Pool]
     code: ptr[u8]  # the image's code
     functions: ptr[u32]  # for each own function its offset in the code, and its size
     entries: ptr[u32]  # for each type the offset of the function that converts cells; 0: none

@@ -17,7 +17,7 @@ class Offsets:
         self.tables = self.memories + pointer * len(source.memories)
         self.imported = self.tables + pointer * len(source.tables)
         self.types = self.imported + pointer * source.imported_functions
-        self.groups = self.types + pointer * len(source.types)
+        self.pools = self.types + pointer * len(source.types)
 
     def helper(self, name: str) -> int:
         """In the context: the address of a helper."""

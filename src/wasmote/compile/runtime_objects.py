@@ -6,14 +6,12 @@ from wasmote.aot.structs import Context
 from wasmote.compile.runtime import HEADER, INVARIANT, RUNTIME, Runtime
 from wasmote.core.gc.heap import COLOUR, HOST_TAG, I31_TAG
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Block, Heap, HeapObject, Store
-from wasmote.core.type_store import TypeEntry, TypeGroup
-from wasmote.nativepy import Struct
+from wasmote.core.structs import Heap, HeapObject, Pool, Store
+from wasmote.core.type_store import TypeEntry
 
 _INLINE = "alwaysinline"
 #: `@struct` makes something else of a class than type checkers think.
 _ENTRY: Any = TypeEntry
-_GROUP: Any = TypeGroup
 _FRAME = "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"
 #: The bits of an object's head that are its type's id, as LLVM writes them.
 _ID = COLOUR - 1
@@ -21,77 +19,35 @@ _ID = COLOUR - 1
 
 def define_objects(r: Runtime) -> None:
     """Add them to the others."""
-    _allocation(r)
+    _structures(r)
     _arrays(r)
     _tests(r)
 
 
-def _allocation(r: Runtime) -> None:
+def _structures(r: Runtime) -> None:
     o = r.o
-    context = "ptr %exec, ptr %ctx"
-
-    def counted(field: str, kind: str, base: str, struct: Struct, change: str) -> str:
-        return (
-            r.field(kind, base, struct, field)
-            + f"  %{field}.new = {change.format(f'%{field}')}\n"
-            + f"  store {kind} %{field}.new, ptr %{field}.at, {RUNTIME}\n"
-        )
-
-    cells = o.field(Heap, "current")
-    # A cell of a size class, as `core.gc.heap.new_object` takes it but for the zeros: what is there
-    # is written before the lock is given back. 0: the core has to do it, and nothing is locked.
+    length = o.field(HeapObject, "length")
+    # The first structure of a pool; 0: there is none, or the pools are not this thread's.
     r.define(
-        "rt.cell", "i32",
-        ", i64 %class, i64 %cell, i64 %needed, i64 %id.slot, i64 %group.slot, i32 %length",
-        _INLINE,
-        r.field("ptr", "%ctx", Context, "lock", INVARIANT),
-        "  %was = atomicrmw xchg ptr %lock, i32 1 acquire\n  %mine = icmp eq i32 %was, 0\n"
-        "  br i1 %mine, label %locked, label %busy, !prof !7\nbusy:\n  ret i32 0\nlocked:\n",
-        r.field("ptr", "%ctx", Context, "heap", INVARIANT),
-        r.field("i64", "%heap", Heap, "credit"),
-        f"  %class.at = getelementptr i8, ptr %heap, i64 {cells}\n"
-        "  %current.at = getelementptr i32, ptr %class.at, i64 %class\n"
-        f"  %current = load i32, ptr %current.at, {RUNTIME}\n",
-        r.field("ptr", "%heap", Heap, "blocks", INVARIANT),
-        f"  %current.wide = zext i32 %current to i64\n"
-        f"  %block.offset = mul i64 %current.wide, {Block.size(o.pointer)}\n"
-        "  %block = getelementptr i8, ptr %blocks, i64 %block.offset\n",
-        r.field("i32", "%block", Block, "free"),
-        "  %some = icmp ne i32 %free, 0\n  %paid = icmp sge i64 %credit, %needed\n"
-        "  %ok = and i1 %some, %paid\n  br i1 %ok, label %take, label %give, !prof !7\n"
-        "give:\n  store atomic i32 0, ptr %lock release, align 4\n  ret i32 0\ntake:\n",
+        "rt.pooled", "i32", ", i64 %slot", "alwaysinline",
+        r.field("ptr", "%ctx", Context, "owner"),
+        "  %mine = icmp eq ptr %owner, %exec\n"
+        "  br i1 %mine, label %look, label %none, !prof !7\nnone:\n  ret i32 0\nlook:\n"
+        "  %pool = getelementptr i8, ptr %ctx, i64 %slot\n",
+        r.field("i32", "%pool", Pool, "free"),
+        "  %some = icmp ne i32 %free, 0\n  br i1 %some, label %take, label %none, !prof !7\n"
+        "take:\n",
         r.field("ptr", "%ctx", Context, "objects", INVARIANT),
-        "  %free.wide = zext i32 %free to i64\n  %distance = shl i64 %free.wide, 2\n"
+        "  %wide = zext i32 %free to i64\n  %distance = shl nuw nsw i64 %wide, 2\n"
         "  %object = getelementptr i8, ptr %objects, i64 %distance\n",
-        r.loaded("i32", "%object", o.field(HeapObject, "length"), "next", HEADER),
-        f"  store i32 %next, ptr %free.at, {RUNTIME}\n",
-        f"  store i32 %length, ptr %next.at, {HEADER}\n",
-        "  %credit.new = sub i64 %credit, %cell\n"
-        f"  store i64 %credit.new, ptr %credit.at, {RUNTIME}\n",
-        counted("bytes", "i64", "%heap", Heap, "add i64 {0}, %cell"),
-        r.loaded("i32", "%block", o.field(Block, "count"), "cells"),
-        f"  %cells.new = add i32 %cells, 1\n  store i32 %cells.new, ptr %cells.at, {RUNTIME}\n",
-        counted("count", "i32", "%heap", Heap, "add i32 {0}, 1"),
-        "  %group.at = getelementptr i8, ptr %ctx, i64 %group.slot\n"
-        f"  %group = load ptr, ptr %group.at, {INVARIANT}\n",
-        counted("references", "i32", "%group", _GROUP, "add i32 {0}, 1"),
-        "  %id.at = getelementptr i8, ptr %ctx, i64 %id.slot\n"
-        f"  %id = load i32, ptr %id.at, {INVARIANT}\n",
-        r.field("i32", "%heap", Heap, "colour"),
-        "  %head = or i32 %id, %colour\n"
-        f"  %head.at = getelementptr i8, ptr %object, i64 {o.field(HeapObject, 'head')}\n"
-        f"  store i32 %head, ptr %head.at, {HEADER}\n  ret i32 %free\n",
+        r.loaded("i32", "%object", length, "next", HEADER),
+        f"  store i32 %next, ptr %free.at, {RUNTIME}\n  ret i32 %free\n",
     )  # fmt: skip
+    # The same, made by the core, which may collect garbage.
     r.define(
-        "rt.unlock", "void", "", _INLINE,
-        r.field("ptr", "%ctx", Context, "lock", INVARIANT),
-        "  store atomic i32 0, ptr %lock release, align 4\n  ret void\n",
-    )  # fmt: skip
-    # The same, by the core, which may collect garbage; the lock is held after it.
-    r.define(
-        "rt.allocate", "i32", ", i32 %type, i32 %length", "noinline",
-        r.helper("allocate"), _FRAME,
-        f"  %object = call i32 %helper({context}, i32 %type, i32 %length, ptr %frame)\n"
+        "rt.structure", "i32", ", i32 %type", "noinline",
+        r.helper("structure"), _FRAME,
+        "  %object = call i32 %helper(ptr %exec, ptr %ctx, i32 %type, ptr %frame)\n"
         "  %ok = icmp ne i32 %object, 0\n",
         r.unless("%ok", TrapCode.OUT_OF_MEMORY),
         "  ret i32 %object\n",

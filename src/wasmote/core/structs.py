@@ -184,6 +184,14 @@ class Tag:
 
 
 @struct
+class Pool:
+    """Structures of one type that compiled code has not used yet; see `core.gc.pools`."""
+
+    free: u32  # the first one's handle; 0: none
+    batch: u32  # how many were made at a time
+
+
+@struct
 class Instance:
     """A module's instance. Index spaces hold imports first."""
 
@@ -211,6 +219,7 @@ class Instance:
     fuel: ptr[Fuel]  # what its code spends (its module is metered then); None: nothing
     stopped: u32  # the trap code that all calls of its functions end with; 0: none
     native: ptr[u8]  # the context of compiled code (`aot.structs.Context`), freed with the instance
+    pools: ptr[Pool]  # in that context, one for each of the module's types; None: there are none
 
 
 #: Bytes that objects may take unless the embedder says otherwise.

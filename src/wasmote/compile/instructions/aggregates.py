@@ -1,16 +1,16 @@
 """Structures and arrays.
 
-A field is at the heap's start, plus the handle times 4, plus an object's header. Small objects take
-a free cell where they are made, under the store's lock, and are filled before it is given back.
+A field is at the heap's start, plus the handle times 4, plus an object's header. Structures come
+out of a pool (`core.gc.pools`). References are written to a new object without ado: the collector
+knows it as alive, and nothing is overwritten.
 """
 
 from wasmote.compile.function import Function
 from wasmote.compile.instructions.registry import handles
 from wasmote.compile.runtime import FIELD, HEADER
 from wasmote.compile.types import REFERENCE, Defined, Storage
-from wasmote.core.gc.heap import CELL_SIZES, LARGEST_CELL
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import HeapObject
+from wasmote.core.structs import HeapObject, Pool
 
 # -- making structures -------------------------------------------------------------------------
 
@@ -19,63 +19,33 @@ from wasmote.core.structs import HeapObject
 def struct_new(f: Function) -> None:
     index = f.unsigned()
     fields = f.source.defined[index].fields
-    object = allocated(f, index, 0, f.source.defined[index].size)
+    object = new_structure(f, index)
     at = fields_of(f, object)
     for field, value in zip(fields, f.pop_many(len(fields)), strict=True):
         write(f, field, f.value(f"getelementptr i8, ptr {at}, i64 {field.offset}"), value)
-    unlock(f)
     f.push(REFERENCE, object)
 
 
 @handles(0xFB0001)
 def struct_new_default(f: Function) -> None:
-    index = f.unsigned()
-    size = f.source.defined[index].size
-    object = allocated(f, index, 0, size)
-    clear(f, object, size)
-    unlock(f)
-    f.push(REFERENCE, object)
+    f.push(REFERENCE, new_structure(f, f.unsigned()))
 
 
-def allocated(f: Function, index: int, length: int, size: int) -> str:
-    """A new object with `size` bytes of fields, which have to be written; then `unlock`. All
-    operands are still on the stack.
-    """
-    total = size + HeapObject.size(f.unit.offsets.pointer)
-    call = f"call i32 @rt.allocate(ptr %exec, ptr %ctx, i32 {index}, i32 {length})"
-    f.needs |= {"rt.allocate", "rt.unlock"}
+def new_structure(f: Function, index: int) -> str:
+    """A new structure whose fields are zero. All operands are still on the stack."""
+    f.needs |= {"rt.pooled", "rt.structure"}
     f.calls = True
-    if total > LARGEST_CELL:
-        with f.roots.aside():
-            return f.value(call)
-    offsets, pointer = f.unit.offsets, f.unit.offsets.pointer
-    size_class = next(i for i, cell in enumerate(CELL_SIZES) if cell >= total)
-    f.needs.add("rt.cell")
-    quick = f.value(
-        f"call i32 @rt.cell(ptr %exec, ptr %ctx, i64 {size_class}, i64 {CELL_SIZES[size_class]},"
-        f" i64 {total}, i64 {offsets.types + pointer * index},"
-        f" i64 {offsets.groups + pointer * index}, i32 {length})"
-    )
-    none = f.value(f"icmp eq i32 {quick}, 0")
+    slot = f.unit.offsets.pools + Pool.size(f.unit.offsets.pointer) * index
+    pooled = f.value(f"call i32 @rt.pooled(ptr %exec, ptr %ctx, i64 {slot})")
+    none = f.value(f"icmp eq i32 {pooled}, 0")
     label, before = f.new_label(), f.last_block
-    f.emit(f"br i1 {none}, label %{label}.slow, label %{label}, !prof !11")
-    f.block(f"{label}.slow")
+    f.emit(f"br i1 {none}, label %{label}.make, label %{label}, !prof !11")
+    f.block(f"{label}.make")
     with f.roots.aside():
-        slow = f.value(call)
+        made = f.value(f"call i32 @rt.structure(ptr %exec, ptr %ctx, i32 {index})")
     f.emit(f"br label %{label}")
     f.block(label)
-    return f.value(f"phi i32 [ {quick}, %{before} ], [ {slow}, %{label}.slow ]")
-
-
-def unlock(f: Function) -> None:
-    f.emit("call void @rt.unlock(ptr %exec, ptr %ctx)")
-
-
-def clear(f: Function, object: str, size: int) -> None:
-    """Make all fields of a new object zero."""
-    f.unit.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-    at = fields_of(f, object)
-    f.emit(f"call void @llvm.memset.p0.i64(ptr align 8 {at}, i8 0, i64 {size}, i1 false)")
+    return f.value(f"phi i32 [ {pooled}, %{before} ], [ {made}, %{label}.make ]")
 
 
 # -- fields ------------------------------------------------------------------------------------
@@ -182,11 +152,11 @@ def array_new_default(f: Function) -> None:
 def array_new_fixed(f: Function) -> None:
     index, count = f.unsigned(), f.unsigned()
     field = element_of(f.source.defined[index])
-    object = allocated(f, index, count, count * field.size)
+    with f.roots.aside():
+        object = making(f, "array_new", f"i32 {index}, i32 {count}, ptr null")
     at = fields_of(f, object)
     for i, value in enumerate(f.pop_many(count)):
         write(f, field, f.value(f"getelementptr i8, ptr {at}, i64 {i * field.size}"), value)
-    unlock(f)
     f.push(REFERENCE, object)
 
 

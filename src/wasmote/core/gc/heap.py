@@ -329,14 +329,22 @@ def take_large(heap: ptr[Heap], size: u64) -> u32:
     return handle
 
 
-@native
-def drop_object(heap: ptr[Heap], object: ptr[HeapObject]) -> void:
+@inline
+def drop_fields(heap: ptr[Heap], object: ptr[HeapObject]):
     """An object is dead; its memory is the caller's to give back."""
-    heap.count -= 1
     s = heap.store
-    entry = type_entry(s, type_of_object(object))
-    if entry.form == Form.FUNCTION:  # an exception, whose tag may go now
+    if type_entry(s, type_of_object(object)).form == Form.FUNCTION:  # an exception
         tag = ptr[u32](fields_of(object))[0]
         if tag != 0:
             drop_tag(s, s.tags[tag])
-    drop_group(s, entry.group)
+
+
+@native
+def drop_objects(heap: ptr[Heap], type: u32, count: u32) -> void:
+    """So many objects of a type are no more, which may go with the last one."""
+    if count == 0:
+        return
+    heap.count -= count
+    group = type_entry(heap.store, type).group
+    group.references -= count - 1
+    drop_group(heap.store, group)

@@ -9,6 +9,7 @@ host scans its stacks (`stacks.py`) between `gc_begin` and `gc_started`.
 from wasmote.core.gc.collect import Phase, finish, set_allowance
 from wasmote.core.gc.heap import COLOUR, heap_of
 from wasmote.core.gc.mark import add_table, mark, mark_cells
+from wasmote.core.gc.pools import empty_pools
 from wasmote.core.store_lock import lock, unlock
 from wasmote.core.structs import Global, Heap, HostGlobal, Instance, Store, Table
 from wasmote.core.value_types import is_object_reference
@@ -59,6 +60,7 @@ def gc_started(s: ptr[Store]) -> void:
 @native
 def mark_instance(heap: ptr[Heap], instance: ptr[Instance]) -> void:
     module = instance.module
+    empty_pools(instance)
     for i in range(module.table_count):
         if instance.tables[i] is not None:
             mark_table(heap, instance.tables[i])

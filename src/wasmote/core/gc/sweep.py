@@ -5,8 +5,10 @@ from wasmote.core.gc.heap import (
     CELL_SIZE,
     CELLS,
     at_handle,
-    drop_object,
+    drop_fields,
+    drop_objects,
     list_partial,
+    type_of_object,
     unlist_partial,
 )
 from wasmote.core.gc.mark import is_marked
@@ -42,7 +44,8 @@ def sweep_large(heap: ptr[Heap], index: u32) -> void:
     object = at_handle(heap, index << (BLOCK_SHIFT - 2))
     if is_marked(heap, object):
         return
-    drop_object(heap, object)
+    drop_fields(heap, object)
+    drop_objects(heap, type_of_object(object), 1)
     object.head = 0
     count = block_at(heap, index).count
     heap.bytes -= u64(count) << BLOCK_SHIFT
@@ -59,6 +62,8 @@ def sweep_cells(heap: ptr[Heap], index: u32) -> void:
     handle = (index << (BLOCK_SHIFT - 2)) + size * count
     free: u32 = 0
     left: u32 = 0
+    type: u32 = 0  # of the latest dead objects, and how many there are in a row
+    dead: u32 = 0
     for _ in range(count):
         handle -= size
         cell = at_handle(heap, handle)
@@ -66,10 +71,16 @@ def sweep_cells(heap: ptr[Heap], index: u32) -> void:
             if is_marked(heap, cell):
                 left += 1
                 continue
-            drop_object(heap, cell)
+            if type_of_object(cell) != type:
+                drop_objects(heap, type, dead)
+                type = type_of_object(cell)
+                dead = 0
+            dead += 1
+            drop_fields(heap, cell)
             cell.head = 0
         cell.length = free
         free = handle
+    drop_objects(heap, type, dead)
     heap.bytes -= u64(block.count - left) * u64(CELL_SIZE[which])
     block.count = left
     block.free = free
