@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("cryptography")
 
-from wasmote import Instance, Module, SignatureError
+from wasmote import Instance, Linker, Module, SignatureError
 from wasmote.api import source
 from wasmote.image.signature import make_keys, sign
 from wasmote.wat import wat2wasm
@@ -66,6 +66,19 @@ def test_others_are_refused(raw, tmp_path):
     with pytest.raises(SignatureError, match=r"m: it is signed with the key \w{16}, not with"):
         path.write_bytes(signed)
         Module(path, require_signature=OTHER)
+
+
+def test_what_a_linker_finds_must_be_signed_too(tmp_path):
+    text = (
+        '(module (import "m" "double" (func $f (param i32) (result i32))) (export "g" (func $f)))'
+    )
+    program = Module(wat2wasm(text))
+    (tmp_path / "m.wasm").write_bytes(WASM)
+    with pytest.raises(SignatureError, match="it is not signed"):
+        Linker(module_path=[tmp_path], require_signature=PUBLIC).instantiate(program)
+    (tmp_path / "m.wasm").write_bytes(sign(WASM, PRIVATE))
+    linker = Linker(module_path=[tmp_path], require_signature=PUBLIC)
+    assert linker.instantiate(program).exports.g(4) == 8
 
 
 def test_keys_that_are_none(tmp_path):

@@ -153,6 +153,7 @@ def test_the_image_of_the_virtual_machine(capfd):
         ("x86_64-linux", "31c0c3", ["xor eax, eax", "ret"]),
         ("i386-linux", "31c0c3", ["xor eax, eax", "ret"]),
         ("aarch64-linux", "00008052c0035fd6", ["mov w0, #0", "ret"]),
+        ("aarch64_be-linux", "00008052c0035fd6", ["mov w0, #0", "ret"]),
         ("thumbv7em", "00207047", ["movs r0, #0", "bx lr"]),
         ("armv7-linux", "0000a0e31eff2fe1", ["mov r0, #0", "bx lr"]),
         ("riscv32", "01458280", ["c.li a0, 0", "c.jr ra"]),

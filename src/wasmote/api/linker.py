@@ -13,6 +13,8 @@ TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import Any
 
+    from wasmote.image.signature import KeySource
+
 Namespace = Mapping[str, object] | Exports
 
 
@@ -31,15 +33,21 @@ class Linker:
     A name of a module stands for, in this order: what `define` gave it, name by name; the instance,
     namespace or module defined under it; the module `NAME.wasm`, or compiled `NAME.aot`, in one of
     the directories `module_path`. A module is instantiated when one that imports from it is, once,
-    and after those that it imports from. `options` are those of `Instance`.
+    and after those that it imports from. `require_signature` is for modules found in directories,
+    see `Module`; `options` are those of `Instance`.
 
     A linker serves one thread at a time; its instances have no such limit.
     """
 
     def __init__(
-        self, *, module_path: Iterable[str | os.PathLike[str]] = (), **options: "Any"
+        self,
+        *,
+        module_path: Iterable[str | os.PathLike[str]] = (),
+        require_signature: "KeySource | None" = None,
+        **options: "Any",
     ) -> None:
         self.module_path = ModulePath(module_path)
+        self.require_signature = require_signature
         self.options = options
         #: Instances defined or made so far, by the name that others import from.
         self.instances: dict[str, Instance] = {}
@@ -121,7 +129,7 @@ class Linker:
 
     def open(self, path: str) -> Module:
         """Load a module of the module path. Subclasses may do more. Raises what `Module` does."""
-        return Module(path)
+        return Module(path, require_signature=self.require_signature)
 
     def _link(self, name: str | None, module: Module) -> Instance:
         given: dict[str, Namespace] = dict(self.provide(module))

@@ -1,5 +1,6 @@
 """What is in an image: of a compiled module, or of the virtual machine."""
 
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -9,6 +10,9 @@ from wasmote.image.format import parse as parse_front
 from wasmote.image.signature import signer
 from wasmote.inspect.model import ModuleInfo
 from wasmote.inspect.parse import parse
+
+#: Machines whose data, and so the tables in the code, have big-endian numbers.
+_BIG_ENDIAN = re.compile("(mips|aarch64_be)(-|$)")
 
 __all__ = ["MAGIC", "Code", "ImageInfo", "Part", "parse_image"]
 
@@ -129,7 +133,8 @@ def _functions(info: ImageInfo, front: Layout) -> list[Code]:
     start = front.symbols.get("functions", front.code_size)
     if start + 8 * len(own) > front.code_size:
         raise DecodeError("the image's table of functions is not in the code")
-    table = struct.iter_unpack("<II", info.code[start : start + 8 * len(own)])
+    order = ">" if _BIG_ENDIAN.match(info.target) else "<"
+    table = struct.iter_unpack(f"{order}II", info.code[start : start + 8 * len(own)])
     found = [Code(each.index, each.title, *place) for each, place in zip(own, table, strict=True)]
     if any(each.offset + each.size > front.code_size for each in found):
         raise DecodeError("the image's table of functions leads out of the code")

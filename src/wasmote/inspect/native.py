@@ -56,6 +56,7 @@ def _machine(target: str) -> Any:
     machines = (
         ("x86_64", cs.CS_ARCH_X86, cs.CS_MODE_64),
         ("i.86", cs.CS_ARCH_X86, cs.CS_MODE_32),
+        # Its instructions are little-endian, whatever its data are.
         ("aarch64", cs.CS_ARCH_ARM64, cs.CS_MODE_LITTLE_ENDIAN),
         ("thumbv(6-?s?m|[78].*m)", cs.CS_ARCH_ARM, cs.CS_MODE_THUMB | cs.CS_MODE_MCLASS),
         ("thumb", cs.CS_ARCH_ARM, cs.CS_MODE_THUMB),
