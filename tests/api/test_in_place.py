@@ -169,4 +169,4 @@ def test_a_place_that_forbids_execution(path, tmp_path):
     if "unshare" in done.stderr or "mount:" in done.stderr:
         pytest.skip("this system lets nobody mount")
     assert "PermissionError" in done.stderr
-    assert "cannot map the code of" in done.stderr
+    assert "its code cannot be mapped: Operation not permitted; is its file" in done.stderr

@@ -1,6 +1,7 @@
 """Maps an image read-only and executable, straight from its file."""
 
 import ctypes
+import errno
 import mmap
 import os
 from functools import cache
@@ -59,7 +60,8 @@ class LoadedImage:
         )
         if address in (None, ctypes.c_void_p(-1).value):
             number = ctypes.get_errno()
-            raise OSError(number, f"cannot map the code of {path}: {os.strerror(number)}")
+            hint = "; is its file system mounted noexec?" if number == errno.EPERM else ""
+            raise OSError(number, f"its code cannot be mapped: {os.strerror(number)}{hint}", path)
         self.address: int = address
         self.size = layout.code_size
         self.symbols = layout.symbols
