@@ -1,6 +1,7 @@
 """`wasmote compile`, and `wamrc`: modules to native code, ahead of time."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
@@ -8,11 +9,13 @@ from wasmote.cli.compile_options import COMMAND, DISABLED, FORMAT_NAMES, NOTES, 
 from wasmote.cli.features import allowed
 from wasmote.cli.files import open_module, write_file
 from wasmote.cli.options import Option, UsageError
+from wasmote.cli.progress import Progress, json_summary
 from wasmote.cli.report import (
     CANNOT_RUN,
     DEBUG,
     WARNING,
     CommandError,
+    JsonReporter,
     LoadError,
     Reporter,
     printable,
@@ -72,6 +75,8 @@ def _run(argv: Sequence[str], reporter: Reporter) -> int:
     command = WAMRC if isinstance(reporter, WamrcReporter) else COMMAND
     try:
         options = command.parse(argv)
+        if options.json:
+            reporter = JsonReporter(command.name)
         reporter.level = options.v
         if options.help:
             print(command.help())
@@ -129,11 +134,17 @@ def _compile(options: SimpleNamespace, reporter: Reporter) -> int:
     chosen = _chosen(options)
     for line in _introduction(options, chosen):
         reporter.log(DEBUG, line)
+    start = time.perf_counter()
     module = _module(path, options)
+    loaded = time.perf_counter()
+    progress = Progress(os.path.basename(path), reporter)
     try:
-        data, usage = _output(module, chosen, options)
+        data, usage = _output(module, chosen, options, progress)
     except CompileError as error:
         raise LoadError(f"{path}: {error}", str(error)) from None
+    finally:
+        progress.end()
+    compiled = time.perf_counter()
     if options.sign_key:
         from wasmote.cli.sign import signed_with
 
@@ -141,6 +152,9 @@ def _compile(options: SimpleNamespace, reporter: Reporter) -> int:
     write_file(options.output, data)
     if options.stack_usage:
         write_file(options.stack_usage, usage.encode())
+    seconds = {"load": loaded - start, "compile": compiled - loaded, "llvm": progress.seconds}
+    if options.json:
+        print(json_summary(options.output, options.format, module, data, progress, seconds))
     reporter.log(DEBUG, f"Compile success, file {options.output} was generated.")
     return 0
 
@@ -155,6 +169,9 @@ def _input(options: SimpleNamespace) -> str:
     both = os.path.exists(options.output) and os.path.exists(path)
     if both and os.path.samefile(options.output, path):
         raise SameFileError("input file and output file are the same")
+    if not os.access(os.path.dirname(os.path.abspath(options.output)), os.W_OK):
+        message = f"cannot write {options.output}: its folder is missing or may not be written to"
+        raise CommandError(message, CANNOT_RUN, message)
     for flag in ("stack_usage", "sign_key"):
         if getattr(options, flag) and options.format != "aot":
             raise UsageError(f"--{flag.replace('_', '-')} is for images (--format=aot)")
@@ -238,11 +255,14 @@ def _module(path: str, options: SimpleNamespace) -> "Module":
     return module
 
 
-def _output(module: "Module", chosen: "Options", options: SimpleNamespace) -> tuple[bytes, str]:
+def _output(
+    module: "Module", chosen: "Options", options: SimpleNamespace, progress: Progress
+) -> tuple[bytes, str]:
     """What the options ask for, as bytes, and the text for `--stack-usage`."""
     from wasmote.compile import compiler
 
     if options.stack_usage:
-        image, usage = compiler.compile_measured(module, chosen)
+        image, usage = compiler.compile_measured(module, chosen, progress)
         return image.encode(), usage
-    return compiler.output(module, chosen, options.format), ""
+    data = compiler.output(module, chosen, options.format, options.jobs, progress)
+    return data, ""

@@ -123,6 +123,13 @@ _OUTPUT = (
     ),
     Option("--sign-key FILE", "sign the image with this private key, see wasmote sign --help"),
     Option(
+        "--jobs N",
+        "how many processes share the work on a large module (default: one for each processor); "
+        "the output does not depend on it",
+        convert=number(1, 1024),
+    ),
+    Option("--json", "print a JSON object: bytes, functions, parts and seconds, or the error"),
+    Option(
         "-v LEVEL",
         "0 or 1: say nothing but errors; 2: also notes (default); 3 to 5: also what is done",
         convert=number(0, HIGHEST),
@@ -159,6 +166,7 @@ examples:
   wasmote compile --bounds-checks=1 -o plugin.aot plugin.wasm
   wasmote compile --format=llvmir-opt -o plugin.ll plugin.wasm
   wasmote compile --stack-usage=plugin.su -o plugin.aot plugin.wasm && sort -nrk2 plugin.su
+  wasmote compile --jobs=4 --json -o large.aot large.wasm
   wasmote inspect plugin.aot
 """,
 )

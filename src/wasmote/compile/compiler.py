@@ -4,7 +4,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache, partial
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 from wasmote.aot.abi import abi
@@ -53,9 +53,13 @@ def compile_parts(
     plan: Plan, jobs: int | None = None, progress: Progress | None = None
 ) -> list[bytes]:
     """The object files of all parts of a module, in their order."""
-    if plan.whole:
-        return [compile_partition(plan, plan.partitions[0])]
-    return compile_in_workers(plan, jobs, progress)
+    if not plan.whole:
+        return compile_in_workers(plan, jobs, progress)
+    start = process_time()
+    compiled = compile_partition(plan, plan.partitions[0])
+    if progress:
+        progress(plan.partitions[0], process_time() - start)
+    return [compiled]
 
 
 def compile_measured(
@@ -68,12 +72,12 @@ def compile_measured(
     plan = Plan(read_source(module), replace(options, stack_usage=True))
     objects, messages = [], []
     for partition in plan.partitions:
-        start = perf_counter()
+        start = process_time()
         raw, text = captured(partial(compile_partition, plan, partition))
         objects.append(raw)
         messages.append(text)
         if progress:
-            progress(partition, perf_counter() - start)
+            progress(partition, process_time() - start)
     return link(plan, objects), stack_usage(messages, plan.source)
 
 
@@ -84,10 +88,16 @@ def link(plan: Plan, objects: Sequence[bytes]) -> Image:
     return make_image(plan.source, joined, plan.options)
 
 
-def output(module: Module, options: Options, format: str, **how: Any) -> bytes:
+def output(
+    module: Module,
+    options: Options,
+    format: str,
+    jobs: int | None = None,
+    progress: Progress | None = None,
+) -> bytes:
     """What `wasmote compile --format` names, as bytes. Raises CompileError."""
     if format == "aot":
-        return compile_module(module, options, **how).encode()
+        return compile_module(module, options, jobs=jobs, progress=progress).encode()
     plan = Plan(read_source(module), options, part_size=1 << 32)  # one text or object
     ir = partition_ir(plan, plan.partitions[0])
     if format == "llvmir-unopt":

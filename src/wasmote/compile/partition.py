@@ -22,17 +22,18 @@ class Partition:
     """Functions that are compiled together.
 
     `glue` says that the part has what the module has once: how its functions are entered and how
-    they call out.
+    they call out. `share` is how much of the module it is, between 0 and 1.
     """
 
     number: int
     bodies: tuple[Body, ...]
     glue: bool
+    share: float
 
     @property
     def size(self) -> int:
         """Bytes of the bodies."""
-        return sum(body.end - body.start for body in self.bodies)
+        return _size(self.bodies)
 
 
 class Plan:
@@ -81,17 +82,23 @@ def partitions(source: Source, part_size: int) -> list[Partition]:
     """The parts of a module: its functions in their order, as compilers put related ones side by
     side. The last part is the glue, without functions unless it is the only one.
     """
-    if sum(body.end - body.start for body in source.bodies) <= part_size:
-        return [Partition(0, tuple(source.bodies), True)]
-    parts: list[Partition] = []
-    bodies: list[Body] = []
+    whole = _size(source.bodies)
+    if whole <= part_size:
+        return [Partition(0, tuple(source.bodies), True, 1.0)]
+    groups: list[list[Body]] = [[]]
     size = 0
     for body in source.bodies:
-        bodies.append(body)
-        size += body.end - body.start
         if size >= part_size:
-            parts.append(Partition(len(parts), tuple(bodies), False))
-            bodies, size = [], 0
-    if bodies:
-        parts.append(Partition(len(parts), tuple(bodies), False))
-    return [*parts, Partition(len(parts), (), True)]
+            groups.append([])
+            size = 0
+        groups[-1].append(body)
+        size += body.end - body.start
+    parts = [
+        Partition(number, tuple(group), False, _size(group) / whole)
+        for number, group in enumerate(groups)
+    ]
+    return [*parts, Partition(len(parts), (), True, 0.0)]
+
+
+def _size(bodies: Iterable[Body]) -> int:
+    return sum(body.end - body.start for body in bodies)

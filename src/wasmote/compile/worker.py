@@ -32,12 +32,12 @@ def main() -> None:
         plan = Plan(read_source(Module(binary, limits=_NO_LIMITS)), options, part_size)
         while True:
             partition = plan.partitions[incoming.recv()]
-            start = time.perf_counter()
+            start = time.process_time()
             try:
                 answer: bytes | str = compile_partition(plan, partition)
             except CompileError as error:
                 answer = str(error)
-            outgoing.send((answer, time.perf_counter() - start))
+            outgoing.send((answer, time.process_time() - start))
     except (EOFError, BrokenPipeError):
         sys.exit()
 

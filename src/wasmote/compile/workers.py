@@ -15,7 +15,7 @@ from typing import IO, Any
 from wasmote.compile.partition import Partition, Plan
 from wasmote.errors import CompileError
 
-#: Told after each part: that part, and how many seconds it took.
+#: Told after each part: that part, and how many seconds of one processor it took.
 Progress = Callable[[Partition, float], object]
 
 
@@ -68,7 +68,10 @@ class _Worker:
         self.answers = Connection(os.dup(self.process.stdout.fileno()), writable=False)
         self.process.stdin.close()
         self.process.stdout.close()
-        self._send((plan.source.binary, plan.options, plan.part_size))
+
+    def prepare(self) -> None:
+        """Hand over the module."""
+        self._send((self.plan.source.binary, self.plan.options, self.plan.part_size))
 
     def _send(self, message: Any) -> None:
         try:
@@ -118,6 +121,7 @@ class _Workers:
         try:
             for _ in range(count):
                 self.all.append(_Worker(plan))
+                self.all[-1].prepare()
         except BaseException:
             self.__exit__(None, None, None)
             raise
