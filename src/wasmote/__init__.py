@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from wasmote.api.profile import FunctionTime, Profile, profile
     from wasmote.api.table import Table
     from wasmote.core.limits import Limits
+    from wasmote.dwarf.sources import Source
     from wasmote.errors import (
         CompileError,
         DecodeError,
@@ -95,6 +96,7 @@ __all__ = [
     "Profile",
     "RefType",
     "SignatureError",
+    "Source",
     "Table",
     "TableType",
     "Tag",
@@ -133,6 +135,7 @@ _HOMES = {
     "api.profile": ("FunctionTime", "Profile", "profile"),
     "api.table": ("Table",),
     "core.limits": ("Limits",),
+    "dwarf.sources": ("Source",),
     "errors": (
         "CompileError",
         "DecodeError",

@@ -4,10 +4,18 @@ Everything derives from `WasmoteError`, so one `except` clause is enough to guar
 A Python exception raised by a host function is never wrapped: it reaches the outer caller as is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
+from itertools import pairwise
 
 from wasmote.types import Record
+
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.dwarf.sources import Source
+
+#: Finds the source lines of an offset in a module's binary.
+Origin = Callable[[int], "tuple[Source, ...]"]
 
 
 class WasmoteError(Exception):
@@ -85,27 +93,58 @@ class TrapKind(StrEnum):
 class Frame(Record):
     """One WebAssembly frame of a trap's backtrace, innermost first.
 
-    `offset` is the byte offset of the instruction in the module's binary.
+    `offset` is the byte offset of the instruction in the module's binary, `sources` says where that
+    comes from, if the module has debug information (DWARF).
     """
 
-    __slots__ = __match_args__ = ("function_index", "function_name", "offset", "module_name")
+    __slots__ = ("_origin", "function_index", "function_name", "module_name", "offset")
+    __match_args__ = ("function_index", "function_name", "offset", "module_name")
     function_index: int
     function_name: str | None
     offset: int
     module_name: str
+    _origin: "Origin | None"
 
     def __init__(
-        self, function_index: int, function_name: str | None, offset: int, module_name: str = ""
+        self,
+        function_index: int,
+        function_name: str | None,
+        offset: int,
+        module_name: str = "",
+        origin: "Origin | None" = None,
     ) -> None:
         self._set(function_index, function_name, offset, module_name)
+        object.__setattr__(self, "_origin", origin)
 
-    def __str__(self) -> str:
+    @property
+    def sources(self) -> "tuple[Source, ...]":
+        """Places in source texts: that of the instruction, and if the function that it was written
+        in was inlined, where, and so on. Read when it is asked for; empty if it is not known.
+        """
+        return self._origin(self.offset) if self._origin else ()
+
+    @property
+    def source(self) -> "Source | None":
+        """The place in a source text that the instruction comes from, if that is known."""
+        return next(iter(self.sources), None)
+
+    def brief(self) -> str:
+        """The frame as `iwasm` shows it."""
         return f"{self.offset:#06x} - {self.function_name or f'$f{self.function_index}'}"
 
+    def __str__(self) -> str:
+        """The frame as `iwasm` shows it, and its source line, if that is known."""
+        text = self.brief()
+        sources = self.sources
+        if sources:
+            inlined = [f"{a.function}, inlined at {b}" for a, b in pairwise(sources)]
+            text += f" at {sources[0]}" + (f" ({', '.join(inlined)})" if inlined else "")
+        return text
 
-def backtrace(frames: Sequence[Frame], omitted: int = 0) -> str:
-    """Frames in `iwasm`'s form, a line a frame, and how many more there are."""
-    lines = [f"#{i:02}: {frame}" for i, frame in enumerate(frames)]
+
+def backtrace(frames: Sequence[Frame], omitted: int = 0, *, brief: bool = False) -> str:
+    """Frames, a line a frame, and how many more there are; `brief` leaves out source lines."""
+    lines = [f"#{i:02}: {frame.brief() if brief else frame}" for i, frame in enumerate(frames)]
     return "\n".join([*lines, f"... {omitted} more"] if omitted else lines)
 
 
@@ -130,5 +169,5 @@ class Trap(WasmoteError):
         self.omitted = omitted
 
     def backtrace(self) -> str:
-        """The backtrace in `iwasm`'s form, a line a frame."""
+        """The backtrace, a line a frame, with source lines if the module has them."""
         return backtrace(self.frames, self.omitted)

@@ -64,7 +64,7 @@ def test_sections_are_where_it_says(file):
     raw = Path(file).read_bytes()
     info = parse_image(raw)
     parts = {each.name: raw[each.offset : each.offset + each.size] for each in info.parts}
-    assert list(parts) == ["header and tables", "code", "compiled", "module"]
+    assert list(parts) == ["header and tables", "code", "compiled", "module", "places"]
     assert parts["module"].startswith(b"\0asm")
     assert b"cpu=x86-64-v3\n" in parts["compiled"]
     assert not raw[len(parts["header and tables"]) : info.code_offset].strip(b"\0")

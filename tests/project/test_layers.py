@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "wasmote"
 #: From the bottom up. Modules of one layer may import each other; the longest name decides.
 LAYERS = (
     ("nativepy",),
-    ("image",),
+    ("image", "dwarf"),
     ("types", "errors"),
     ("core.status",),
     ("isa",),

@@ -1,7 +1,7 @@
 """Finds the frames of compiled code for a backtrace, by following the frame pointers."""
 
 from wasmote.aot.structs import Context
-from wasmote.core.structs import MOST_FRAMES, NONE, Exec, FrameDescription, Instance
+from wasmote.core.structs import MOST_FRAMES, NATIVE_FRAME, Exec, FrameDescription, Instance
 from wasmote.interp.common.trace import add_trace_frame, capture_trace
 from wasmote.nativepy import boolean, native, ptr, u32, usize, void
 
@@ -11,13 +11,14 @@ def aot_walk(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32],
     """`Entry.walk`: add the frames of one entry. `fp` is the frame of what compiled code called."""
     context = ptr[Context](inst.native)
     frame = ptr[usize](fp)
+    if frame[1] != context.entered and not is_function(context, frame[1] - 1):
+        frame = ptr[usize](frame[0])  # a helper, which has trapped
+    # The last frame before the entry's is that of the function that converts arguments.
     while exec.trace_count < MOST_FRAMES and frame[1] != context.entered:
-        index = function_at(context, frame[1] - 1)
-        if index != NONE:
-            function = inst.module.imported_functions + index
-            body = inst.module.functions[function].body
-            offset = u32(usize(body) - usize(inst.module.binary))
-            add_trace_frame(exec, inst, function, offset, 0)
+        if ptr[usize](frame[0])[1] == context.entered:
+            return
+        place = u32(frame[1] - 1 - usize(context.code))
+        add_trace_frame(exec, inst, NATIVE_FRAME | place, 0, 0)
         frame = ptr[usize](frame[0])
 
 
@@ -30,15 +31,15 @@ def aot_describe(inst: ptr[Instance], code: u32, d: ptr[FrameDescription]) -> bo
 
 
 @native(cold=True)
-def function_at(context: ptr[Context], address: usize) -> u32:
-    """The number of the module's own function whose code contains an address, or NONE."""
+def is_function(context: ptr[Context], address: usize) -> boolean:
+    """Whether an address is in the code of one of the module's own functions."""
     module = context.instance.module
     offset = address - usize(context.code)
     for i in range(u32(0), module.function_count - module.imported_functions):
         start = usize(context.functions[2 * i])
         if offset >= start and offset - start < usize(context.functions[2 * i + 1]):
-            return i
-    return NONE
+            return True
+    return False
 
 
 @native(convention="c", cold=True, noinline=True)

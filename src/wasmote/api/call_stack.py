@@ -2,9 +2,11 @@
 
 import ctypes
 import time
+from collections.abc import Iterable, Iterator
 
 from wasmote.api.layouts import InstanceLayout, StackRequestLayout, TraceFrameLayout
 from wasmote.api.lifetime import Owner, owner_at
+from wasmote.core.structs import NATIVE_FRAME
 from wasmote.errors import Frame, backtrace
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import Record
@@ -49,14 +51,24 @@ class CallStack(Record):
         return backtrace(self.frames, self.omitted)
 
 
-def frame_of(captured: ctypes.Structure) -> Frame:
-    """What a native frame shows."""
+def frames_of(captured: Iterable[ctypes.Structure]) -> tuple[Frame, ...]:
+    """What native frames show, the innermost first; a function inlined in another has one, too."""
+    return tuple(frame for each in captured for frame in _frames_of(each))
+
+
+def _frames_of(captured: ctypes.Structure) -> Iterator[Frame]:
     layout = InstanceLayout.from_address(captured.instance)
     module = owner_at(layout.host).links.module
     function, offset = captured.function, captured.code
-    if captured.extended:
-        offset = _byte_offset(layout.module, function, offset)
-    return Frame(function, module.function_name(function), offset, module.name)
+    if function & NATIVE_FRAME:
+        places = module._code_places(function ^ NATIVE_FRAME)
+    else:
+        if captured.extended:
+            offset = _byte_offset(layout.module, function, offset)
+        places = ((function, offset),)
+    for function, offset in places:
+        name = module.function_name(function)
+        yield Frame(function, name, offset, module.name, module._sources_at)
 
 
 def own_call_stack(owner: Owner | None) -> tuple[Frame, ...]:
@@ -114,5 +126,5 @@ def _made(
     room: "ctypes.Array[ctypes.Structure]", request: ctypes.Structure, alive: set[int]
 ) -> CallStack:
     captured = room[: min(request.count, _FRAMES)]
-    frames = tuple(frame_of(each) for each in captured if each.instance in alive)
+    frames = frames_of(each for each in captured if each.instance in alive)
     return CallStack(frames, request.count - len(captured), request.thread)

@@ -2,13 +2,13 @@
 
 import ctypes
 
-from wasmote.api.call_stack import frame_of
+from wasmote.api.call_stack import frames_of
 from wasmote.api.exceptions import WasmException, exception_at, throw
 from wasmote.api.func import wrong_count, wrong_value
 from wasmote.api.layouts import ActivationLayout, InstanceLayout
 from wasmote.api.lifetime import from_reference, owner_at, to_reference
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import EXCEPTION, TRACE_FRAMES
+from wasmote.core.structs import EXCEPTION, NATIVE_FRAME, TRACE_FRAMES
 from wasmote.errors import Frame, Trap, TrapKind
 from wasmote.host.cpython.binding import BINDING
 
@@ -25,7 +25,19 @@ def trap_of(code: int, address: int, callee: "Func | None") -> Trap | WasmExcept
     message = None
     if callee is not None and isinstance(callee._label, tuple):
         message = f"{kind.value} ({', '.join(callee._label)})"
-    return Trap(kind, message, *(_frames(address) if address else ((), 0)))
+    frames, omitted = _frames(address) if address else ((), 0)
+    if code == TrapCode.STACK_OVERFLOW and frames and _has_entered(address):
+        frames = frames[1:]  # compiled functions look for room when they begin, not their callers
+    return Trap(kind, message, frames, omitted)
+
+
+def _has_entered(address: int) -> bool:
+    """Whether the innermost frame is that of a compiled function that has not begun."""
+    innermost = ActivationLayout.from_address(address).exec.trace[0]
+    if not innermost.function & NATIVE_FRAME:
+        return False
+    module = owner_at(InstanceLayout.from_address(innermost.instance).host).links.module
+    return bool(module._is_entered(innermost.function ^ NATIVE_FRAME))
 
 
 def _uncaught(address: int) -> WasmException:
@@ -49,7 +61,7 @@ def _frames(address: int) -> tuple[tuple[Frame, ...], int]:
     """The backtrace of the last trap, and how many frames it leaves out."""
     execution = ActivationLayout.from_address(address).exec
     found = execution.trace[: min(execution.trace_count, TRACE_FRAMES)]
-    return tuple(frame_of(each) for each in found), execution.trace_count - len(found)
+    return frames_of(found), execution.trace_count - len(found)
 
 
 BINDING.set_callbacks(

@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from wasmote.aot.places import Place, Places
     from wasmote.host.fault_handler import FaultHandler
 
 _attach = BINDING.python_function("aot_attach", ctypes.c_uint32, Address, Address)
@@ -85,6 +86,10 @@ class CompiledCode:
         facts = _facts(_mapped(file, *sections["compiled"]))
         _check(path, facts)
         self.module = _mapped(file, *sections["module"])
+        #: Sections that are read when they are needed.
+        self._table = _mapped(file, *sections["places"]) if "places" in sections else None
+        self._dwarf = _mapped(file, *sections["dwarf"]) if "dwarf" in sections else None
+        self._places: tuple[Places | None] | None = None
         self.layout = mirror(CodeLayout)(code=image.address)
         for name in ("enter", "entered", "functions", "entries"):
             setattr(self.layout, name, _symbol(path, image, name))
@@ -115,6 +120,47 @@ class CompiledCode:
         if not count:
             return []
         return list((ctypes.c_uint32 * count).from_address(self.image.address + start))
+
+    def places_at(self, address: int, own: range) -> "tuple[Place, ...]":
+        """The functions at an offset in the code, inlined ones included, the innermost first, and
+        the offsets of their instructions in the binary that was compiled.
+
+        Where the image does not say that, the one of the module's functions whose code it is, of
+        the indices `own`, and the offset 0.
+        """
+        try:
+            places = self.places()
+            return places.at(address) if places else self._function_at(address, own)
+        except ValueError:
+            return self._function_at(address, own)
+
+    def is_entered(self, address: int) -> bool:
+        """Whether a function is being entered at an offset in the code, as far as is known."""
+        places = self.places()
+        return places is not None and places.is_start(address)
+
+    def places(self) -> "Places | None":
+        """The image's table of places, if it has one that can be read."""
+        if self._places is None:
+            from wasmote.aot.places import Places
+
+            try:
+                self._places = (Places(bytes(self._table)) if self._table else None,)
+            except ValueError:
+                self._places = (None,)
+        return self._places[0]
+
+    def debug_information(self) -> bytes:
+        """That of the module that was compiled, see `dwarf.packed`; empty if there is none."""
+        return bytes(self._dwarf or b"")
+
+    def _function_at(self, address: int, own: range) -> "tuple[Place, ...]":
+        """Without a table of places: the function alone."""
+        table = self._numbers(self.layout.functions, 2 * len(own))
+        for i, index in enumerate(own):
+            if table[2 * i] <= address < table[2 * i] + table[2 * i + 1]:
+                return ((index, 0),)
+        return ()
 
     def attach(self, instance: int) -> None:
         """Let an instance of the module run this code."""

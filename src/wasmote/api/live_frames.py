@@ -9,7 +9,7 @@ from wasmote.api.lifetime import Owner, from_reference, owner_at
 from wasmote.core.status import ValueType
 from wasmote.core.structs import NONE
 from wasmote.core.value_types import KIND
-from wasmote.errors import Frame
+from wasmote.errors import Frame, Origin
 from wasmote.host.cpython.binding import BINDING, Address
 
 _own_activation = BINDING.python_function(
@@ -49,8 +49,10 @@ class LiveFrame(Frame):
         module_name: str,
         locals: tuple[object, ...],
         operands: tuple[object, ...],
+        origin: "Origin | None" = None,
     ) -> None:
         self._set(function_index, function_name, offset, module_name, locals, operands)
+        object.__setattr__(self, "_origin", origin)
 
 
 def live_frames(owner: Owner | None) -> tuple[LiveFrame, ...]:
@@ -95,6 +97,7 @@ def _made(description: ctypes.Structure, cells: int) -> LiveFrame:
         module.name,
         values[: description.local_count],
         values[description.local_count :],
+        module._sources_at,
     )
 
 

@@ -25,6 +25,8 @@ from wasmote.types import ExportType, ImportType
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.compiled import CompiledCode
+    from wasmote.api.sources import ModuleSources
+    from wasmote.dwarf.sources import Source
     from wasmote.image.signature import KeySource
 
 _load = BINDING.function("module_load", ctypes.c_uint32, Address)
@@ -57,6 +59,7 @@ class Module:
         "_imports",
         "_layout",
         "_owner",
+        "_sources",
         "name",
     )
 
@@ -73,6 +76,7 @@ class Module:
         require_signature: "KeySource | None" = None,
     ) -> None:
         self._code: CompiledCode | None = None
+        self._sources: ModuleSources | None = None
         self._binary: bytes | mmap.mmap | memoryview
         path = "" if isinstance(source, bytes | bytearray | memoryview) else os.fspath(source)
         self.name = name or os.path.splitext(os.path.basename(path))[0]
@@ -170,6 +174,27 @@ class Module:
         if _function_name(ctypes.addressof(self._layout), index, ctypes.addressof(found)):
             return text(found)
         return f"$f{index}"
+
+    def _code_places(self, address: int) -> tuple[tuple[int, int], ...]:
+        """The functions at an offset in the module's native code, the innermost first, and where
+        they are in the module's binary.
+        """
+        if self._code is None:
+            return ()
+        own = range(self._layout.imported_functions, self._layout.function_count)
+        return self._code.places_at(address, own)
+
+    def _sources_at(self, offset: int) -> "tuple[Source, ...]":
+        """The source lines of an instruction, see `Frame.sources`."""
+        if self._sources is None:
+            from wasmote.api.sources import ModuleSources  # seldom needed
+
+            self._sources = ModuleSources(self)
+        return self._sources.at(offset)
+
+    def _is_entered(self, address: int) -> bool:
+        """Whether a function is just being entered at an offset in the module's native code."""
+        return self._code is not None and self._code.is_entered(address)
 
     def __repr__(self) -> str:
         return f"<wasmote.Module {self.name or 'of'} {len(self._binary)} bytes>"

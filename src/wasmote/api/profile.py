@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from wasmote.api.call_stack import live_instances
 from wasmote.api.layouts import InstanceLayout, ProfileLayout, ProfileNodeLayout, items
 from wasmote.api.lifetime import owner_at, owner_layout
+from wasmote.core.structs import NATIVE_FRAME
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import Record
 
@@ -154,31 +155,37 @@ def _stacks(layout: ctypes.Structure) -> Iterator[tuple[tuple[str, ...], int]]:
     names = _Names()
     paths: list[tuple[str, ...]] = [()]
     for node in nodes[1:]:  # a node comes after its parent
-        path = (*paths[node.parent], names.of(node))
+        path = (*paths[node.parent], *names.of(node))
         paths.append(path)
         if node.samples:
             yield path, node.samples
 
 
 class _Names:
-    """What to call functions."""
+    """What to call the function of a node; of compiled code also those it was inlined in, before
+    it, as a node is a place in the code there.
+    """
 
     def __init__(self) -> None:
         self.alive = live_instances()
-        self.known: dict[tuple[int, int, int], str] = {}
+        self.known: dict[tuple[int, int, int], tuple[str, ...]] = {}
 
-    def of(self, node: ctypes.Structure) -> str:
+    def of(self, node: ctypes.Structure) -> tuple[str, ...]:
         key = node.instance or 0, node.host or 0, node.function
         if key not in self.known:
             self.known[key] = self._look_up(node)
         return self.known[key]
 
-    def _look_up(self, node: ctypes.Structure) -> str:
+    def _look_up(self, node: ctypes.Structure) -> tuple[str, ...]:
         if node.host:
             function: Func = ctypes.cast(node.host, ctypes.py_object).value
-            return f"{function.name} (host)"
+            return (f"{function.name} (host)",)
+        native = node.function & NATIVE_FRAME
         if node.instance not in self.alive:
-            return f"$f{node.function} (instance gone)"
+            return (("compiled code" if native else f"$f{node.function}") + " (instance gone)",)
         layout = InstanceLayout.from_address(node.instance)
         module = owner_at(layout.host).links.module
-        return str(module.function_name(node.function))
+        if not native:
+            return (str(module.function_name(node.function)),)
+        places = module._code_places(node.function ^ NATIVE_FRAME)
+        return tuple(str(module.function_name(function)) for function, _ in reversed(places))

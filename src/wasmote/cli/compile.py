@@ -209,6 +209,7 @@ def _chosen(options: SimpleNamespace) -> "Options":
         features=options.cpu_features or "",
         bounds_checks=bool(options.bounds_checks) or options.sgx,
         custom_sections=("name", *options.emit_custom_sections),
+        debug=options.debug_info,
         jump_tables=not options.disable_llvm_jump_tables,
         passes=options.enable_llvm_passes,
         llvm_options=tuple(options.mllvm),

@@ -117,6 +117,13 @@ _OUTPUT = (
         default=(),
     ),
     Option(
+        "--debug-info N",
+        "what backtraces show: 0 functions, 1 also inlined ones and exact offsets, 2 also source "
+        "lines, if the module has them (default)",
+        convert=number(0, 2),
+        default=2,
+    ),
+    Option(
         "--stack-usage FILE",
         "write here how many bytes of the native stack each function takes, a line each, as "
         "clang -fstack-usage does",

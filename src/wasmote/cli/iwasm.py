@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from wasmote.cli.options import Command, UsageError
 from wasmote.cli.report import TRAPPED, WARNING, CommandError, Reporter, printable
 from wasmote.cli.run import OPTIONS, check, run
-from wasmote.errors import Trap, TrapKind
+from wasmote.errors import Trap, TrapKind, backtrace
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
@@ -55,6 +55,10 @@ class IwasmReporter(Reporter):
         late = isinstance(trap, Trap) and trap.kind is TrapKind.DEADLINE
         self.say(f"Exception: {TrapKind.TERMINATED.value if late else trap.message}")
         return TRAPPED
+
+    def say_backtrace(self, trap: "Trap | WasmException") -> None:
+        for line in backtrace(trap.frames, trap.omitted, brief=True).splitlines():
+            self.say(line)
 
     def start_trap(self, trap: "Trap | WasmException") -> int:
         self.say(f"WASM module instantiate failed: {trap.message}")

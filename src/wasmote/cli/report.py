@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from wasmote import Trap, WasmException
+    from wasmote import Frame, Trap, WasmException
 
 TRAPPED = 1
 USAGE = 2
@@ -122,6 +122,7 @@ class JsonReporter(Reporter):
 
         frames = [
             {"index": each.function_index, "name": each.function_name, "offset": each.offset}
+            | _sources(each)
             for each in trap.frames
         ]
         kind = trap.kind.value if isinstance(trap, Trap) else "uncaught exception"
@@ -134,6 +135,15 @@ class JsonReporter(Reporter):
         import json
 
         print(json.dumps({"error": error}))
+
+
+def _sources(frame: "Frame") -> dict[str, object]:
+    """The source lines of a frame, if they are known."""
+    found = [
+        {"file": each.file, "line": each.line, "column": each.column, "function": each.function}
+        for each in frame.sources
+    ]
+    return {"sources": found} if found else {}
 
 
 def as_process(main: Callable[[Sequence[str]], int]) -> int:

@@ -1,5 +1,6 @@
 """From a module to an image: its parts compiled, linked, and what the loader needs added."""
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +9,9 @@ from time import process_time
 from typing import Any
 
 from wasmote.aot.abi import abi
+from wasmote.aot.places import encode
 from wasmote.api.module import Module
+from wasmote.compile.debug_lines import read_pieces
 from wasmote.compile.messages import captured
 from wasmote.compile.options import TARGETS, Options, target_named
 from wasmote.compile.partition import Plan
@@ -17,7 +20,9 @@ from wasmote.compile.source import Source, read_source
 from wasmote.compile.stack_usage import stack_usage
 from wasmote.compile.strip import without_code
 from wasmote.compile.workers import Progress, compile_in_workers
+from wasmote.dwarf.packed import NAMES, pack
 from wasmote.image.build import build_object
+from wasmote.image.debug_sections import debug_sections
 from wasmote.image.elf import Object
 from wasmote.image.format import Image
 from wasmote.image.join import Joined, join
@@ -84,8 +89,35 @@ def compile_measured(
 def link(plan: Plan, objects: Sequence[bytes]) -> Image:
     """The image of a module whose parts are compiled."""
     target = plan.options.target
-    joined = join([Object(raw) for raw in (*objects, memory_functions(target))], target)
-    return make_image(plan.source, joined, plan.options)
+    read = [Object(raw) for raw in (*objects, memory_functions(target))]
+    joined = join(read, target)
+    image = make_image(plan.source, joined, plan.options)
+    if plan.options.debug:
+        image.sections["places"] = places(plan.source, read[:-1], joined, target)
+    carried = pack(debug_information(plan.source.module)) if plan.options.debug > 1 else b""
+    if carried:
+        image.sections["dwarf"] = carried
+    return image
+
+
+def debug_information(module: Module) -> dict[str, bytes]:
+    """What a module has for source lines."""
+    found = {name: b"".join(module.custom_sections(name)) for name in NAMES}
+    return {name: data for name, data in found.items() if data}
+
+
+def places(source: Source, objects: Sequence[Object], joined: Joined, target: Target) -> bytes:
+    """The section that says which instruction the code at an address comes from."""
+    pieces = []
+    for obj, addresses in zip(objects, joined.addresses, strict=False):
+        sections = debug_sections(obj, addresses, target.machine)
+        functions = {
+            int(symbol.name[1:]): (addresses[symbol.section] + symbol.value, symbol.size)
+            for symbol in obj.symbols
+            if symbol.section in addresses and re.fullmatch(r"f\d+", symbol.name)
+        }
+        pieces += read_pieces(sections, source.bodies, functions)
+    return encode(pieces, source.code_section)
 
 
 def output(

@@ -7,6 +7,7 @@ their values are known without a look. Blocks become basic blocks, with a phi fo
 
 from dataclasses import dataclass, field
 
+from wasmote.compile.locations import located
 from wasmote.compile.reading import Cursor
 from wasmote.compile.roots import NOTHING, Roots, State
 from wasmote.compile.source import Body, Signature
@@ -87,12 +88,21 @@ class Function(Cursor):
         self.frames.append(Frame("function", "leave", 0, (), results))
         end, code = self.body.end, self.code
         while self.pos < end:
-            byte = code[self.pos]
+            start, written = self.pos, len(self.lines)
+            byte = code[start]
             self.pos += 1
             HANDLERS[byte](self)
+            self.locate(written, start)
             if self.dead and self.frames:
                 self.skip_dead()
         self.roots.finish()
+
+    def locate(self, written: int, offset: int) -> None:
+        """The text from a line on belongs to the instruction at that offset of the binary."""
+        lines = self.lines
+        location = self.unit.locations.of(self.body.index, offset)
+        for i in range(written, len(lines)):
+            lines[i] = located(lines[i], location)
 
     def note_call(self, index: int) -> None:
         """A call that every iteration of a loop makes, as it is in no block of the loop and nothing
@@ -154,10 +164,13 @@ class Function(Cursor):
         entry = f"begin:\n{entry}  br label %entry\nentry:\n"
         for memory in sorted(self.touched):
             entry += unit.memory_base(memory)
+        start = self.body.start
+        entry = located(entry, unit.locations.of(self.body.index, start))
         linkage = unit.linkage(self.body.index)
         head = f"define {linkage}{unit.convention} {self.signature.result} {symbol}"
         text = "".join(self.lines)
-        return f"{head}({unit.parameters(self.signature)}) #0 {{\n{entry}{text}}}\n"
+        about = unit.locations.function(self.body.index, start)
+        return f"{head}({unit.parameters(self.signature)}) #0{about} {{\n{entry}{text}}}\n"
 
     def tick(self) -> str:
         """Text that counts a call, and lets the host look at the world now and then."""

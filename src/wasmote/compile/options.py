@@ -35,6 +35,10 @@ class Options:
     llvm_options: tuple[str, ...] = ()
     #: Whether LLVM is to say how much of the native stack each function takes.
     stack_usage: bool = False
+    #: What the image knows of the code's origin: 0 nothing, 1 which instruction of the module and
+    #: which inlined functions it comes from, for backtraces, 2 also source lines, if the module has
+    #: debug information.
+    debug: int = 2
 
     def processor(self) -> tuple[str, str]:
         """LLVM's names of the processor and its features."""

@@ -91,6 +91,7 @@ class Source:
     holds_objects: bool = False  # its code may deal with objects of the heap
     globals: list[GlobalFacts] = field(default_factory=list)
     imported_functions: int = 0
+    code_section: int = 0  # offset of its contents; 0: there is none
     #: Functions that may be called from outside, or through references.
     entries: set[int] = field(default_factory=set)
 
@@ -108,6 +109,7 @@ def read_source(module: Module) -> Source:
     source.defined = [_defined(t) for t in types]
     source.holds_objects = bool(core.holds_objects)
     source.imported_functions = core.imported_functions
+    source.code_section = core.code_section
     base = core.binary
     for index, f in enumerate(items(FunctionLayout, core.functions, core.function_count)):
         source.functions.append(f.type)

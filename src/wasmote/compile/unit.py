@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from wasmote.aot.structs import Context
 from wasmote.compile.frame import Offsets
+from wasmote.compile.locations import Locations, NoLocations
 from wasmote.compile.partition import Partition, Plan
 from wasmote.compile.runtime import INVARIANT, METADATA, Runtime, assembly
 from wasmote.compile.runtime_objects import define_objects
@@ -34,6 +35,7 @@ class Unit:
         define_objects(self.runtime)
         self.needs: set[str] = set()  # runtime functions, intrinsics and templates' functions
         self.declarations: set[str] = set()
+        self.locations = Locations() if plan.options.debug else NoLocations()
         self.own = {body.index for body in partition.bodies}
 
     # -- names -----------------------------------------------------------------------------------
@@ -202,7 +204,7 @@ class Unit:
             function.translate()
             definitions.append(function.definition(self.plan.recursive))
         glue = self._glue() if self.partition.glue else []
-        return "".join([self._head(), *glue, *definitions])
+        return "".join([self._head(), *glue, *definitions, self.locations.text()])
 
     def _glue(self) -> list[str]:
         """What the module has once: its functions' entries, and how they call out."""

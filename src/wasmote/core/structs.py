@@ -408,6 +408,9 @@ TAIL_CALL = 0xFFFF_FFFF
 EXCEPTION = 0xFFFF_FFFE
 #: Innermost frames that a trap's backtrace keeps.
 TRACE_FRAMES = 32
+#: `TraceFrame.function` of compiled code: this bit, and an offset in the code, just before where
+#: control returns to. Which functions are there, inlined ones too, the image knows.
+NATIVE_FRAME = 1 << 31
 #: Where counting the frames of a backtrace ends.
 MOST_FRAMES = 1_000_000
 
@@ -417,7 +420,7 @@ class TraceFrame:
     """One frame of a backtrace, as captured at a trap."""
 
     instance: ptr[Instance]
-    function: u32
+    function: u32  # its index; with `NATIVE_FRAME` the rest says nothing
     code: u32  # the instruction's offset in the module's binary,
     extended: u32  # or, if this is not 0, in the fast interpreter's code; see `fast_byte_offset`
 

@@ -16,6 +16,8 @@ class Joined:
 
     code: bytearray
     symbols: dict[str, tuple[int, int]]
+    #: Where the sections of each object are, by their numbers.
+    addresses: list[dict[int, int]]
 
     def append(self, data: bytes) -> int:
         """Add a table; returns its offset."""
@@ -40,7 +42,7 @@ def join(objects: Sequence[Object], target: Target) -> Joined:
             symbols.setdefault(name, (address, size))
     for place in places:
         place.relocate(code, globals_, target)
-    return Joined(code, symbols)
+    return Joined(code, symbols, [place.addresses for place in places])
 
 
 class _Places:
