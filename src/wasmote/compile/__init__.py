@@ -8,6 +8,8 @@
 - `options`: what the compiler is told; `partition`: how a module is divided into parts that are
   compiled one by one, with `scan` and `recursion`, what is known of the whole for that;
 - `pipeline`: LLVM, from a part to an object file; `workers` and `worker`: processes that do that;
+- `processor`, `passes`, `llvm_options`: what LLVM has of these, by name; `messages`: what it says;
+  `stack_usage` finds there how much of the native stack functions take;
 - `compiler`: from a module to an image; `strip`: the module that an image carries.
 
 What runs the result is `wasmote.aot`. Nothing that runs modules may import this package.

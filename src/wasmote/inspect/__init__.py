@@ -1,4 +1,4 @@
-"""What is in a module: sections, definitions, names, code, for people and tools to look at.
+"""What is in a module or an image: sections, definitions, names, code, for people and tools.
 
 The core decodes what it needs to run a module; here a module is read once more in Python, with all
 that the core skips: where each section is, what things are called, who made it. Nothing is run.
@@ -6,7 +6,8 @@ that the core skips: where each section is, what things are called, who made it.
 - `reader`: bytes, integers and names of the binary format;
 - `model`: what a module consists of; `parse`: reads it; `custom`: custom sections with a meaning;
 - `branch_hints`: one of these; `code`: instructions; `disassemble`: functions as text;
-- `engines`: how large engines make them.
+- `engines`: how large engines make them;
+- `image`: what is in an image; `native`: its machine code as text.
 
 Modules are meant to be validated first (`wasmote.Module`), but nothing here relies on that: what is
 malformed raises `DecodeError`. Nothing here prints; the command line does.
