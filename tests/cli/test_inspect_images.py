@@ -1,6 +1,7 @@
 """`wasmote inspect` of images."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from wasmote.compile import compile_module
 from wasmote.errors import WasmoteError
 from wasmote.host import core_image
 from wasmote.image.format import Image
+from wasmote.image.format import parse as parse_front
 from wasmote.inspect.image import parse_image
 from wasmote.wat import wat2wasm
 
@@ -98,6 +100,45 @@ def test_machine_code(file, capfd):
     assert "no code of its own" in shown(capfd, file, "never")
     assert "wasmote" not in shown(capfd, file, "enter")
     assert "enter " in shown(capfd, file, "enter")
+
+
+def test_where_machine_code_comes_from(file, capfd):
+    """Offsets are those of the instructions in the module that was compiled."""
+    pytest.importorskip("capstone")
+    wasm = wat2wasm(TEXT)
+    lines = shown(capfd, file, "double").splitlines()
+    origins = [line.split("; ")[1].split() for line in lines if "  ; " in line]
+    assert {name for name, _ in origins} == {"double"}
+    opcodes = {wasm[int(offset, 16)] for _, offset in origins}
+    assert 0x74 in opcodes  # i32.shl
+
+
+def test_inlined_functions_are_named(capfd, tmp_path):
+    pytest.importorskip("capstone")
+    text = """(module (func $inner (param i32) (result i32) (i32.div_u (i32.const 9) (local.get 0)))
+      (func (export "outer") (param i32) (result i32) (call $inner (local.get 0))))"""
+    path = tmp_path / "inlined.aot"
+    path.write_bytes(compile_module(Module(wat2wasm(text)), level=2).encode())
+    assert re.search("; inner 0x[0-9a-f]+, inlined in outer 0x", shown(capfd, str(path), "outer"))
+    found = json.loads(shown(capfd, "--json", "--disassemble", str(path), "outer"))
+    chains = [line["origin"] for code in found["code"].values() for line in code]
+    assert ["inner", "outer"] in [[each.split()[0] for each in chain] for chain in chains]
+
+
+def test_images_that_do_not_say_where_code_comes_from(file, capfd, tmp_path):
+    pytest.importorskip("capstone")
+    raw = Path(file).read_bytes()
+    front = parse_front(raw)
+    sections = {name: raw[at : at + size] for name, (at, size) in front.sections.items()}
+    code = raw[front.code_offset :][: front.code_size]
+    del sections["places"]
+    path = tmp_path / "plain.aot"
+    path.write_bytes(Image(front.target, front.symbols, code, sections).encode())
+    assert "  ; " not in shown(capfd, str(path), "double")
+    damaged = Image(front.target, front.symbols, code, {**sections, "places": b"what?"})
+    path.write_bytes(damaged.encode())
+    assert main(["inspect", str(path), "double"]) == 126
+    assert "the table of places is damaged" in capfd.readouterr().err
 
 
 def test_parts_of_the_module(file, capfd):

@@ -149,6 +149,9 @@ def _disassembly(info: ImageInfo, colours: Palette, code: Code) -> Lines:
     if not code.size:
         yield "  no code of its own: all its callers contain it, or nothing calls it"
     for line in disassemble_code(info, code):
+        if line.origin:
+            origin = ", inlined in ".join(line.origin)
+            yield colours.offset(f"  {'':10}  ; {printable(origin)}")
         word, _, rest = line.text.partition(" ")
         target = colours.name(f"  ; {printable(line.target)}") if line.target else ""
         offset = colours.offset(f"{line.offset:#010x}")

@@ -1,10 +1,11 @@
 """Machine code as text. Needs the package `capstone` (the extra `disassemble`)."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from wasmote.aot.places import Place, Places
 from wasmote.errors import WasmoteError
 from wasmote.inspect.image import Code, ImageInfo
 
@@ -18,12 +19,17 @@ _JUMPS = ("j", "call", "b", "c.j", "c.b", "tail")
 class NativeLine:
     """An instruction: its offset in the code, its bytes in hexadecimal, its text, and what it
     calls or jumps to if that is a function.
+
+    `origin` is where in the module it comes from, if that is known and another place than that of
+    the instruction before: function, and offset in the module's binary. Functions that it was
+    inlined in follow.
     """
 
     offset: int
     bytes: str
-    text: str
+    text: str = ""
     target: str = ""
+    origin: list[str] = field(default_factory=list)
 
 
 def disassemble_code(info: ImageInfo, code: Code) -> Iterator[NativeLine]:
@@ -34,13 +40,36 @@ def disassemble_code(info: ImageInfo, code: Code) -> Iterator[NativeLine]:
     starts = {each.offset: each.name for each in info.symbols}
     starts |= {each.offset: each.name for each in info.functions if each.size}
     raw = info.code[code.offset : code.offset + code.size]
+    origin_of = _origins(info)
+    last: tuple[Place, ...] = ()
     for address, size, mnemonic, operands in machine.disasm_lite(raw, code.offset):
         found = _PLACE.search(operands) if mnemonic.startswith(_JUMPS) else None
         place = int(found[1], 16) if found else -1
         own = code.offset <= place < code.offset + code.size and place != code.offset
-        target = "" if own else starts.get(place, "")
-        shown = raw[address - code.offset :][:size].hex()
-        yield NativeLine(address, shown, f"{mnemonic} {operands}".rstrip(), target)
+        line = NativeLine(address, raw[address - code.offset :][:size].hex())
+        line.text = f"{mnemonic} {operands}".rstrip()
+        line.target = "" if own else starts.get(place, "")
+        origin = origin_of(address)
+        if origin != last:
+            line.origin = [_shown(info, *each) for each in origin]
+        last = origin
+        yield line
+
+
+def _origins(info: ImageInfo) -> Callable[[int], tuple[Place, ...]]:
+    """What finds the places in the module that code comes from."""
+    part = next((each for each in info.parts if each.name == "places"), None)
+    if part is None:
+        return lambda address: ()
+    try:
+        return Places(info.binary[part.offset : part.offset + part.size]).at
+    except ValueError as error:
+        raise WasmoteError(str(error)) from None
+
+
+def _shown(info: ImageInfo, function: int, offset: int) -> str:
+    name = info.module.function_title(function) if info.module else str(function)
+    return f"{name} {offset:#x}"
 
 
 def _machine(target: str) -> Any:
