@@ -9,6 +9,7 @@ import pytest
 import wasmtime
 
 import wasmote
+from wasmote.compile import compile_module
 from wasmote.host.cpython.binding import BINDING
 
 
@@ -18,8 +19,11 @@ def module(text: str, **options: Any) -> wasmote.Module:
 
 
 def exports(text: str, imports: Mapping[str, Any] | None = None, **options: Any) -> Any:
-    """The exports of a new instance of a module."""
-    return wasmote.Instance(module(text), imports, **options).exports
+    """The exports of a new instance of a module, which the engine `aot` runs as its image."""
+    made = module(text)
+    if options.get("engine") == "aot":
+        made = wasmote.Module(compile_module(made, level=1).encode())
+    return wasmote.Instance(made, imports, **options).exports
 
 
 def compiled(module: wasmote.Module) -> wasmote.Module:

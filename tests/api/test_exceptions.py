@@ -31,7 +31,7 @@ from wasmote import (
 from .support import exports, module, resident_kilobytes
 
 I32, I64, F32, F64, V128 = ValType.I32, ValType.I64, ValType.F32, ValType.F64, ValType.V128
-ENGINES = pytest.mark.parametrize("engine", ["fast", "classic"])
+ENGINES = pytest.mark.parametrize("engine", ["fast", "classic", "aot"])
 
 #: Calls a host function, and says what became of it.
 CALLER = """

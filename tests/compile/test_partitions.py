@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from wasmote import CompileError, Instance, Module, Trap
-from wasmote.compile import compile_module, workers
+from wasmote.compile import workers
 from wasmote.compile.compiler import compile_parts, link
 from wasmote.compile.options import Options
 from wasmote.compile.partition import Plan
@@ -110,13 +110,6 @@ def test_progress_is_told_of_each_part():
     made, told = plan(), []
     compile_parts(made, 2, lambda part, seconds: told.append((part.number, seconds >= 0)))
     assert sorted(told) == [(part.number, True) for part in made.partitions]
-
-
-def test_a_refusal_in_a_process_is_the_same_error(monkeypatch):
-    monkeypatch.setattr("wasmote.compile.partition.PART_SIZE", 1)
-    text = '(module (func $f) (func (export "thrower") (throw $t)) (tag $t))'
-    with pytest.raises(CompileError, match="cannot compile function thrower: throw needs"):
-        compile_module(Module(wat2wasm(text)), jobs=2)
 
 
 def test_a_process_that_ends_is_an_error_that_names_the_functions(monkeypatch):

@@ -6,7 +6,6 @@ import time
 import pytest
 
 from wasmote import (
-    CompileError,
     FuncType,
     Instance,
     Memory,
@@ -315,8 +314,3 @@ def test_a_nan_stays_what_webassembly_says_where_llvm_would_simplify():
     assert bits & quiet
     (bits,) = exports.back.call_bits(0x7F80_0001)
     assert bits & 1 << 22
-
-
-def test_what_is_missing_is_named():
-    with pytest.raises(CompileError, match="try_table needs the feature exception-handling"):
-        compiled("(module (func (block (try_table (catch_all 0)))))")

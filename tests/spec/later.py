@@ -19,17 +19,7 @@ LATER: dict[str, str] = {}
 PARTLY: dict[str, dict[str, int]] = {}
 
 #: Scripts about features that an engine does not have yet, though others do.
-NOT_IN_ENGINE: dict[str, dict[str, str]] = {
-    "aot": {
-        "exceptions": """
-            instance.wast throw.wast throw_ref.wast try_table.wast legacy/rethrow.wast
-            legacy/throw.wast legacy/try_catch.wast legacy/try_delegate.wast
-        """,
-        "threads": """
-            proposals/threads/atomic.wast
-        """,
-    },
-}
+NOT_IN_ENGINE: dict[str, dict[str, str]] = {}
 
 
 def feature_of(script: str, engine: str) -> str | None:

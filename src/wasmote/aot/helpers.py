@@ -1,15 +1,19 @@
 """The functions of the core that compiled code calls, and their places in `Context.helpers`."""
 
+from wasmote.aot.exceptions import aot_throw, aot_unwound
 from wasmote.aot.leave import leave_compiled
 from wasmote.aot.objects import OBJECT_HELPERS
 from wasmote.aot.structs import HELPER_PLACES, Context
 from wasmote.aot.trace import aot_capture
+from wasmote.aot.waiting import aot_wait
 from wasmote.core.function import instance_function
+from wasmote.core.gc.exceptions import exception_fields
 from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init, table_set
 from wasmote.core.type_store import store_defined_matches
+from wasmote.core.waiting import memory_notify
 from wasmote.interp.common.outside import call_outside
 from wasmote.nativepy import i32, native, ptr, u8, u32, usize
 
@@ -82,6 +86,11 @@ HELPERS = {
     "table_init": table_init,
     "elem_drop": elem_drop,
     **OBJECT_HELPERS,
+    "wait": aot_wait,
+    "throw": aot_throw,
+    "unwound": aot_unwound,
+    "exception_fields": exception_fields,
+    "notify": memory_notify,
 }
 PLACES = {name: place for place, name in enumerate(HELPERS)}
 assert len(HELPERS) <= HELPER_PLACES

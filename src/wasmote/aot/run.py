@@ -1,6 +1,7 @@
 """Enters compiled code, and makes instances ready for it."""
 
 from wasmote.aot.abi import abi
+from wasmote.aot.exceptions import finish_trace
 from wasmote.aot.helpers import HELPERS, PLACES
 from wasmote.aot.structs import GUARDED, CodeLayout, Context
 from wasmote.aot.trace import aot_describe, aot_walk
@@ -8,7 +9,7 @@ from wasmote.core.bounds import LimitsFlag
 from wasmote.core.gc.heap import create_heap
 from wasmote.core.status import TrapCode
 from wasmote.core.store_lock import lock, unlock
-from wasmote.core.structs import Entry, Exec, FuncInst, Instance, Pool, Store
+from wasmote.core.structs import EXCEPTION, Entry, Exec, FuncInst, Instance, Pool, Store
 from wasmote.interp.common.outside import close_entry, open_entry
 from wasmote.nativepy import (
     addr,
@@ -64,6 +65,8 @@ def aot_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
         context.code + context.functions[2 * own],
         cells,
     )
+    if code == EXCEPTION:
+        finish_trace(exec)
     if mine:
         atomic_store(addr(context.owner), usize(0))
     exec.top = top
@@ -105,7 +108,7 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
     if layout.guarded != 0 and not is_guarded(inst):
         return TrapCode.MEMORY_OUT_OF_BOUNDS
     slots = module.global_count + module.memory_count + module.table_count
-    slots = slots + module.imported_functions + module.type_count
+    slots = slots + module.imported_functions + module.type_count + module.tag_count
     size = sizeof(Context) + usize(slots) * sizeof(usize)
     pools = size
     size = size + usize(module.type_count) * sizeof(Pool)
@@ -167,6 +170,9 @@ def fill_slots(slot: ptr[usize], inst: ptr[Instance]):
     slot = copied(slot, ptr[usize](inst.imported), module.imported_functions)
     for i in range(u32(0), module.type_count):
         slot[i] = usize(module.types[i].id)
+    slot = slot + module.type_count
+    for i in range(module.tag_count):
+        slot[i] = usize(inst.tags[i].handle)
 
 
 @native

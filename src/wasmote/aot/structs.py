@@ -18,8 +18,8 @@ GUARDED = (8 << 30) + 16
 class Context:
     """An instance as compiled code sees it. Slots of the size of an address follow:
 
-    addresses of the globals, memories, tables and imported functions, then the ids of the types,
-    in the order of the module's index spaces; then a `Pool` for each type.
+    addresses of the globals, memories, tables and imported functions, then the ids of the types and
+    the handles of the tags, in the order of the module's index spaces; then a `Pool` for each type.
     """
 
     instance: ptr[Instance]

@@ -4,7 +4,7 @@ from wasmote.compile.runtime import INVARIANT, RUNTIME
 from wasmote.compile.source import Signature
 from wasmote.compile.unit import CELLS, Unit
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec
+from wasmote.core.structs import EXCEPTION, Exec
 
 
 def _offsets(kinds: tuple[str, ...]) -> list[tuple[str, int]]:
@@ -52,8 +52,20 @@ def entry_text(unit: Unit, signature: Signature) -> str:
     return (
         f"define hidden i32 @entry.{signature.key}"
         "(ptr %exec, ptr %ctx, ptr %function, ptr %cells) #0 {\n"
-        f"{room}{_loads(params, '%cells', 'p')}{call}{rest}{_stores(results, '%cells', 'r')}"
-        "  ret i32 0\n}\n"
+        f"{room}{_loads(params, '%cells', 'p')}{call}{_look(unit)}{rest}"
+        f"{_stores(results, '%cells', 'r')}  ret i32 0\n}}\n"
+    )
+
+
+def _look(unit: Unit) -> str:
+    """Where a function has returned to who entered it: an exception may have come out."""
+    if not unit.plan.catches:
+        return ""
+    return (
+        f"  %thrown.at = getelementptr i8, ptr %exec, i64 {unit.offsets.field(Exec, 'exception')}\n"
+        f"  %thrown = load i32, ptr %thrown.at, {RUNTIME}\n  %none = icmp eq i32 %thrown, 0\n"
+        "  br i1 %none, label %returned, label %thrower, !prof !7\n"
+        f"thrower:\n  ret i32 {EXCEPTION}\nreturned:\n"
     )
 
 
@@ -74,6 +86,17 @@ def import_text(unit: Unit, index: int) -> str:
         f"  %target = load ptr, ptr %at, {INVARIANT}\n"
         f"  %to = getelementptr i8, ptr %exec, i64 {unit.offsets.field(Exec, 'successor')}\n"
         f"  store ptr %target, ptr %to, {RUNTIME}\n{call}}}\n"
+    )
+
+
+def _unwinding(unit: Unit, signature: Signature) -> str:
+    """An exception that came from outside goes on in the caller."""
+    if not unit.plan.catches:
+        return ""
+    result = f"{signature.result} zeroinitializer" if signature.results else "void"
+    return (
+        f"unwind:\n  %thrown = icmp eq i32 %code, {EXCEPTION - (1 << 32)}\n"
+        f"  br i1 %thrown, label %thrower, label %trap\nthrower:\n  ret {result}\n"
     )
 
 
@@ -110,7 +133,9 @@ def outside_text(unit: Unit, signature: Signature) -> str:
         "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"
         "  %code = call i32 %helper(ptr %exec, ptr %ctx, ptr %successor, ptr %top, ptr %frame)\n"
         "  %failed = icmp ne i32 %code, 0\n"
-        "  br i1 %failed, label %trap, label %fine, !prof !11\n"
-        "trap:\n  call void @wasmote.raise(ptr %exec, i32 %code) #1\n  unreachable\n"
+        f"  br i1 %failed, label %{'unwind' if unit.plan.catches else 'trap'}, label %fine,"
+        " !prof !11\n"
+        f"{_unwinding(unit, signature)}trap:\n"
+        "  call void @wasmote.raise(ptr %exec, i32 %code) #1\n  unreachable\n"
         f"fine:\n{_loads(results, '%top', 'r')}{rest}{done}}}\n"
     )

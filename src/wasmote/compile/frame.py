@@ -17,7 +17,8 @@ class Offsets:
         self.tables = self.memories + pointer * len(source.memories)
         self.imported = self.tables + pointer * len(source.tables)
         self.types = self.imported + pointer * source.imported_functions
-        self.pools = self.types + pointer * len(source.types)
+        self.tags = self.types + pointer * len(source.types)
+        self.pools = self.tags + pointer * len(source.tags)
 
     def helper(self, name: str) -> int:
         """In the context: the address of a helper."""

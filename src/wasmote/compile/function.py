@@ -9,14 +9,19 @@ from dataclasses import dataclass, field
 
 from wasmote.compile.locations import located
 from wasmote.compile.reading import Cursor
-from wasmote.compile.roots import NOTHING, Roots, State
+from wasmote.compile.roots import NOTHING, UNKNOWN, Roots, State
 from wasmote.compile.source import Body, Signature
 from wasmote.compile.types import Reference
 from wasmote.compile.unit import Unit
 from wasmote.core.status import TrapCode
+from wasmote.core.structs import Exec
 from wasmote.errors import CompileError
-from wasmote.isa import INSTRUCTIONS
+from wasmote.isa import by_name
 
+#: What begins a block, what ends one, and what begins a part of one.
+BLOCKS = {by_name(name).opcode for name in ("block", "loop", "if", "try_table", "try")}
+ENDS = {by_name(name).opcode for name in ("end", "delegate")}
+CLAUSES = {by_name(name).opcode for name in ("else", "catch", "catch_all")}
 #: Iterations of loops that a function makes before it tells the host.
 FUEL = 1000
 
@@ -37,6 +42,20 @@ class Frame:
     known: dict[int, str] = field(default_factory=dict)  # and what is known of locals there
     slots: State = NOTHING  # and of slots
     states: list[State] = field(default_factory=list)  # slots at the jumps
+    # Blocks that catch: whether the code here is what they protect, from where control comes to
+    # their handler and the offsets of what throws there, and a try_table's clauses.
+    guards: bool = False
+    thrown: list[tuple[str, str]] = field(default_factory=list)
+    clauses: list[tuple[int, int, int]] = field(default_factory=list)  # kind, tag, depth of label
+    # Of the legacy form: the exception and its offset, and the block that the next clause is in.
+    exception: str = ""
+    offset: str = ""
+    otherwise: str = ""
+
+    @property
+    def handler(self) -> str:
+        """The block that control comes to from what throws within."""
+        return f"{self.label}.catch"
 
     @property
     def expected(self) -> tuple[str, ...]:
@@ -76,6 +95,8 @@ class Function(Cursor):
         self.deals_with_objects = False  # it needs to know where they are
         self.needs_cells = False  # and memory to hand over a value
         self.widest = 0  # most results beyond the first of any call
+        self.payload = 0  # bytes of the values of any exception that it throws
+        self.thrown: list[tuple[str, str]] = []  # from where exceptions leave it, as in `Frame`
 
     # -- the whole -------------------------------------------------------------------------------
 
@@ -95,6 +116,8 @@ class Function(Cursor):
             self.locate(written, start)
             if self.dead and self.frames:
                 self.skip_dead()
+        if self.thrown:
+            self.leave_with_exception()
         self.roots.finish()
 
     def locate(self, written: int, offset: int) -> None:
@@ -145,6 +168,8 @@ class Function(Cursor):
             if callee in recursive:
                 self.lines[line] = f"  br label %{label}.go\n"
         entry = "".join(self.entry)
+        if self.payload:
+            entry += f"  %payload = alloca i8, i32 {self.payload}, align 16\n"
         if self.calls or self.count > 500:
             self.needs.add("rt.stack")
             entry += "  call void @rt.stack(ptr %exec, ptr %ctx)\n"
@@ -278,17 +303,54 @@ class Function(Cursor):
         frame.states.append(self.roots.state)
         return frame.label
 
+    # -- exceptions ------------------------------------------------------------------------------
+
+    def handler(self, offset: str, depth: int = 0) -> str:
+        """Where an exception goes from this place: to the innermost block that catches of those
+        `depth` blocks out and beyond, or out of the function. `offset` is that of what throws.
+        """
+        for frame in reversed(self.frames[: len(self.frames) - depth]):
+            if frame.guards:
+                frame.thrown.append((self.last_block, offset))
+                return frame.handler
+        self.thrown.append((self.last_block, offset))
+        return "leave.thrown"
+
+    def look_for_exception(self, at: int) -> None:
+        """After the call at an offset: an exception may have come out of it."""
+        place = self.unit.offsets.field(Exec, "exception")
+        pointer = self.value(f"getelementptr i8, ptr %exec, i64 {place}")
+        exception = self.value(f"load i32, ptr {pointer}, !tbaa !5")
+        none, following = self.value(f"icmp eq i32 {exception}, 0"), self.new_label()
+        handler = self.handler(str(at))
+        self.emit(f"br i1 {none}, label %{following}, label %{handler}, !prof !7")
+        self.block(following)
+
+    def phi_of_offsets(self, edges: list[tuple[str, str]]) -> str:
+        sources = ", ".join(f"[ {offset}, %{block} ]" for block, offset in edges)
+        return self.value(f"phi i32 {sources}")
+
+    def leave_with_exception(self) -> None:
+        """The place where all go that throw what this function does not catch."""
+        self.roots.state = UNKNOWN
+        self.block("leave.thrown")
+        offset = self.phi_of_offsets(self.thrown)
+        self.needs.add("rt.unwound")
+        given = f"i32 {self.body.index}, i32 {offset}"
+        self.emit(f"call void @rt.unwound(ptr %exec, ptr %ctx, {given}) #2")
+        self.roots.leave()
+        result = self.signature.result
+        self.emit("ret void" if result == "void" else f"ret {result} zeroinitializer")
+
     def skip_dead(self) -> None:
-        """Pass over code that is never reached, up to the `else` or `end` of the block."""
+        """Pass over code that is never reached, up to the end of the block or its next clause."""
         depth = 0
         while True:
             start = self.pos
             opcode = self.opcode()
-            if opcode in (0x02, 0x03, 0x04):
+            if opcode in BLOCKS:
                 depth += 1
-            elif INSTRUCTIONS[opcode].family == "exception":
-                raise self.unsupported(INSTRUCTIONS[opcode].name, INSTRUCTIONS[opcode].feature)
-            elif opcode == 0x0B or (opcode == 0x05 and depth == 0):
+            elif opcode in ENDS or (opcode in CLAUSES and depth == 0):
                 if depth == 0:
                     self.pos = start
                     return

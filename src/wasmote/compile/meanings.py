@@ -127,9 +127,10 @@ def _two(meaning: Any, kinds: list[Any], result: Type, lane: Any, **options: Any
 
 def _three(meaning: Any, kinds: list[Any], result: Type, lane: Any, **options: Any) -> Any:
     A, B, C = kinds
+    first, second, third = operand_type(A), operand_type(B), operand_type(C)
 
     @native(**options)
-    def run(trap: TRAP, a: HALVES, b: HALVES, c: HALVES) -> result:
+    def run(trap: TRAP, a: first, b: second, c: third) -> result:
         return given(meaning(taken(A, a), taken(B, b), taken(C, c)))
 
     return run

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from wasmote.compile.options import Options
 from wasmote.compile.recursion import find_recursion
-from wasmote.compile.scan import ANY, scan
+from wasmote.compile.scan import ANY, Calls, scan
 from wasmote.compile.source import Body, Source
 
 #: Bytes of bodies up to which a module stays whole, and that a part of a larger one has at least:
@@ -49,6 +49,10 @@ class Plan:
         self.partitions = partitions(source, self.part_size)
         self.whole = len(self.partitions) == 1
         self.visible = set(self._visible())
+        #: Whether some function catches exceptions: then those that may throw are called with a
+        #: look at whether they did.
+        self.catches = any(calls.catches for calls in self.calls.values())
+        self.throwing = find_throwing(self.calls) if self.catches else set()
         tail = any(calls.tail for calls in self.calls.values())
         #: tailcc guarantees tail calls between any two types, and costs a little more.
         self.convention = "tailcc " if tail else "fastcc "
@@ -76,6 +80,25 @@ class Plan:
         """Types of functions that may not be this instance's compiled code."""
         types = {self.source.functions[i] for i in self.called_imports()}
         return types.union(*(calls.types for calls in self.calls.values()))
+
+
+def find_throwing(calls: dict[int, Calls]) -> set[int]:
+    """Functions that exceptions may come out of: those that throw, those that call what may be
+    functions of others, and those that call such functions, whatever they catch.
+    """
+    callers: dict[int, list[int]] = {}
+    for caller, each in calls.items():
+        for callee in each.functions:
+            callers.setdefault(callee, []).append(caller)
+    todo = [index for index, each in calls.items() if each.throws]
+    todo += [index for index in callers if index not in calls]  # imports, ANY
+    found: set[int] = set()
+    while todo:
+        index = todo.pop()
+        if index not in found:
+            found.add(index)
+            todo += callers.get(index, ())
+    return found
 
 
 def partitions(source: Source, part_size: int) -> list[Partition]:

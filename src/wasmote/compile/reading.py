@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from wasmote.compile.types import FUNCTION_REFERENCE, REFERENCE, Defined, ir_type
 from wasmote.core.value_types import Form
 from wasmote.isa import INSTRUCTIONS, Immediate
+from wasmote.isa.exceptions import CatchKind
 
 #: Prefix bytes of opcodes.
 PREFIXES = frozenset(opcode >> 16 for opcode in INSTRUCTIONS) - {0}
@@ -85,6 +86,15 @@ class Cursor:
         memory = self.unsigned() if self.unsigned() & 64 else 0
         return memory, self.unsigned()
 
+    def catches(self) -> list[tuple[int, int, int]]:
+        """The clauses of a try_table: kind, index of the tag, if there is one, and label."""
+        clauses = []
+        for _ in range(self.unsigned()):
+            kind = self.unsigned()
+            tag = self.unsigned() if kind < CatchKind.CATCH_ALL else -1
+            clauses.append((kind, tag, self.unsigned()))
+        return clauses
+
     def skip_immediates(self, opcode: int) -> None:
         """Pass over what follows an opcode."""
         for immediate in INSTRUCTIONS[opcode].immediates:
@@ -99,6 +109,8 @@ class Cursor:
                 case Immediate.VALUE_TYPES:
                     for _ in range(self.unsigned()):
                         self.value_type()
+                case Immediate.CATCHES:
+                    self.catches()
                 case Immediate.MEMARG:
                     self.memarg()
                 case _ if immediate in _BYTES:

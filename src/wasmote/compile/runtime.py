@@ -6,6 +6,8 @@ Traps, entries and the helpers of the core, which are called through the instanc
 from collections.abc import Iterable
 
 from wasmote.aot.structs import Context
+from wasmote.compile.atomic_runtime import add_atomics
+from wasmote.compile.exception_runtime import add_exceptions
 from wasmote.compile.frame import Offsets
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst, Memory, Store, Table
@@ -41,6 +43,8 @@ class Runtime:
         self.texts: dict[str, str] = {}
         self._checks()
         self._helpers()
+        add_atomics(self)
+        add_exceptions(self)
         self._calls()
 
     def text(self, names: Iterable[str]) -> str:
@@ -67,6 +71,11 @@ class Runtime:
 
     def field(self, kind: str, base: str, struct: object, field: str, how: str = RUNTIME) -> str:
         return self.loaded(kind, base, self.o.field(struct, field), field, how)  # type: ignore[arg-type]
+
+    def stored(self, kind: str, value: str, offset: int, name: str) -> str:
+        """Store a field of `Exec`; `%name.at` is its address."""
+        at = self.at("%exec", offset, f"{name}.at")
+        return f"{at}  store {kind} {value}, ptr %{name}.at, {RUNTIME}\n"
 
     def helper(self, name: str) -> str:
         return self.loaded("ptr", "%ctx", self.o.helper(name), "helper", INVARIANT)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from wasmote.compile.reading import Cursor
 from wasmote.compile.source import Body, Source
-from wasmote.isa import INSTRUCTIONS, Immediate
+from wasmote.isa import INSTRUCTIONS, Immediate, by_name
 
 #: Stands for whatever a function reference may name.
 ANY = -1
@@ -18,6 +18,8 @@ CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, CALL_REF, RETURN_CALL_RE
     0x10, 0x16
 )
 _CALLS = range(CALL, RETURN_CALL_REF + 1)
+_THROWS = {by_name(name).opcode for name in ("throw", "throw_ref", "rethrow")}
+_CATCHES = {by_name(name).opcode for name in ("try_table", "try")}
 _TAIL_CALLS = (RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)
 
 
@@ -28,6 +30,8 @@ class Calls:
     functions: set[int] = field(default_factory=set)
     types: set[int] = field(default_factory=set)
     tail: bool = False  # some of them are tail calls
+    throws: bool = False  # the function itself, with an instruction
+    catches: bool = False
 
 
 def scan(source: Source) -> dict[int, Calls]:
@@ -51,6 +55,8 @@ def _scan(source: Source, body: Body) -> Calls:
         if opcode in _CALLS:
             _note(found, opcode, cursor)
         else:
+            found.throws |= opcode in _THROWS
+            found.catches |= opcode in _CATCHES
             cursor.skip_immediates(opcode)
 
 
@@ -105,7 +111,11 @@ def _others() -> re.Pattern[bytes]:
     """Any number of instructions that are neither calls nor irregular."""
     groups: dict[bytes, list[bytes]] = {}
     for opcode, instruction in INSTRUCTIONS.items():
-        if opcode in _CALLS or _IRREGULAR.intersection(instruction.immediates):
+        if (
+            opcode in _CALLS
+            or opcode in _THROWS | _CATCHES
+            or _IRREGULAR.intersection(instruction.immediates)
+        ):
             continue
         immediates = b"".join(_PATTERNS.get(each, _LEB) for each in instruction.immediates)
         groups.setdefault(immediates, []).append(_encoded(opcode))

@@ -10,6 +10,7 @@ from wasmote.api.layouts import (
     GlobalTypeLayout,
     MemoryTypeLayout,
     TableTypeLayout,
+    TagTypeLayout,
     items,
 )
 from wasmote.api.module import Module
@@ -17,7 +18,7 @@ from wasmote.compile.types import Defined, ir_type, storage
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.value_types import Form
 
-_WIDE_INDEX = int(LimitsFlag.INDEX_64)
+_WIDE_INDEX, _SHARED = int(LimitsFlag.INDEX_64), int(LimitsFlag.SHARED)
 #: Opcodes of the constants, which an immutable global may be.
 _CONSTANTS = {0x41, 0x42, 0x43, 0x44}
 
@@ -55,6 +56,7 @@ class Signature:
 class MemoryFacts:
     is64: bool
     page_shift: int
+    shared: bool
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Source:
     types: list[Signature] = field(default_factory=list)
     #: All types once more, as what they are if they are structures or arrays.
     defined: list[Defined] = field(default_factory=list)
+    tags: list[Signature] = field(default_factory=list)
     #: Type indices of all functions.
     functions: list[int] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
@@ -108,6 +111,7 @@ def read_source(module: Module) -> Source:
     source.types = [_signature(t) for t in types]
     source.defined = [_defined(t) for t in types]
     source.holds_objects = bool(core.holds_objects)
+    source.tags = [source.types[t.type] for t in items(TagTypeLayout, core.tags, core.tag_count)]
     source.imported_functions = core.imported_functions
     source.code_section = core.code_section
     base = core.binary
@@ -124,7 +128,7 @@ def read_source(module: Module) -> Source:
         } | {e.index for e in items(ExportLayout, core.exports, core.export_count) if e.kind == 0}
         source.entries.add(core.start)
     source.memories = [
-        MemoryFacts(bool(m.flags & _WIDE_INDEX), m.page_shift)
+        MemoryFacts(bool(m.flags & _WIDE_INDEX), m.page_shift, bool(m.flags & _SHARED))
         for m in items(MemoryTypeLayout, core.memories, core.memory_count)
     ]
     tables = items(TableTypeLayout, core.tables, core.table_count)

@@ -36,6 +36,7 @@ OPERANDS = "abc"
 #: Families of instructions that have templates.
 FAMILIES = (
     "test", "compare", "numeric", "convert", "vector", "load", "store", "load lane", "store lane",
+    "atomic",
 )  # fmt: skip
 _FUNCTION = re.compile(r"^define [^@\n]*@([^\s(]+)\([^\n]*\{\n(.*?)^\}", re.M | re.S)
 _METADATA = re.compile(r"(, !\w+(\.\w+)* !\d+)+")

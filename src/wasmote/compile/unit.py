@@ -155,8 +155,19 @@ class Unit:
             f"ptr {outside})"
         )
 
-    def call(self, f: "Function", callee: str, type: int, tail: bool = False) -> None:
-        """Call a function of that type with the operands on the stack."""
+    def tag(self, f: "Function", index: int) -> str:
+        """The handle of a tag."""
+        slot = self.offsets.tags + self.offsets.pointer * index
+        at = f.value(f"getelementptr i8, ptr %ctx, i64 {slot}")
+        return f.value(f"load i32, ptr {at}, {INVARIANT}")
+
+    def call(
+        self, f: "Function", callee: str, type: int, offset: int | None = None, tail: bool = False
+    ) -> None:
+        """Call a function of that type with the operands on the stack.
+
+        `offset` is the call's in the binary, if something may be thrown there.
+        """
         signature = self.source.types[type]
         arguments = f.pop_many(len(signature.params))
         own = [f"{k} {a}" for k, a in zip(signature.params, arguments, strict=True)]
@@ -170,10 +181,14 @@ class Unit:
             self._tail_call(f, signature, text)
             return
         f.widest = max(f.widest, len(signature.results) - 1)
-        if not signature.results:
+        if signature.results:
+            values = [f.value(text)]
+        else:
             f.emit(text)
+        if offset is not None and self.plan.catches:
+            f.look_for_exception(offset)
+        if not signature.results:
             return
-        values = [f.value(text)]
         for i, kind in enumerate(signature.results[1:]):
             at = f.value(f"getelementptr i8, ptr %out, i64 {16 * i}")
             values.append(f.value(f"load {kind}, ptr {at}, !tbaa !9"))

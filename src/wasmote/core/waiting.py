@@ -127,7 +127,7 @@ def remove(memory: ptr[Memory], waiter: ptr[Waiter]) -> boolean:
     return True
 
 
-@native
+@native(convention="c")
 def memory_notify(memory: ptr[Memory], address: u64, count: u32) -> u32:
     """Wake up to `count` of those who wait at an address that was checked; returns how many."""
     if memory.type.flags & LimitsFlag.SHARED == 0:

@@ -5,8 +5,10 @@ core, templates for the rest.
 from wasmote.compile.function import Function
 from wasmote.compile.instructions import (
     aggregates,
+    atomics,
     casts,
     control,
+    exceptions,
     memories,
     numeric,
     tables,
@@ -16,7 +18,10 @@ from wasmote.compile.instructions.registry import HANDLED, Handler
 from wasmote.compile.templates import FAMILIES
 from wasmote.isa import INSTRUCTIONS, Feature, Immediate, Instruction, feature_of_reserved_opcode
 
-__all__ = ["HANDLERS", "aggregates", "casts", "control", "memories", "tables", "variables"]
+__all__ = [
+    "HANDLERS", "aggregates", "atomics", "casts", "control", "exceptions", "memories", "tables",
+    "variables",
+]  # fmt: skip
 
 
 def refused(opcode: int) -> Handler:
@@ -39,6 +44,8 @@ def handler_for(i: Instruction) -> Handler:
         return numeric.load(i)
     if i.family == "store":
         return numeric.store(i)
+    if i.family == "atomic":
+        return atomics.access(i)
     if i.family in ("load lane", "store lane"):
         return numeric.lane_access(i)
     if i.semantics is None or i.family not in FAMILIES:

@@ -1,10 +1,15 @@
 """Blocks, branches and calls."""
 
+from collections.abc import Callable
+
 from wasmote.compile.function import Frame, Function
 from wasmote.compile.instructions.registry import handles
 from wasmote.compile.roots import UNKNOWN
 from wasmote.compile.runtime import RUNTIME
 from wasmote.core.status import TrapCode
+
+#: How blocks end that are not written here, by their kind.
+ENDS: dict[str, Callable[[Function, Frame], None]] = {}
 
 # -- control -----------------------------------------------------------------------------------
 
@@ -73,9 +78,7 @@ def if_(f: Function) -> None:
 
 @handles(0x05)
 def else_(f: Function) -> None:
-    if not f.dead:
-        f.jump(0)
-        f.emit(f"br label %{f.frames[-1].label}")
+    leave_block(f)
     begin_else(f, f.frames[-1])
     f.frames[-1].kind = "else"
 
@@ -94,6 +97,9 @@ def end(f: Function) -> None:
     frame = f.frames[-1]
     if frame.kind == "if":
         else_(f)
+    if frame.kind in ENDS:
+        ENDS[frame.kind](f, frame)
+        return
     if frame.kind == "loop":
         write_phis(f, frame)
         f.frames.pop()
@@ -104,10 +110,20 @@ def end(f: Function) -> None:
         f.frames.pop()
         keep_results(f, frame)
         return
+    leave_block(f)
+    f.frames.pop()
+    end_label(f, frame)
+
+
+def leave_block(f: Function) -> None:
+    """The code of the innermost block goes on behind it."""
     if not f.dead:
         f.jump(0)
-        f.emit(f"br label %{frame.label}")
-    f.frames.pop()
+        f.emit(f"br label %{f.frames[-1].label}")
+
+
+def end_label(f: Function, frame: Frame) -> None:
+    """Behind a block: the values that jumps to its label bring."""
     f.dead = not frame.edges
     if not f.dead:
         f.block(frame.label)
@@ -180,9 +196,10 @@ def return_(f: Function) -> None:
 
 @handles(0x10)
 def call(f: Function) -> None:
-    index = f.unsigned()
+    at, index = f.pos - 1, f.unsigned()
     f.note_call(index)
-    f.unit.call(f, f.unit.symbol(index), f.source.functions[index])
+    throws = index in f.unit.plan.throwing
+    f.unit.call(f, f.unit.symbol(index), f.source.functions[index], at if throws else None)
 
 
 @handles(0x12)
@@ -194,8 +211,9 @@ def return_call(f: Function) -> None:
 
 @handles(0x11)
 def call_indirect(f: Function) -> None:
+    at = f.pos - 1
     type, callee = looked_up(f)
-    f.unit.call(f, callee, type)
+    f.unit.call(f, callee, type, at)
 
 
 @handles(0x13)
@@ -218,9 +236,9 @@ def looked_up(f: Function) -> tuple[int, str]:
 
 @handles(0x14)
 def call_ref(f: Function) -> None:
-    type = f.unsigned()
+    at, type = f.pos - 1, f.unsigned()
     callee = f.unit.callee(f, f.pop(), type, TrapCode.NULL_FUNCTION_REFERENCE)
-    f.unit.call(f, callee, type)
+    f.unit.call(f, callee, type, at)
 
 
 @handles(0x15)

@@ -162,8 +162,10 @@ def shuffle(f: Function) -> None:
 def access_text(f: Function, memory: int, lines: str) -> str:
     """A load's or store's text. Where it traps by itself LLVM must neither leave it out, though
     nobody needs its value, nor change its place among other traps: measured, that costs nothing.
+    In a memory that threads share it must make each access just once: the next one may find
+    something else there.
     """
-    if not f.unit.is_guarded(memory):
+    if not (f.unit.is_guarded(memory) or f.source.memories[memory].shared):
         return lines
     return _ACCESS.sub(r"\1 volatile ", lines)
 
