@@ -357,7 +357,6 @@ def test_an_import_cannot_leave_the_module_path(shell: Shell) -> None:
         (["--timeout=0", "hello.wasm"], "--timeout: 0 is not in 1 to", 2),
         (["-v=6", "hello.wasm"], "-v: 6 is not in 0 to 5", 2),
         (["-g=127.0.0.1:1234", "hello.wasm"], "-g is not available: Wasmote has no debugger", 2),
-        (["--max-threads=4", "hello.wasm"], "--max-threads is not available: a program cannot", 2),
         (["--addr-pool=1.2.3.4/15", "hello.wasm"], "--addr-pool is not available: Wasmote has", 2),
         (["--repl", "-f", "x", "hello.wasm"], "--repl and --function exclude each other", 2),
     ],
@@ -615,3 +614,13 @@ def test_functions_of_native_libraries(shell: Shell) -> None:
     outcome = shell.wasmote("run", "--native-lib=missing.so", "-f", "go", file)
     assert "failed to load native library missing.so" in outcome.err
     assert outcome.status == 126
+
+
+def test_a_program_with_threads(shell: Shell) -> None:
+    from tests.wasi.test_threads import COUNT
+
+    text = COUNT.replace("(i32.load (i32.const 0))", "(i32.const 5)")
+    file = shell.module("threads.wasm", text)
+    assert shell.wasmote("run", "--max-threads=5", file).status == 0
+    outcome = shell.wasmote("run", "--max-threads=0", file)
+    assert (outcome.status, "unreachable" in outcome.err) == (1, True)

@@ -119,7 +119,7 @@ class Linker:
     def provide(self, module: Module) -> Mapping[str, Namespace]:
         """Namespaces for this module alone, such as a `Wasi` of its own. Subclasses may have some.
 
-        They come before what the linker has defined.
+        They come, name by name, before what the linker has defined.
         """
         return {}
 
@@ -136,8 +136,9 @@ class Linker:
         self._under_way.append(name)
         try:
             for each in dict.fromkeys(wanted.module for wanted in module.imports):
-                if each not in given and (found := self._namespace(each, module)) is not None:
-                    given[each] = found
+                found = self._namespace(each, module)
+                if found is not None:
+                    given[each] = _merged(found, given[each]) if each in given else found
             instance = self.make(module, given)
         except CircularImportError:
             raise
@@ -154,9 +155,7 @@ class Linker:
         single = self._single.get(name)
         if single is None:
             return whole
-        if whole is None:
-            return single
-        return {**{each: whole[each] for each in whole}, **single}
+        return single if whole is None else _merged(whole, single)
 
     def _whole(self, name: str, importer: Module) -> Namespace | None:
         seen = {name}
@@ -194,6 +193,11 @@ class Linker:
     def _circle(self, name: str) -> str:
         chain = [*self._under_way[self._under_way.index(name) :], name]
         return f"circular dependency: {' imports '.join(map(str, chain))}"
+
+
+def _merged(names: Namespace, others: Namespace) -> dict[str, object]:
+    """All names, those of `others` first."""
+    return {**{each: names[each] for each in names}, **{each: others[each] for each in others}}
 
 
 def _initialize(name: str | None, exports: Exports) -> None:

@@ -23,7 +23,7 @@ def run_main(program: Program) -> int:
     """
     exports = program.instance.exports
     if "_start" in exports:
-        checked_function(program.path, exports, "_start")()
+        program.run(checked_function(program.path, exports, "_start"))
         return 0
     name = next((each for each in _MAINS if each in exports), None)
     if name is None:
@@ -35,7 +35,7 @@ def run_main(program: Program) -> int:
         )
         raise CallError(message, "invalid function type of main function")
     arguments = _place_arguments(program) if main.type.params else ()
-    result: int | None = main(*arguments)
+    result: int | None = program.run(main, *arguments)
     return result or 0
 
 

@@ -7,18 +7,20 @@ from wasmote.cli.features import allowed
 from wasmote.cli.files import open_module
 from wasmote.cli.report import DEBUG, WARNING, CallError, LoadError, Reporter
 from wasmote.errors import LinkError
-from wasmote.types import FuncType
+from wasmote.types import FuncType, MemoryType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import SimpleNamespace
+    from typing import Any
 
     from wasmote import Exports, Func, Memory
     from wasmote.api.linker import Namespace
     from wasmote.cli.heap import AppHeap
-    from wasmote.wasi import Wasi
+    from wasmote.wasi import Wasi, WasiThreads
 
+THREAD_SPAWN = ("wasi", "thread-spawn")
 WASI_MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
 
 
@@ -36,6 +38,7 @@ class _Linker(Linker):
         self.command = options
         self.reporter = reporter
         self.wasi: dict[Module, Wasi] = {}
+        self.threads: dict[Module, WasiThreads] = {}
         for path in options.native_libs:
             self._load(path)
 
@@ -61,6 +64,23 @@ class _Linker(Linker):
                 self.define(library.name, name, function)
 
     def provide(self, module: Module) -> "Mapping[str, Namespace]":
+        return {**self._wasi(module), **self._threads(module)}
+
+    def _threads(self, module: Module) -> "Mapping[str, Namespace]":
+        """For a module that starts threads, also the memory that they share."""
+        if not any((each.module, each.name) == THREAD_SPAWN for each in module.imports):
+            return {}
+        from wasmote import Memory
+        from wasmote.wasi import WasiThreads
+
+        self.threads[module] = threads = WasiThreads(self.command.max_threads)
+        given: dict[str, dict[str, object]] = dict(threads.imports())  # type: ignore[arg-type]
+        for each in module.imports:
+            if isinstance(each.type, MemoryType) and each.type.shared:
+                given.setdefault(each.module, {})[each.name] = Memory(each.type)
+        return given
+
+    def _wasi(self, module: Module) -> "Mapping[str, Namespace]":
         if not any(each.module in WASI_MODULES for each in module.imports):
             return {}
         from wasmote.wasi import Wasi, WasiError
@@ -83,6 +103,9 @@ class _Linker(Linker):
         memory = _memory(instance.exports)
         if module in self.wasi and memory is not None:
             self.wasi[module].attach(memory)  # type: ignore[arg-type]
+        if module in self.threads:
+            make = super().make
+            self.threads[module].attach(instance, lambda: make(module, imports))
         return instance
 
 
@@ -119,6 +142,11 @@ class Program:
         if export is not None and isinstance(export.type, FuncType):
             return export
         raise CallError(_no_function(name, export, instance), f"lookup function {name} failed")
+
+    def run(self, function: "Func", *arguments: object) -> "Any":
+        """Call a function of the program; threads that it starts end when it returns."""
+        threads = self.linker.threads.get(self.instance.module)
+        return function(*arguments) if threads is None else threads.run(function, *arguments)
 
     def memory(self) -> "Memory | None":
         """The memory that the module exports."""

@@ -42,7 +42,6 @@ def _stack_size(word: str) -> int:
 
 
 _INTERPRETED = "Wasmote has no compiler yet; programs run in its fast interpreter"
-_NO_THREADS = "a program cannot start threads here yet; in Python, threads can share a memory"
 _NO_SOCKETS = "Wasmote has no sockets that a program could open yet"
 
 #: All options of `wasmote run` and `iwasm`.
@@ -115,6 +114,12 @@ OPTIONS = (
         convert=number(1 << 16, 1 << 34),
     ),
     Option(
+        "--max-threads N",
+        "threads that a program may start at once, by wasi-threads (default 4)",
+        convert=number(0, 1 << 16),
+        default=4,
+    ),
+    Option(
         "--timeout MS",
         "stop the program after so many milliseconds",
         convert=number(1, _LONGEST_TIMEOUT),
@@ -158,7 +163,6 @@ OPTIONS = (
     Option("--gen-prof-file FILE", refusal=_INTERPRETED),
     Option("--disable-bounds-checks", refusal="every access to memory is checked in Wasmote"),
     Option("--shared-heap-size BYTES", refusal="Wasmote has no shared heaps yet"),
-    Option("--max-threads N", refusal=_NO_THREADS),
     Option("--addr-pool ADDRESS/BITS", refusal=_NO_SOCKETS),
     Option("--allow-resolve NAME", refusal=_NO_SOCKETS),
     Option("-g ADDRESS", refusal="Wasmote has no debugger yet"),

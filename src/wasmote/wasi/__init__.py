@@ -8,10 +8,12 @@ a memory.
 - `files`, `directories`, `poll`, `sockets`, `process`: the functions, by subject;
 - `calls`: how a function is declared and called; `abi`: numbers and layouts; `errors`;
 - `guest`: checked access to memory; `descriptors`: the table of open files;
+- `threads`: threads that programs start;
 - `paths`: the sandbox, resolving paths below a directory.
 """
 
 from wasmote.wasi.errors import Exit, WasiError
 from wasmote.wasi.host import Wasi
+from wasmote.wasi.threads import WasiThreads
 
-__all__ = ["Exit", "Wasi", "WasiError"]
+__all__ = ["Exit", "Wasi", "WasiError", "WasiThreads"]
