@@ -170,6 +170,66 @@ def test_functions_and_objects_of_the_host_stay():
     assert exports.hold(2000) == (2002, "thing 2000")
 
 
+# -- the collector at work -------------------------------------------------------------------------
+
+CHAINS = """
+(module
+  (rec
+    (type $n (struct (field i32) (field (mut (ref null $n))) (field (mut (ref null $m)))))
+    (type $m (struct (field i64) (field (mut (ref null $n))) (field i32))))
+  (global $kept (mut (ref null $n)) (ref.null $n))
+  ;; how long a chain is whose objects all have the fields that they were made with
+  (func $length (param $n (ref null $n)) (result i32) (local $count i32)
+    (block $end
+      (loop $next
+        (br_if $end (ref.is_null (local.get $n)))
+        (if (i32.or
+            (i32.ne (struct.get $n 0 (local.get $n)) (i32.const 0x1234))
+            (i64.ne (struct.get $m 0 (struct.get $n 2 (local.get $n))) (i64.const 0x777777777)))
+          (then (unreachable)))
+        (local.set $count (i32.add (local.get $count) (i32.const 1)))
+        (local.set $n (struct.get $n 1 (local.get $n)))
+        (br $next)))
+    (local.get $count))
+  (func $build (param $length i32) (result (ref null $n))
+    (local $n (ref null $n)) (local $m (ref null $m))
+    (if (i32.eqz (local.get $length)) (then (return (ref.null $n))))
+    (local.set $m (struct.new $m (i64.const 0x777777777) (ref.null $n) (i32.const 99)))
+    (drop (struct.new $n (i32.const 5) (ref.null $n) (ref.null $m)))
+    (local.set $n (struct.new $n (i32.const 0x1234)
+      (call $build (i32.sub (local.get $length) (i32.const 1))) (local.get $m)))
+    (struct.set $m 1 (local.get $m) (local.get $n))
+    (drop (struct.new_default $m))
+    (local.get $n))
+  (func (export "work") (param $rounds i32) (param $length i32) (result i32)
+    (local $sum i32) (local $n (ref null $n))
+    (loop $more
+      (local.set $n (call $build (local.get $length)))
+      (if (i32.and (local.get $rounds) (i32.const 3)) (then (global.set $kept (local.get $n))))
+      (local.set $sum (i32.add (local.get $sum)
+        (i32.add (call $length (local.get $n)) (call $length (global.get $kept)))))
+      (br_if $more (local.tee $rounds (i32.sub (local.get $rounds) (i32.const 1)))))
+    (local.get $sum)))
+"""
+
+
+@pytest.mark.parametrize("step", [1, 64, 1000, 1 << 30])
+@pytest.mark.parametrize("growth", [0, 1, 30])
+def test_objects_out_of_pools_and_collections_in_turn(step, growth):
+    before = heap.step, heap.growth, heap.minimum
+    exports = run(CHAINS).exports
+    rounds = 30 if growth else 3  # without growth each object costs a piece of a collection
+    assert heap.collect()
+    heap.step, heap.growth, heap.minimum = step, growth, 0
+    try:
+        collections = heap.collections
+        for length in (1, 7, 100, 900):
+            assert exports.work(rounds, length) == 2 * rounds * length
+        assert heap.collections > collections or step < 1 << 30
+    finally:
+        heap.step, heap.growth, heap.minimum = before
+
+
 # -- threads ---------------------------------------------------------------------------------------
 
 

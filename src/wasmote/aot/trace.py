@@ -24,8 +24,8 @@ def aot_walk(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32],
 
 @native(convention="c", cold=True, noinline=True)
 def aot_describe(inst: ptr[Instance], code: u32, d: ptr[FrameDescription]) -> boolean:
-    """`Entry.describe`: nothing is known of the values. A collection then keeps whatever the value
-    stack has a reference to, which is where compiled code puts its references.
+    """`Entry.describe`: nothing is known of the values. Collections do not ask: see
+    `Entry.roots_end`.
     """
     return False
 

@@ -229,26 +229,15 @@ class Runtime:
     # -- calls through references ----------------------------------------------------------------
 
     def _calls(self) -> None:
-        """rt.callee: the code of a function reference, of the type whose id is given."""
-        self.define(
-            "rt.callee", "ptr", ", i32 %handle, i64 %type, i32 %null, ptr %outside", "alwaysinline",
-            self.field("ptr", "%ctx", Context, "store", INVARIANT),
-            self.field("ptr", "%store", Store, "functions"),
-            "  %wide = zext i32 %handle to i64\n"
-            "  %at = getelementptr ptr, ptr %functions, i64 %wide\n"
-            f"  %f = load ptr, ptr %at, {RUNTIME}\n",
-            self.field("i32", "%f", FuncInst, "type_id"),
-            self.field("ptr", "%f", FuncInst, "context"),
-            "  %wanted = trunc i64 %type to i32\n  %same = icmp eq i32 %type_id, %wanted\n"
-            "  %own = icmp eq ptr %context, %ctx\n  %ok = and i1 %same, %own\n"
-            f"  br i1 %ok, label %fine, label %slow, {LIKELY}\n"
-            "slow:\n"
-            "  %other = call ptr @rt.callee_slow(ptr %exec, ptr %ctx, i32 %handle, i32 %wanted,"
-            " i32 %null, ptr %outside)\n  ret ptr %other\n"
-            "fine:\n",
-            self.field("ptr", "%f", FuncInst, "code"),
-            "  ret ptr %code\n",
-        )  # fmt: skip
+        """rt.callee: the code of a function reference, of the type whose id is given; rt.referred:
+        that of one which has the type, or one below it, anyway.
+        """
+        self._callee(
+            "rt.callee",
+            self.field("i32", "%f", FuncInst, "type_id")
+            + "  %same = icmp eq i32 %type_id, %wanted\n  %ok = and i1 %same, %own\n",
+        )
+        self._callee("rt.referred", "  %ok = and i1 %own, true\n")
         self.define(
             "rt.callee_slow", "ptr", ", i32 %handle, i32 %type, i32 %null, ptr %outside",
             "noinline",
@@ -257,6 +246,26 @@ class Runtime:
             " ptr %exec)\n  %n = ptrtoint ptr %f to i64\n  %ok = icmp uge i64 %n, 4096\n"
             f"  br i1 %ok, label %fine, label %trap, {LIKELY}\n"
             f"trap:\n  %code = trunc i64 %n to i32\n{self.trap('%code')}fine:\n  ret ptr %f\n",
+        )  # fmt: skip
+
+    def _callee(self, name: str, check: str) -> None:
+        self.define(
+            name, "ptr", ", i32 %handle, i64 %type, i32 %null, ptr %outside", "alwaysinline",
+            self.field("ptr", "%ctx", Context, "store", INVARIANT),
+            self.field("ptr", "%store", Store, "functions"),
+            "  %wide = zext i32 %handle to i64\n"
+            "  %at = getelementptr ptr, ptr %functions, i64 %wide\n"
+            f"  %f = load ptr, ptr %at, {RUNTIME}\n",
+            self.field("ptr", "%f", FuncInst, "context"),
+            "  %wanted = trunc i64 %type to i32\n  %own = icmp eq ptr %context, %ctx\n",
+            check,
+            f"  br i1 %ok, label %fine, label %slow, {LIKELY}\n"
+            "slow:\n"
+            "  %other = call ptr @rt.callee_slow(ptr %exec, ptr %ctx, i32 %handle, i32 %wanted,"
+            " i32 %null, ptr %outside)\n  ret ptr %other\n"
+            "fine:\n",
+            self.field("ptr", "%f", FuncInst, "code"),
+            "  ret ptr %code\n",
         )  # fmt: skip
 
 

@@ -143,15 +143,17 @@ class Unit:
         offset = self.offsets.field(Table, "size")
         return f.value(f"getelementptr i8, ptr {self.table(f, i)}, i64 {offset}")
 
-    def callee(self, f: "Function", handle: str, type: int, null: TrapCode) -> str:
-        """The code of a function reference."""
+    def callee(
+        self, f: "Function", handle: str, type: int, null: TrapCode, name: str = "rt.callee"
+    ) -> str:
+        """The code of a function reference; `name` is the function that finds it."""
         slot = self.offsets.types + self.offsets.pointer * type
         at = f.value(f"getelementptr i8, ptr %ctx, i64 {slot}")
         id = f.value(f"load i64, ptr {at}, {INVARIANT}")
-        self.needs.add("rt.callee")
+        self.needs.add(name)
         outside = self.outside_symbol(type)
         return f.value(
-            f"call ptr @rt.callee(ptr %exec, ptr %ctx, i32 {handle}, i64 {id}, i32 {int(null)}, "
+            f"call ptr @{name}(ptr %exec, ptr %ctx, i32 {handle}, i64 {id}, i32 {int(null)}, "
             f"ptr {outside})"
         )
 

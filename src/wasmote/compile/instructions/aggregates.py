@@ -7,7 +7,7 @@ knows it as alive, and nothing is overwritten.
 
 from wasmote.compile.function import Function
 from wasmote.compile.instructions.registry import handles
-from wasmote.compile.runtime import FIELD, HEADER
+from wasmote.compile.runtime import FIELD, INVARIANT
 from wasmote.compile.types import REFERENCE, Defined, Storage
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import HeapObject, Pool
@@ -194,7 +194,8 @@ def length_of(f: Function, handle: str) -> tuple[str, str]:
     array = object_at(f, handle)
     offset = f.unit.offsets.field(HeapObject, "length")
     at = f.value(f"getelementptr inbounds nuw i8, ptr {array}, i64 {offset}")
-    return array, f.value(f"load i32, ptr {at}, {HEADER}")
+    # The core has written it before anybody here knew the array.
+    return array, f.value(f"load i32, ptr {at}, {INVARIANT}")
 
 
 def element_at(f: Function, field: Storage, handle: str, index: str) -> str:

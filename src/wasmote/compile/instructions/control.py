@@ -237,12 +237,12 @@ def looked_up(f: Function) -> tuple[int, str]:
 @handles(0x14)
 def call_ref(f: Function) -> None:
     at, type = f.pos - 1, f.unsigned()
-    callee = f.unit.callee(f, f.pop(), type, TrapCode.NULL_FUNCTION_REFERENCE)
+    callee = f.unit.callee(f, f.pop(), type, TrapCode.NULL_FUNCTION_REFERENCE, "rt.referred")
     f.unit.call(f, callee, type, at)
 
 
 @handles(0x15)
 def return_call_ref(f: Function) -> None:
     type = f.unsigned()
-    callee = f.unit.callee(f, f.pop(), type, TrapCode.NULL_FUNCTION_REFERENCE)
+    callee = f.unit.callee(f, f.pop(), type, TrapCode.NULL_FUNCTION_REFERENCE, "rt.referred")
     f.unit.call(f, callee, type, tail=True)
