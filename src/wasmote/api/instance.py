@@ -27,6 +27,7 @@ from wasmote.core.status import ExternKind, TrapCode
 from wasmote.core.structs import NONE
 from wasmote.errors import Trap, TrapKind
 from wasmote.host.cpython.binding import BINDING, DEFAULT_STACK_SIZE, Address
+from wasmote.jit.settings import SETTINGS
 from wasmote.types import ExternType, FuncType, GlobalType, TableType, TagType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
@@ -43,7 +44,13 @@ _interrupt = BINDING.python_function(
 _terminate = BINDING.python_function("cpython_terminate", None, Address, ctypes.py_object)
 _set_fuel = BINDING.python_function("instance_set_fuel", ctypes.c_uint32, Address, Address)
 #: The native function by which each engine runs a function (`Instance.run` in `core.structs`).
-_ENGINES = {"auto": "fast_run", "fast": "fast_run", "classic": "classic_run", "aot": "aot_run"}
+_ENGINES = {
+    "auto": "fast_run",
+    "fast": "fast_run",
+    "classic": "classic_run",
+    "aot": "aot_run",
+    "jit": "tiered_run",
+}
 _KINDS = {
     Func: ExternKind.FUNCTION,
     Table: ExternKind.TABLE,
@@ -61,7 +68,8 @@ class Instance:
     `imports` maps module names to namespaces: mappings from names to Python callables, `Func`,
     `Memory`, `Table`, `Global`, `Tag`, plain numbers (for immutable globals), or another instance's
     `exports`. With `missing="trap"` functions that are not there trap when they are called.
-    `engine` is "auto", "fast", "classic", or "aot" for compiled modules, which "auto" knows.
+    `engine` is "auto", "fast", "classic", "jit" (`wasmote.jit`), or "aot" for compiled modules,
+    which "auto" knows.
     `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the values of all active functions of
     one call. With `fuel`, an amount or a `Fuel`, its code may execute only so many instructions;
     compiled code cannot count them.
@@ -94,13 +102,13 @@ class Instance:
             raise ValueError(f'missing is "error" or "trap", not {missing!r}')
         if not _SMALLEST_STACK <= stack_size <= _LARGEST_STACK:
             raise ValueError(f"stack_size is {_SMALLEST_STACK} to {_LARGEST_STACK} bytes")
-        engine = _engine_for(module, engine)
-        if engine == "aot" and fuel is not None:
-            raise ValueError("compiled code does not count instructions: fuel needs an interpreter")
+        chosen = _engine_for(module, engine, fuel is not None)
+        if chosen == "jit":
+            _begin_compiling(module, engine)
         self.module = module
         self.fuel = Fuel(fuel) if isinstance(fuel, int) else fuel
         given = resolve(module.imports, imports or {}, missing)
-        self._owner = self._instantiate(given, engine, stack_size)
+        self._owner = self._instantiate(given, chosen, stack_size)
         self._owner.links.instance = weakref.ref(self)
         self.exports = Exports(self._owner, given)
         if module._layout.start != NONE:
@@ -204,6 +212,8 @@ class Instance:
         if self.module._code is not None:
             self.module._code.attach(address)
         instance.run = BINDING.image.symbol(_ENGINES[engine])
+        if self.module._tier is not None and engine == "jit":
+            self.module._tier.attach(address)
         instance.host = id(owner)
         if self.fuel is not None:
             links.holds.append(self.fuel)
@@ -238,15 +248,33 @@ class Instance:
         return f"<wasmote.Instance of {self.module!r}>"
 
 
-def _engine_for(module: Module, engine: str) -> str:
-    """The engine that runs the module; a compiled one has nothing that others could run."""
-    if module._code is not None and engine in ("auto", "aot"):
-        return "aot"
+def _engine_for(module: Module, asked: str, counts: bool) -> str:
+    """The engine for an instance of which that one was asked for; `counts`: it spends fuel.
+
+    A compiled module has nothing that others could run.
+    """
+    engine = asked
     if module._code is not None:
-        raise ValueError(f"{module!r} is compiled: its engine is aot, not {engine}")
-    if engine == "aot":
+        if asked not in ("auto", "aot", "jit"):
+            raise ValueError(f"{module!r} is compiled: its engine is aot, not {asked}")
+        engine = "aot"
+    elif asked == "aot":
         raise ValueError(f"the engine aot runs compiled modules, and {module!r} is none")
+    elif asked == "auto" and SETTINGS.auto and not counts:
+        engine = "jit"
+    if counts and engine in ("aot", "jit"):
+        raise ValueError("compiled code does not count instructions: fuel needs an interpreter")
     return engine
+
+
+def _begin_compiling(module: Module, asked: str) -> None:
+    """See to it that a module of which there will be an instance gets compiled code."""
+    from wasmote.jit.tier import tier_for
+
+    tier = tier_for(module)
+    tier.begin(SETTINGS.delay if asked == "auto" else 0.0)
+    if asked == "jit" and SETTINGS.wait:
+        tier.wait()
 
 
 def _link(owner: Owner, module: Module, given: list[Extern]) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from wasmote.api.sources import ModuleSources
     from wasmote.dwarf.sources import Source
     from wasmote.image.signature import KeySource
+    from wasmote.jit.tier import Tier
 
 _load = BINDING.function("module_load", ctypes.c_uint32, Address)
 _add_types = BINDING.python_function("store_add_types", ctypes.c_uint32, Address, Address)
@@ -60,6 +61,7 @@ class Module:
         "_layout",
         "_owner",
         "_sources",
+        "_tier",
         "name",
     )
 
@@ -77,6 +79,8 @@ class Module:
     ) -> None:
         self._code: CompiledCode | None = None
         self._sources: ModuleSources | None = None
+        #: How it comes to compiled code while it runs; None: not at all, so far.
+        self._tier: Tier | None = None
         self._binary: bytes | mmap.mmap | memoryview
         path = "" if isinstance(source, bytes | bytearray | memoryview) else os.fspath(source)
         self.name = name or os.path.splitext(os.path.basename(path))[0]

@@ -171,6 +171,7 @@ def facts(source: Source, options: Options) -> bytes:
     known = {
         "abi": f"{abi(options.target.pointer):08x}",
         "cpu": cpu,
+        "enterable": str(int(options.enterable)),
         "guard": str(int(guarded)),
         "level": str(options.level),
         "needs": ",".join(required(features)),

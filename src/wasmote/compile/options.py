@@ -25,6 +25,9 @@ class Options:
     cpu: str = ""
     features: str = ""
     bounds_checks: bool = False
+    #: Whether any function can be entered from outside: for code that takes over from an
+    #: interpreter. Otherwise LLVM may change what only the module's own code calls.
+    enterable: bool = False
     #: Custom sections that the image keeps.
     custom_sections: tuple[str, ...] = ("name",)
     #: Whether `br_table` may become a jump through a table of addresses.

@@ -65,6 +65,8 @@ class Plan:
     def _visible(self) -> Iterable[int]:
         """Functions that others than those of their own part refer to."""
         yield from self.source.entries
+        if self.options.enterable:
+            yield from (body.index for body in self.source.bodies)
         part_of = {body.index: part.number for part in self.partitions for body in part.bodies}
         for caller, calls in self.calls.items():
             for callee in calls.functions:

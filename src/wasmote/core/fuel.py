@@ -95,6 +95,7 @@ def module_twin(module: ptr[Module]) -> ptr[Module]:
     twin.translated = None
     twin.translated_count = 0
     twin.catching = 0
+    twin.compiled = None
     twin.catch_tables = None
     twin.metered = 1
     module.twin = twin

@@ -198,7 +198,7 @@ class FrameMap:
 
     code: u32
     calling: u32  # as in `Entry`
-    run: usize  # of the engine: `Instance.run`
+    engine: usize  # its `Entry.describe`
     header: u32  # cells from the frame's start to its header
     count: u32
 
@@ -256,6 +256,9 @@ class Module:
     translated: ptr[u8]
     translated_count: u32
     catching: u32  # some function catches exceptions
+    # Of compiled code that takes over from the fast interpreter: for each own function its offset
+    # in the code, and its size (0: none); see interp.fast.tier.
+    compiled: ptr[u32]
     catch_tables: ptr[u8]  # classic interpreter: clauses by function; see interp.classic.exceptions
     declared: ptr[u8]  # bit set of functions that ref.func may name
     metered: u32  # the engines' code counts instructions, see core.fuel

@@ -42,7 +42,9 @@ MODULES = (
     "wasmote.interp.setup",
     "wasmote.interp.classic.entry",
     "wasmote.interp.fast.entry",
+    "wasmote.interp.fast.tier",
     "wasmote.aot.run",
+    "wasmote.aot.tier",
 )
 HOST_MODULES = (
     "wasmote.host.linux",

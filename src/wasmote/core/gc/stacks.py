@@ -123,7 +123,7 @@ def map_of(entry: ptr[Entry], inst: ptr[Instance], code: u32, calling: u32) -> p
         slot = slot_of(module, code)
         while module.maps[slot] is not None:
             map = module.maps[slot]
-            if map.code == code and map.calling == calling and map.run == usize(inst.run):
+            if map.code == code and map.calling == calling and map.engine == usize(entry.describe):
                 return map
             slot = (slot + 1) & (module.map_capacity - 1)
     return make_map(entry, inst, code, calling)
@@ -142,7 +142,7 @@ def make_map(entry: ptr[Entry], inst: ptr[Instance], code: u32, calling: u32) ->
     if map is not None:
         map.code = code
         map.calling = calling
-        map.run = usize(inst.run)
+        map.engine = usize(entry.describe)
         insert(module, map)
         module.map_count += 1
     release(module.platform, addr(module.code_lock))

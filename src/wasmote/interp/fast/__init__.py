@@ -4,7 +4,7 @@ that.
 `bytecode` is the inventory of extended instructions and their numbers; `registers` what a handler
 is and how it reads its operands; `handlers_*` make the handlers from `isa`; `stack`, `emit`,
 `control` and `translate` are the translator;
-`functions` knows which code is whose;
+`functions` knows which code is whose; `tier` lets compiled code take over;
 `unwind` goes where an exception is caught; `entry` runs a function for the host.
 
 A frame, in 32-bit cells from `fp`: parameters, two header cells (return offset, distance to the

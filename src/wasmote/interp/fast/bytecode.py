@@ -17,6 +17,7 @@ from . import (
     handlers_gc,
     handlers_memory,
     handlers_numeric,
+    handlers_tier,
     handlers_variables,
 )
 from . import handlers_vector as vectors
@@ -31,6 +32,7 @@ __all__ = [
     "handlers_exceptions",
     "handlers_gc",
     "handlers_memory",
+    "handlers_tier",
     "handlers_variables",
 ]
 

@@ -13,6 +13,7 @@ from wasmote.nativepy import (
 )
 
 from .bytecode import OPCODES
+from .labels import keep_first
 from .operations import share
 from .stack import (
     ACC,
@@ -48,6 +49,7 @@ def call(t: ptr[Translator], index: u32):
         store(ptr[u32](p + 2), index, align=2)
         finish(t, 4)
     else:
+        keep_first(t)
         p = begin(t, OPCODES["call first"])
         p[1] = u16(delta)
         store(ptr[u32](p + 2), u32(0), align=2)

@@ -202,15 +202,24 @@ def replace_outside(
     """Tail call of the function instance in `r`, which is not this instance's; `pc` as in
     `replace_function`.
 
-    Once its arguments are in this frame's place, it is as if the caller had called it. Where the
-    caller is not of this instance either, control goes back to `call_function`, so that instances
-    which tail call each other forever need no stack for it.
+    Once its arguments are in this frame's place, it is as if the caller had called it.
     """
     target = ptr[FuncInst](usize(r))
     header = fp + pc[1]
     back = header[0]
     delta = header[1]
     move_arguments(fp, fp + pc[2], target.type.param_cells)
+    return run_for_caller(target, back, delta, pc, fp, mem, size, exec, inst, table, r, f)
+
+
+@inline
+def run_for_caller(target, back, delta, pc, fp, mem, size, exec, inst, table, r, f):
+    """Run a function outside in place of the one whose frame is at `fp`, for its caller. Arguments
+    and results are at `fp`.
+
+    Where the caller is not of this instance, control goes back to `call_function`, so that
+    instances which tail call each other forever need no stack for it.
+    """
     if delta == 0:
         exec.successor = target
         return u32(TAIL_CALL)

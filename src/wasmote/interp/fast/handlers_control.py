@@ -8,6 +8,15 @@ from .handlers_variables import KINDS
 from .registers import FLOATS, go, handler, jump, new_f, new_r, operand, operand_units, write_slot
 
 
+@handler("nop")
+def nop(
+    pc: ptr[u16], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec], inst: ptr[Instance],
+    table: ptr[usize], r: u64, f: FLOATS,
+) -> u32:  # fmt: skip
+    """[op]"""
+    return go(pc + 1, fp, mem, size, exec, inst, table, r, f)
+
+
 def br(back: bool) -> None:
     """[op, distance (2)]"""
 

@@ -422,9 +422,21 @@ def start_block(t: ptr[Translator], opcode: u32):
     scratch = t.controls + t.depth
     block_type(t, scratch)
     settle_for_block(t, scratch.param_count)
+    if opcode == LOOP:
+        keep_first(t)
     push_control(t, opcode, scratch.param_count)
     if opcode == LOOP:
         mark_label(t)
+
+
+@native
+def keep_first(t: ptr[Translator]):
+    """Before an instruction that branches lead to, or that changes once it has run: it must not be
+    a function's first, which compiled code takes the place of.
+    """
+    if t.at == t.controls[0].start:
+        begin(t, OPCODES["nop"])
+        finish(t, 1)
 
 
 @native

@@ -39,6 +39,9 @@ HANDLERS = HandlerSet("fast", table_parameter=6)
 HEADER_CELLS = 2
 #: Units before a function's first instruction: parameter cells, cells to zero, frame cells.
 PROLOGUE_UNITS = 3
+#: Units before those: the first instruction's opcode, for which `enter compiled` may stand in the
+#: code, and the function's index (2).
+RECORD_UNITS = 3
 
 
 @inline

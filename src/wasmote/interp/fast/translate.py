@@ -80,7 +80,7 @@ from .operations import (
     unary,
 )
 from .operations_gc import gc
-from .registers import HEADER_CELLS, PROLOGUE_UNITS
+from .registers import HEADER_CELLS, PROLOGUE_UNITS, RECORD_UNITS
 from .stack import (
     CELLS,
     Control,
@@ -93,6 +93,7 @@ from .stack import (
     push_local,
 )
 from .tables import memory_size, misc, ref_func, table_get, table_set
+from .tier import write_record
 from .vectors import vector
 
 #: Units behind a position that belong to other instructions for certain: an instruction may take
@@ -113,7 +114,7 @@ def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
             t = stack(Translator)
             t.probe = NONE
             t.code = module.code
-            t.at = module.code_used
+            t.at = module.code_used + RECORD_UNITS
             t.limit = u32(module.code_committed // 2)
             code = translate(t, module, function)
             if code == TrapCode.NONE:
@@ -125,9 +126,11 @@ def translate_function(module: ptr[Module], function: ptr[Function]) -> u32:
 @native
 def publish(t: ptr[Translator], module: ptr[Module], function: ptr[Function]) -> u32:
     """Let threads run the code that was translated: 0 or a trap code."""
-    start = module.code_used
-    if not note_translated(module, index_of(module, function), start, t.at, t.catches.count != 0):
+    start = module.code_used + RECORD_UNITS
+    index = index_of(module, function)
+    if not note_translated(module, index, start, t.at, t.catches.count != 0):
         return TrapCode.OUT_OF_MEMORY
+    write_record(module, index, start)
     module.code_used = t.at
     atomic_store(addr(function.code), start)
     return TrapCode.NONE

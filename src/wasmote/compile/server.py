@@ -1,0 +1,116 @@
+"""A process that compiles modules for others: `python -m wasmote.compile.server`.
+
+`wasmote.jit.worker` starts it. It reads orders from its standard input and answers on its standard
+output, until the input ends. It runs at low priority.
+"""
+
+import os
+import select
+import threading
+from typing import Any
+
+from wasmote import FEATURES, CompileError, Limits, Module, WasmoteError
+from wasmote.compile.compiler import Options, compile_module
+from wasmote.isa.features import Feature
+from wasmote.jit.cache import IMAGE, LOCK, REFUSAL, Cache
+from wasmote.jit.worker import receive, send
+
+_NICENESS = 10
+
+
+class Process:
+    """What this process is about to do."""
+
+    def __init__(self) -> None:
+        self.finish = False  # what is under way, also if nobody waits for it any more
+
+    def watch(self) -> None:
+        """End when the client is gone, or else when the work is done."""
+        poll = select.poll()
+        poll.register(0, 0)  # only that the other side closes it
+        poll.poll()
+        if not self.finish:
+            os._exit(0)
+
+    def serve(self, answers: int) -> None:
+        while True:
+            try:
+                order, binary = receive(0)
+            except EOFError:
+                return
+            self.finish = order["finish"]
+            send(answers, *self.answer(order, binary))
+
+    def answer(self, order: dict[str, Any], binary: bytes) -> tuple[dict[str, Any], bytes]:
+        """Compile a module, into the cache if that is possible.
+
+        The answer names the entry, else brings the image, or says why there is none.
+        """
+        cache = Cache(order["folder"]) if order["folder"] else None
+        try:
+            if cache is not None:
+                return self.cached(cache, order, binary), b""
+        except OSError:
+            pass  # it costs time, nothing else
+        try:
+            return {"image": ""}, compiled(order, binary)
+        except CompileError as error:
+            return {"refused": str(error)}, b""
+
+    def cached(self, cache: Cache, order: dict[str, Any], binary: bytes) -> dict[str, Any]:
+        """Compile a module into the cache, unless another process just does. Raises OSError."""
+        key = order["key"]
+        cache.make_folder()
+        with open(cache.path(key, LOCK), "wb") as lock:
+            exclusively(lock.fileno())
+            reason = cache.refusal(key)
+            if reason is not None:
+                return {"refused": reason}
+            path = cache.find(key)
+            if path is None:
+                try:
+                    path = cache.write(key, compiled(order, binary), IMAGE)
+                except CompileError as error:
+                    cache.write(key, str(error).encode(), REFUSAL)
+                    return {"refused": str(error)}
+            os.unlink(lock.name)
+        cache.prune()
+        return {"image": path}
+
+
+def exclusively(file: int) -> None:
+    """Wait until no other process holds the lock that a file is."""
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX)
+
+
+def compiled(order: dict[str, Any], binary: bytes) -> bytes:
+    """The image of a module. Raises CompileError."""
+    features = [name for name in FEATURES if Feature(name).mask & order["features"]]
+    most = {name: 0xFFFF_FFFF for name in Limits.__annotations__}  # who asks has its own
+    try:
+        module = Module(binary, limits=Limits(**most), features=features)
+    except WasmoteError as error:
+        raise CompileError(str(error)) from None
+    options = Options(level=order["level"], enterable=True)
+    return compile_module(module, options, jobs=max(1, _processors() - 1)).encode()
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever LLVM may print is no answer
+    os.setsid()  # what a terminal sends to the program is not meant for this process
+    os.nice(_NICENESS)
+    process = Process()
+    threading.Thread(target=process.watch, daemon=True).start()
+    process.serve(answers)
+
+
+if __name__ == "__main__":
+    main()
