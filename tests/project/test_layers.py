@@ -19,7 +19,7 @@ LAYERS = (
     ("interp",),
     ("aot",),
     ("host",),
-    ("api", ""),  # the package itself: `from wasmote import Module`
+    ("api", "jit", ""),  # the package itself: `from wasmote import Module`
     ("wat", "wasi", "inspect", "compile"),
     ("script",),
     ("cli", "__main__"),

@@ -1,9 +1,12 @@
 """Where WebAssembly's test suite is, and which of its scripts are run."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from wasmote import FEATURES
+from wasmote.jit.settings import SETTINGS
 
 from .later import NOT_RUN
 
@@ -36,3 +39,18 @@ def scripts() -> list[str]:
 def features(script: str) -> frozenset[str]:
     """What the modules of a script may use."""
     return _OLDER.get(Path(script).parent.as_posix(), FEATURES)
+
+
+@contextmanager
+def compiling_at_once(mixed: bool = False) -> Iterator[None]:
+    """Instances of engine "jit" are made only when their code is ready, and nothing is cached.
+
+    `mixed`: half of the functions stay in the interpreter.
+    """
+    before = vars(SETTINGS).copy()
+    SETTINGS.wait, SETTINGS.cache, SETTINGS.level = True, False, 1
+    SETTINGS.chosen = (lambda index: index * 0x9E3779B1 >> 16 & 1 == 1) if mixed else None
+    try:
+        yield
+    finally:
+        vars(SETTINGS).update(before)

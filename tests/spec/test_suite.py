@@ -10,9 +10,10 @@ from wasmote.script.commands import AssertAbrupt, AssertRefused, LoadModule, Mod
 from wasmote.wat import WatError
 
 from . import later
-from .suite import HOW_TO_GET, features, folder, scripts
+from .suite import HOW_TO_GET, compiling_at_once, features, folder, scripts
 
-ENGINES = ["fast", "classic", "aot"]
+#: In "mixed", half of the functions are compiled, and the other half interpreted.
+ENGINES = ["fast", "classic", "aot", "jit", "mixed"]
 SCRIPTS = scripts()
 
 #: Scripts that do not begin each command on a line of its own; counted by hand.
@@ -37,7 +38,9 @@ def test_the_suite_is_here() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_script(script: str, engine: str) -> None:
-    result = run_script(folder() / script, engine=engine, features=features(script))
+    with compiling_at_once(mixed=engine == "mixed"):
+        used = "jit" if engine == "mixed" else engine
+        result = run_script(folder() / script, engine=used, features=features(script))
     allowed, feature = later.failures_allowed(script, engine), later.feature_of(script, engine)
     failed = len(result.failed)
     shown = "\n".join(map(str, result.failed[:20]))

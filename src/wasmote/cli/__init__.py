@@ -2,6 +2,7 @@
 
 - `wasmote run`, `validate`, `inspect`, `compile`, `wast`: a file each, with its table of options;
 - `sign`: `wasmote keygen`, `sign` and `verify`;
+- `cache`: what `wasmote run` keeps of compiled modules; `compiling`: what its options say of that;
 - `iwasm`: `wasmote run` with the defaults, messages and exit codes of WAMR's `iwasm`;
 - `options`: what a table of options is; `report`: messages and exit codes; `version`;
 - `features`: what modules may use; `files`: opening modules; `program`: linking and running them;
@@ -20,6 +21,7 @@ _COMMANDS = {
     "validate": "say whether files are valid modules",
     "inspect": "show what is in a module, or disassemble it",
     "compile": "compile a module to native code",
+    "cache": "show or empty the cache of compiled modules",
     "keygen": "make a key to sign modules with",
     "sign": "sign modules and images",
     "verify": "say whether files are signed",
@@ -66,6 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from wasmote.cli import sign
 
             return {"keygen": sign.keygen, "sign": sign.main, "verify": sign.verify}[command](rest)
+        case "cache":
+            from wasmote.cli.cache import main as cache
+
+            return cache(rest)
         case "wast":
             from wasmote.cli.wast import main as wast
 

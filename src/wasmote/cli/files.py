@@ -9,16 +9,24 @@ from wasmote.isa.features import FEATURES
 
 
 def open_module(
-    path: str, features: frozenset[str] = FEATURES, require_signature: str | None = None
+    path: str,
+    features: frozenset[str] = FEATURES,
+    require_signature: str | None = None,
+    compiled: bool = False,
 ) -> Module:
     """Load and validate the module in a file; text (`.wat`) is assembled.
 
-    With `require_signature`, a file of public keys, it must be signed. Raises LoadError.
+    With `require_signature`, a file of public keys, it must be signed. `compiled`: it is taken from
+    the cache of compiled modules if it is there. Raises LoadError.
     """
     try:
         if path.endswith(".wat") and require_signature is None:
             name = os.path.splitext(os.path.basename(path))[0]
             return Module(_assemble(path), name=name, features=features)
+        if compiled and require_signature is None:
+            from wasmote.jit import opening
+
+            return opening.open_module(path, features)
         return Module(path, features=features, require_signature=require_signature)
     except WasmoteError as error:  # of the module, the text or its assembler
         raise LoadError(f"{path}: {error}", f"WASM module load failed: {error}") from None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from wasmote.wasi import Wasi, WasiThreads
 
 THREAD_SPAWN = ("wasi", "thread-spawn")
+#: Engines that compile while the program runs.
+COMPILING = ("auto", "jit")
 WASI_MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
 
 
@@ -44,8 +46,11 @@ class _Linker(Linker):
 
     def open(self, path: str) -> Module:
         command = self.command
-        module = open_module(path, allowed(command.disabled), command.require_signature)
-        self.reporter.log(DEBUG, f"loaded {path}")
+        compiled = command.engine in COMPILING and command.fuel is None
+        features = allowed(command.disabled)
+        module = open_module(path, features, command.require_signature, compiled)
+        what = "compiled code of " if compiled and module._code is not None else ""
+        self.reporter.log(DEBUG, f"loaded {what}{path}")
         return module
 
     def _load(self, path: str) -> None:

@@ -41,7 +41,10 @@ def _stack_size(word: str) -> int:
     return max(number(0, _LARGEST_STACK)(word), _SMALLEST_STACK)
 
 
-_INTERPRETED = "Wasmote has no compiler yet; programs run in its fast interpreter"
+#: Flags that stand for an engine.
+_ENGINE_FLAGS = {"--interp": "classic", "--llvm-jit": "jit", "--multi-tier-jit": "auto"}
+_ONE_JIT = "Wasmote has one compiler for code at run time: --llvm-jit"
+_INTERPRETED = "Wasmote has nothing like it yet"
 _NO_SOCKETS = "Wasmote has no sockets that a program could open yet"
 
 #: All options of `wasmote run` and `iwasm`.
@@ -82,13 +85,29 @@ OPTIONS = (
     ),
     Option(
         "--engine NAME",
-        "auto (the default), fast, classic or aot: the fast interpreter translates each function "
-        "to code for registers, the classic one runs the module's bytes as they are and takes less "
-        "memory; aot is for what wasmote compile made, and only that runs it",
-        convert=one_of("auto", "fast", "classic", "aot"),
+        "auto (the default), fast, classic, jit or aot: the fast interpreter translates each "
+        "function to code for registers, the classic one runs the module's bytes as they are and "
+        "takes less memory; auto begins in the fast interpreter, has the module compiled if it "
+        "runs for a while, and goes on in the compiled code; jit has it compiled at once; aot is "
+        "for what wasmote compile made, and only that runs it",
+        convert=one_of("auto", "fast", "classic", "jit", "aot"),
         default="auto",
     ),
     Option("--interp", "use the classic interpreter: the same as --engine=classic"),
+    Option("--llvm-jit", "the same as --engine=jit"),
+    Option("--multi-tier-jit", "the same as --engine=auto"),
+    Option(
+        "--llvm-jit-opt-level N",
+        "how much auto and jit optimise, 0 to 3 (the default)",
+        convert=number(0, 3),
+        default=3,
+    ),
+    Option(
+        "--llvm-jit-size-level N",
+        "accepted, 0 to 3: compiled code always is as small as WAMR's of level 3",
+        convert=number(0, 3),
+    ),
+    Option("--no-cache", "neither use nor fill the cache of compiled modules"),
     DISABLE_FEATURE,
     Option(
         "--require-signature KEY",
@@ -152,12 +171,8 @@ OPTIONS = (
     ),
     Option("--json", "print results, and what went wrong, as JSON"),
     Option("--version", "show the version"),
-    Option("--fast-jit", refusal=_INTERPRETED),
-    Option("--llvm-jit", refusal=_INTERPRETED),
-    Option("--multi-tier-jit", refusal=_INTERPRETED),
-    Option("--llvm-jit-size-level N", refusal=_INTERPRETED),
-    Option("--llvm-jit-opt-level N", refusal=_INTERPRETED),
-    Option("--jit-codecache-size BYTES", refusal=_INTERPRETED),
+    Option("--fast-jit", refusal=_ONE_JIT),
+    Option("--jit-codecache-size BYTES", refusal=_ONE_JIT),
     Option("--enable-segue FLAGS", refusal=_INTERPRETED),
     Option("--enable-linux-perf", refusal=_INTERPRETED),
     Option("--gen-prof-file FILE", refusal=_INTERPRETED),
@@ -232,24 +247,29 @@ def check(options: SimpleNamespace) -> None:
         raise UsageError("--repl and --function exclude each other; the prompt takes the function")
     if options.repl and options.json:
         raise UsageError("--repl and --json exclude each other")
-    if options.interp:
-        if options.engine == "fast":
-            raise UsageError(
-                "--interp is --engine=classic; it and --engine=fast exclude each other"
-            )
-        options.engine = "classic"
+    for flag, engine in _ENGINE_FLAGS.items():
+        if getattr(options, flag.strip("-").replace("-", "_")):
+            if options.engine not in ("auto", engine):
+                raise UsageError(
+                    f"{flag} is --engine={engine}; "
+                    f"it and --engine={options.engine} exclude each other"
+                )
+            options.engine = engine
+    if options.engine == "jit" and options.fuel is not None:
+        raise UsageError("--fuel needs an interpreter: compiled code does not count instructions")
 
 
 def run(options: SimpleNamespace, reporter: Reporter) -> int:
     """Load, link and run; returns the exit code."""
     from wasmote import Trap, WasmException
+    from wasmote.cli.compiling import compiling
     from wasmote.cli.deadline import Deadline
     from wasmote.cli.observe import observed, reported
     from wasmote.cli.program import Program, exit_status
 
     started = False
     try:
-        with observed(options, reporter), Deadline(options.timeout):
+        with observed(options, reporter), compiling(options), Deadline(options.timeout):
             program = Program(options, reporter)
             started = True
             with reported(program):

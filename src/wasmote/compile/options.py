@@ -25,9 +25,6 @@ class Options:
     cpu: str = ""
     features: str = ""
     bounds_checks: bool = False
-    #: Whether any function can be entered from outside: for code that takes over from an
-    #: interpreter. Otherwise LLVM may change what only the module's own code calls.
-    enterable: bool = False
     #: Custom sections that the image keeps.
     custom_sections: tuple[str, ...] = ("name",)
     #: Whether `br_table` may become a jump through a table of addresses.
@@ -42,6 +39,9 @@ class Options:
     #: which inlined functions it comes from, for backtraces, 2 also source lines, if the module has
     #: debug information.
     debug: int = 2
+    #: Whether any function can be entered from outside: for code that takes over from an
+    #: interpreter. Otherwise LLVM may change what only the module's own code calls.
+    enterable: bool = False
 
     def processor(self) -> tuple[str, str]:
         """LLVM's names of the processor and its features."""

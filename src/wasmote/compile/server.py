@@ -88,7 +88,7 @@ def exclusively(file: int) -> None:
 def compiled(order: dict[str, Any], binary: bytes) -> bytes:
     """The image of a module. Raises CompileError."""
     features = [name for name in FEATURES if Feature(name).mask & order["features"]]
-    most = {name: 0xFFFF_FFFF for name in Limits.__annotations__}  # who asks has its own
+    most = dict.fromkeys(Limits.__annotations__, 4294967295)  # who asks has its own
     try:
         module = Module(binary, limits=Limits(**most), features=features)
     except WasmoteError as error:

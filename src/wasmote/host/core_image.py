@@ -135,6 +135,26 @@ def _build_into_cache(path: str, target: Target) -> str:
     return path
 
 
+def remove_old() -> int:
+    """Remove images of former sources from the cache; returns how many bytes that frees."""
+    present = f"core-{host_target().name}-{source_hash(host_target())}.img"
+    freed = 0
+    try:
+        names = os.listdir(cache_folder())
+    except OSError:
+        return 0
+    for name in names:
+        if name.startswith("core-") and name.endswith(".img") and name != present:
+            path = os.path.join(cache_folder(), name)
+            try:
+                size = os.path.getsize(path)
+                os.unlink(path)
+                freed += size
+            except OSError:  # somebody else's, or removed already
+                pass
+    return freed
+
+
 def find() -> str:
     """The path of this machine's image, built if need be."""
     target = host_target()

@@ -12,17 +12,18 @@ the user's cache, so the next start takes the code from there. Compiling needs t
 without it, programs stay in the interpreter.
 
 - `settings`: what is wanted; `cache`: compiled modules on disk; `fingerprint`: their keys;
+  `opening`: modules that may be there;
 - `worker`: the process that compiles, seen from here (`wasmote.compile.server` is the process);
 - `tier`: the way of a module from the interpreter to compiled code.
 
 Here belongs what goes on beside running programs; entering code is `wasmote.aot`.
 """
 
+from wasmote.jit.settings import SETTINGS
+
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from wasmote.api.module import Module
-
-from wasmote.jit.settings import SETTINGS
 
 __all__ = ["disable", "enable", "wait"]
 

@@ -1,4 +1,4 @@
-"""Compiled modules on disk, in the user's cache.
+"""Compiled modules on disk, in the user's cache or the folder that WASMOTE_CACHE names.
 
 An entry is an image, under the fingerprint of what it was made from, or a file that says why the
 module cannot be compiled. Entries are written by whoever compiles: under another name first, so
@@ -39,7 +39,8 @@ class Cache:
     """The entries in a folder, by default the user's."""
 
     def __init__(self, folder: str | None = None) -> None:
-        self.folder = folder or os.path.join(cache_folder(), "modules")
+        own = os.environ.get("WASMOTE_CACHE") or os.path.join(cache_folder(), "modules")
+        self.folder = folder or own
 
     def path(self, key: str, kind: str = IMAGE) -> str:
         """Where an entry is, or would be."""

@@ -19,7 +19,6 @@ from wasmote.errors import ModuleError
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.jit.cache import Cache
 from wasmote.jit.settings import SETTINGS
-from wasmote.jit.worker import WORKER, WorkerError
 
 _attach_all = BINDING.python_function("aot_attach_all", None, Address, Address, Address)
 _enter_compiled = BINDING.python_function("fast_enter_compiled", None, Address, Address)
@@ -36,6 +35,8 @@ class Tier:
         self._done = threading.Event()
         self._begun = False
         self._table: object = None
+        #: What the cache calls the code; empty: not known yet.
+        self.key = ""
         #: The code, once there is some.
         self.code: CompiledCode | None = None
         #: Why there will be none.
@@ -71,7 +72,8 @@ class Tier:
         module = self._module()
         if not SETTINGS.cache or module is None:
             return False
-        cache, key = Cache(), key_of(module)
+        cache = Cache()
+        key = self.key = self.key or key_of(module)
         path = cache.find(key)
         if path is not None:
             if self._use(module, path):
@@ -84,8 +86,10 @@ class Tier:
 
     def _run(self, delay: float) -> None:
         """The thread: wait, compile, switch."""
+        _pass_time(delay)
+        from wasmote.jit.worker import WorkerError  # most programs end before
+
         try:
-            _pass_time(delay)
             module = self._module()
             if module is not None:
                 self._compile(module)
@@ -95,10 +99,12 @@ class Tier:
             self._done.set()
 
     def _compile(self, module: Module) -> None:
+        from wasmote.jit.worker import WORKER
+
         cache = Cache() if SETTINGS.cache else None
         order = {
             "folder": cache.folder if cache else "",
-            "key": key_of(module) if cache else "",
+            "key": self.key,
             "features": module._layout.features,
             "level": SETTINGS.level,
             "finish": SETTINGS.finish,

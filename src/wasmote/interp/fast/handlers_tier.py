@@ -46,6 +46,4 @@ def run_compiled(
     """
     target = ptr[FuncInst](usize(r))
     header = fp + (pc - PROLOGUE_UNITS)[0]
-    return run_for_caller(
-        target, header[0], header[1], pc, fp, mem, size, exec, inst, table, r, f
-    )
+    return run_for_caller(target, header[0], header[1], pc, fp, mem, size, exec, inst, table, r, f)

@@ -14,7 +14,6 @@ from wasmote.nativepy import (
     native,
     ptr,
     store,
-    u16,
     u32,
     void,
 )
