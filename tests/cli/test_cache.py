@@ -14,9 +14,15 @@ MODULE = (
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("WASMOTE_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache without a virtual machine: no other process finds one there."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 def kept(shell: Shell) -> list[dict[str, object]]:
@@ -42,14 +48,14 @@ def test_path(shell: Shell, folder: Path) -> None:
     assert json.loads(shell.wasmote("cache", "path", "--json").out) == {"path": str(folder)}
 
 
-def test_an_empty_cache(shell: Shell) -> None:
+def test_an_empty_cache(shell: Shell, home: Path) -> None:
     assert kept(shell) == []
     assert shell.wasmote("cache", "list").out.startswith("0 modules, 0 bytes")
     assert shell.wasmote("cache", "clear").out == "removed 0 modules, 0 bytes\n"
 
 
 def test_a_module_runs_from_the_cache_and_is_removed_from_it(
-    shell: Shell, folder: Path, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = fill(shell)
     (entry,) = kept(shell)
@@ -62,8 +68,13 @@ def test_a_module_runs_from_the_cache_and_is_removed_from_it(
     assert (
         "compiled code" not in shell.wasmote("run", "-v=3", "--no-cache", "-f", "f", name, "1").err
     )
+    core = tmp_path / "home" / "wasmote" / "core-x86_64-linux-of-former-sources.img"
+    core.parent.mkdir(parents=True)
+    core.write_bytes(bytes(1000))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     outcome = shell.wasmote("cache", "clear", "--json")
-    assert json.loads(outcome.out) == {"modules": 1, "bytes": entry["bytes"]}
+    assert json.loads(outcome.out) == {"modules": 1, "bytes": int(str(entry["bytes"])) + 1000}
+    assert not core.exists()
     assert kept(shell) == []
 
 

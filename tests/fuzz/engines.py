@@ -39,8 +39,15 @@ CALL_SECONDS = 10
 RESTLESS = "-restless"
 
 
+#: The engine "jit" with code from the beginning, with half of the functions compiled, and with code
+#: that comes while the host is called.
+JIT = ("jit", "mixed", "switch")
+
+
 class Wasmote:
     """One of our engines."""
+
+    switches = False
 
     def __init__(self, engine: str) -> None:
         import wasmote
@@ -53,7 +60,29 @@ class Wasmote:
             from wasmote.errors import CompileError
 
             self.refusals += (CompileError,)
+        if engine in JIT:
+            self.engine = "jit"
+            self.use_jit(engine)
         wasmote.Module(b"\0asm\1\0\0\0")  # the core is loaded now
+
+    def use_jit(self, engine: str) -> None:
+        """Compile at once and without a cache; what `JIT` says."""
+        from wasmote.jit.settings import SETTINGS
+
+        SETTINGS.wait, SETTINGS.cache, SETTINGS.level = engine != "switch", False, 1
+        if engine == "mixed":
+            SETTINGS.chosen = lambda index: index * 0x9E3779B1 >> 16 & 1 == 1
+        self.switches = engine == "switch"
+
+    def switching(self, module: Any, function: Any) -> Any:
+        """A host function that waits, at its first call, until there is compiled code."""
+        from wasmote import jit
+
+        def call(*arguments: Any) -> Any:
+            jit.wait(module)
+            return function(*arguments)
+
+        return call if self.switches else function
 
     def module(self, binary: bytes) -> Any:
         """The module, or its image."""
@@ -75,7 +104,7 @@ class Wasmote:
         if self.restless:
             self.disturb()
         recorder = Recorder()
-        seen_ = Observation(calls, recorder.events, unplaced=self.engine == "aot")
+        seen_ = Observation(calls, recorder.events, unplaced=self.engine in ("aot", "jit"))
         instances: list[Any] = []
         try:
             for binary in binaries:
@@ -119,7 +148,7 @@ class Wasmote:
             kind = each.type
             if isinstance(kind, w.FuncType):
                 types = names(kind.params), names(kind.results)
-                value: Any = recorder.function(each.name, *types)
+                value: Any = self.switching(module, recorder.function(each.name, *types))
             elif isinstance(kind, w.TagType):
                 value = w.Tag(kind)
             elif isinstance(kind, w.GlobalType):

@@ -245,7 +245,7 @@ def main() -> int:
     add(
         "--engine",
         action="append",
-        help="fast, classic or aot; may be given again (default: fast and classic)",
+        help="fast, classic, aot, jit, mixed or switch; may be repeated (default: fast, classic)",
     )
     add("--modules", type=int, default=1000)
     add("--seconds", type=float, default=float("inf"))

@@ -6,7 +6,9 @@ import time
 import pytest
 
 from wasmote import Fuel, Instance, Module, Trap, jit
+from wasmote.api.layouts import ActivationLayout
 from wasmote.errors import TrapKind
+from wasmote.host.cpython.binding import BINDING
 from wasmote.jit.cache import Cache
 from wasmote.jit.settings import SETTINGS
 from wasmote.wat import wat2wasm
@@ -214,3 +216,91 @@ def test_fuel_needs_an_interpreter(cache: Cache) -> None:
     assert jit.wait(m, 60)
     assert instance.exports.fib(10) == 55
     assert fuel.left < 100_000
+
+
+def in_compiled_code() -> bool:
+    """Whether the host was called, however indirectly, by compiled code."""
+    activation = ActivationLayout.from_address(BINDING.python.active)
+    return bool(activation.exec.native_frame)
+
+
+def until_compiled(text: str, function: str, *arguments: object) -> tuple[object, list[bool]]:
+    """Call a function that runs until `$stop` says so: when it is compiled code that asks.
+
+    Returns its result, and whether it was compiled each time.
+    """
+    seen: list[bool] = []
+    end = time.monotonic() + 100
+
+    def stop() -> int:
+        seen.append(in_compiled_code())
+        return int(seen[-1] or time.monotonic() > end)
+
+    jit.enable(delay=0.05, level=1)
+    m = module(f'(module (import "" "stop" (func $stop (result i32))) {text})')
+    instance = Instance(m, {"": {"stop": stop}})
+    return instance.exports[function](*arguments), seen
+
+
+#: Counts in $i, and asks the host after every 100,000.
+COUNTING = """
+  (loop $outer
+    (local.set $k (i32.const 100000))
+    (loop $inner
+      (local.set $i (i64.add (local.get $i) (local.get $one)))
+      (local.set $x (f64.add (local.get $x) (local.get $scale)))
+      (br_if $inner (local.tee $k (i32.sub (local.get $k) (i32.const 1)))))
+    (br_if $outer (i32.eqz (call $stop))))"""
+LOCALS = "(local $i i64) (local $x f64) (local $v v128) (local $k i32)"
+
+
+def test_a_loop_that_is_under_way_goes_on_in_compiled_code(cache: Cache) -> None:
+    """The function that is in it is never called again: compiled code takes its frame over."""
+    (i, x, lane, total), seen = until_compiled(
+        f"""
+        (func $work (param $one i64) (param $scale f64) (result i64 f64 i64) {LOCALS}
+          (local.set $v (v128.const i64x2 3 4))
+          {COUNTING}
+          (local.get $i) (local.get $x) (i64x2.extract_lane 1 (local.get $v)))
+        (func (export "run") (param i64 f64) (result i64 f64 i64 i32) (local i32)
+          (local.set 2 (i32.const 7))
+          (call $work (local.get 0) (local.get 1))
+          (local.get 2))""",
+        "run",
+        1,
+        0.5,
+    )  # type: ignore[misc]
+    assert seen[-1] and not seen[0]
+    assert (i, x, lane, total) == (100_000 * len(seen), 50_000.0 * len(seen), 4, 7)
+
+
+def test_so_does_one_of_the_function_that_the_host_called(cache: Cache) -> None:
+    result, seen = until_compiled(
+        f"""
+        (func (export "run") (param $one i64) (param $scale f64) (result i64) {LOCALS}
+          {COUNTING}
+          (local.get $i))""",
+        "run",
+        1,
+        0.5,
+    )
+    assert seen[-1] and not seen[0]
+    assert result == 100_000 * len(seen)
+
+
+def test_a_trap_after_compiled_code_took_over_in_a_loop(cache: Cache) -> None:
+    with pytest.raises(Trap) as trap:
+        until_compiled(
+            f"""
+            (memory 1)
+            (func $work (param $one i64) (param $scale f64) (result i64) {LOCALS}
+              {COUNTING}
+              (i64.load (i32.const -8)))
+            (func (export "run") (param i64 f64) (result i64)
+              (call $work (local.get 0) (local.get 1)))""",
+            "run",
+            1,
+            0.5,
+        )
+    assert trap.value.kind is TrapKind.MEMORY_OUT_OF_BOUNDS
+    assert [frame.function_name for frame in trap.value.frames] == ["work", "run"]

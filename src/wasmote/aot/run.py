@@ -48,6 +48,23 @@ def aot_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
     room = kind.param_cells if kind.param_cells > kind.result_cells else kind.result_cells
     if exec.depth >= exec.depth_limit or usize(cells + room) > usize(exec.stack_end):
         return TrapCode.STACK_OVERFLOW
+    own = index - module.imported_functions
+    conversion = context.code + context.entries[type]
+    return enter(
+        exec, context, conversion, context.code + context.functions[2 * own], cells, cells + room
+    )
+
+
+@native
+def enter(
+    exec: ptr[Exec],
+    context: ptr[Context],
+    conversion: ptr[u8],
+    function: ptr[u8],
+    cells: ptr[u32],
+    end: ptr[u32],
+) -> u32:
+    """Enter compiled code, which has the value stack from `end` on."""
     entry = stack(Entry)
     open_entry(exec, entry, cells + room, address_of(aot_walk), address_of(aot_describe))
     entry.roots_end = cells + room
@@ -69,6 +86,8 @@ def aot_run(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
         finish_trace(exec)
     if mine:
         atomic_store(addr(context.owner), usize(0))
+    exec.top = end
+    code = context.enter(exec, context, conversion, function, cells)
     exec.top = top
     exec.native_limit = limit
     close_entry(exec, entry)
@@ -128,6 +147,8 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
         context.heap = inst.store.heap
         context.objects = context.heap.base
         context.pools = ptr[Pool](ptr[u8](context) + pools)
+    if layout.loops != 0:
+        context.loops = ptr[u32](layout.code + layout.loops)
     context.entered = usize(layout.code + layout.entered)
     context.enter = ENTER(layout.code + layout.enter)
     if module.memory_count != 0:

@@ -32,6 +32,7 @@ class Context:
     code: ptr[u8]  # the image's code
     functions: ptr[u32]  # for each own function its offset in the code, and its size
     entries: ptr[u32]  # for each type the offset of the function that converts cells; 0: none
+    loops: ptr[u32]  # code that goes on from loops, see `aot.loops`; None: there is none
     entered: usize  # where native code returns to when an entry ends
     enter: fn[[ptr[Exec], ptr["Context"], ptr[u8], ptr[u8], ptr[u32]], u32]
     helpers: array[usize, HELPER_PLACES]
@@ -47,4 +48,5 @@ class CodeLayout:
     functions: u32
     entries: u32
     objects: u32  # the code deals with objects of the heap
+    loops: u32  # 0: none
     guarded: u32  # memories of 32-bit addresses must lie in `GUARDED` bytes of address space

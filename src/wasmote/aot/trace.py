@@ -40,6 +40,13 @@ def is_function(context: ptr[Context], address: usize) -> boolean:
         if offset >= start and offset - start < usize(context.functions[2 * i + 1]):
             return True
     return False
+            return i
+    loop = context.loops
+    while loop is not None and loop[0] != NONE:
+        if offset >= usize(loop[2]) and offset - usize(loop[2]) < usize(loop[3]):
+            return loop[0] - module.imported_functions
+        loop = loop + 4
+    return NONE
 
 
 @native(convention="c", cold=True, noinline=True)

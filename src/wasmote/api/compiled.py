@@ -93,6 +93,7 @@ class CompiledCode:
         self.layout = mirror(CodeLayout)(code=image.address)
         for name in ("enter", "entered", "functions", "entries"):
             setattr(self.layout, name, _symbol(path, image, name))
+        self.layout.loops = image.symbols.get("loops", 0)
         self.layout.guarded = int(facts.get("guard") != "0")
         self.layout.objects = int(facts.get("objects") != "0")
         self._range = fault_handler().add(

@@ -110,6 +110,8 @@ class Instance:
         given = resolve(module.imports, imports or {}, missing)
         self._owner = self._instantiate(given, chosen, stack_size)
         self._owner.links.instance = weakref.ref(self)
+        if module._tier is not None and chosen == "jit":
+            module._tier.instances.add(self)
         self.exports = Exports(self._owner, given)
         if module._layout.start != NONE:
             func_at(_function(owner_layout(self._owner).resource, module._layout.start))()
@@ -272,7 +274,7 @@ def _begin_compiling(module: Module, asked: str) -> None:
     from wasmote.jit.tier import tier_for
 
     tier = tier_for(module)
-    tier.begin(SETTINGS.delay if asked == "auto" else 0.0)
+    tier.begin(SETTINGS.delay if asked == "auto" else None)
     if asked == "jit" and SETTINGS.wait:
         tier.wait()
 

@@ -12,6 +12,7 @@ from wasmote.aot.abi import abi
 from wasmote.aot.places import encode
 from wasmote.api.module import Module
 from wasmote.compile.debug_lines import read_pieces
+from wasmote.compile.loops import loops_in
 from wasmote.compile.messages import captured
 from wasmote.compile.options import TARGETS, Options, target_named
 from wasmote.compile.partition import Plan
@@ -21,6 +22,7 @@ from wasmote.compile.stack_usage import stack_usage
 from wasmote.compile.strip import without_code
 from wasmote.compile.workers import Progress, compile_in_workers
 from wasmote.dwarf.packed import NAMES, pack
+from wasmote.core.structs import NONE
 from wasmote.image.build import build_object
 from wasmote.image.debug_sections import debug_sections
 from wasmote.image.elf import Object
@@ -153,6 +155,10 @@ def make_image(source: Source, joined: Joined, options: Options) -> Image:
         "entered": symbols["wasmote.entered"][0],
         "trap": symbols["wasmote.trap"][0],
     }
+    loops = loops_in(symbols)
+    if loops:
+        table = b"".join(struct.pack("<4I", *each) for each in loops)
+        found["loops"] = joined.append(table + struct.pack("<I", NONE))
     sections = {
         "module": without_code(source, options.custom_sections),
         "compiled": facts(source, options),

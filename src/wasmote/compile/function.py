@@ -94,6 +94,7 @@ class Function(Cursor):
         self.entry_roots: dict[str, str] = {}  # parameters with references that are used
         self.deals_with_objects = False  # it needs to know where they are
         self.needs_cells = False  # and memory to hand over a value
+        self.loop_starts: list[int] = []  # loops that begin with no operands on the stack
         self.widest = 0  # most results beyond the first of any call
         self.payload = 0  # bytes of the values of any exception that it throws
         self.thrown: list[tuple[str, str]] = []  # from where exceptions leave it, as in `Frame`
@@ -126,6 +127,21 @@ class Function(Cursor):
         location = self.unit.locations.of(self.body.index, offset)
         for i in range(written, len(lines)):
             lines[i] = located(lines[i], location)
+
+    def begin_loop(self, start: int, frame: Frame) -> None:
+        """A loop whose instruction is at that offset begins."""
+        if not self.values:
+            self.loop_starts.append(start)
+
+    def return_values(self) -> None:
+        """Return what is on the operand stack: the first result, the others through a pointer."""
+        results = self.signature.results
+        values = self.pop_many(len(results))
+        for i in range(1, len(results)):
+            at = self.value(f"getelementptr i8, ptr %rest, i64 {16 * i - 16}")
+            self.emit(f"store {results[i]} {values[i]}, ptr {at}, !tbaa !9")
+        self.leave_frame()
+        self.emit(f"ret {results[0]} {values[0]}" if results else "ret void")
 
     def note_call(self, index: int) -> None:
         """A call that every iteration of a loop makes, as it is in no block of the loop and nothing
@@ -163,7 +179,7 @@ class Function(Cursor):
 
         `recursive` has the functions that count their calls.
         """
-        unit, symbol = self.unit, self.unit.symbol(self.body.index)
+        unit = self.unit
         for line, label, callee in self.counting_calls:
             if callee in recursive:
                 self.lines[line] = f"  br label %{label}.go\n"
@@ -211,6 +227,13 @@ class Function(Cursor):
             f"tick:\n{before}  call void @rt.poll(ptr %exec, ptr %ctx, i32 0) #2\n{after}"
             "  br label %ticked\nticked:\n"
         )
+        return f"{self.head()} #0 {{\n{entry}{''.join(self.lines)}}}\n"
+
+    def head(self) -> str:
+        """How the definition begins."""
+        unit, index = self.unit, self.body.index
+        head = f"define {unit.linkage(index)}{unit.convention} {self.signature.result}"
+        return f"{head} {unit.symbol(index)}({unit.parameters(self.signature)})"
 
     # -- text ------------------------------------------------------------------------------------
 

@@ -42,6 +42,8 @@ class Options:
     #: Whether any function can be entered from outside: for code that takes over from an
     #: interpreter. Otherwise LLVM may change what only the module's own code calls.
     enterable: bool = False
+    #: Functions, by index, that can also be entered at their loops; see `compile.loops`.
+    loops: tuple[int, ...] = ()
 
     def processor(self) -> tuple[str, str]:
         """LLVM's names of the processor and its features."""

@@ -93,7 +93,7 @@ def compiled(order: dict[str, Any], binary: bytes) -> bytes:
         module = Module(binary, limits=Limits(**most), features=features)
     except WasmoteError as error:
         raise CompileError(str(error)) from None
-    options = Options(level=order["level"], enterable=True)
+    options = Options(level=order["level"], enterable=True, loops=tuple(order["loops"]))
     return compile_module(module, options, jobs=max(1, _processors() - 1)).encode()
 
 

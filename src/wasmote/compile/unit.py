@@ -214,12 +214,15 @@ class Unit:
     def text(self) -> str:
         """LLVM IR of the part."""
         from wasmote.compile.function import Function
+        from wasmote.compile.loops import loop_entries
 
         definitions = []
         for body in self.partition.bodies:
             function = Function(self, body)
             function.translate()
             definitions.append(function.definition(self.plan.recursive))
+            for entry in loop_entries(self, function):
+                definitions.append(entry.definition(self.plan.recursive))
         glue = self._glue() if self.partition.glue else []
         return "".join([self._head(), *glue, *definitions, self.locations.text()])
 

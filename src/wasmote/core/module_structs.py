@@ -4,11 +4,11 @@ Names follow the specification (Execution, Runtime Structure). Nothing here chan
 validated, but for what the engines note of its functions.
 """
 
-from wasmote.nativepy import array, ptr, struct, u8, u16, u32, u64, usize
+from wasmote.nativepy import array, fn, ptr, struct, u8, u16, u32, u64, usize
 
 TYPE_CHECKING = False  # that module imports this one
 if TYPE_CHECKING:
-    from wasmote.core.structs import Platform
+    from wasmote.core.structs import Exec, Instance, Platform
 
 
 @struct
@@ -259,6 +259,11 @@ class Module:
     # Of compiled code that takes over from the fast interpreter: for each own function its offset
     # in the code, and its size (0: none); see interp.fast.tier.
     compiled: ptr[u32]
+    # With it, for frames that are in a loop when it comes: the code that goes on from the position
+    # of a loop in the interpreter's code (None: there is none), and what runs it for the frame at
+    # those cells, up to the end of the second pointer.
+    find_loop: fn[[ptr["Instance"], u32], ptr[u8]]
+    run_loop: fn[[ptr["Exec"], ptr["Instance"], ptr[u8], ptr[u32], ptr[u32]], u32]
     catch_tables: ptr[u8]  # classic interpreter: clauses by function; see interp.classic.exceptions
     declared: ptr[u8]  # bit set of functions that ref.func may name
     metered: u32  # the engines' code counts instructions, see core.fuel

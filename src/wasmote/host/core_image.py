@@ -44,6 +44,7 @@ MODULES = (
     "wasmote.interp.fast.entry",
     "wasmote.interp.fast.tier",
     "wasmote.aot.run",
+    "wasmote.aot.loops",
     "wasmote.aot.tier",
 )
 HOST_MODULES = (

@@ -20,10 +20,19 @@ from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.jit.cache import Cache
 from wasmote.jit.settings import SETTINGS
 
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from wasmote.api.instance import Instance
+
 _attach_all = BINDING.python_function("aot_attach_all", None, Address, Address, Address)
-_enter_compiled = BINDING.python_function("fast_enter_compiled", None, Address, Address)
+_enter_compiled = BINDING.python_function("fast_enter_compiled", None, *[Address] * 4)
+_LOOPS = [BINDING.image.symbol(name) for name in ("aot_find_loop", "aot_run_loop")]
 #: Seconds between looks at the processor time of a program that does little, at most.
 _LONGEST_PAUSE = 1.0
+#: Seconds that a program gets to come to where it spends its time.
+_MOMENT = 0.02
+#: Frames of a call stack whose functions can be left in a loop.
+_MOST_FRAMES = 64
 
 
 class Tier:
@@ -35,6 +44,8 @@ class Tier:
         self._done = threading.Event()
         self._begun = False
         self._table: object = None
+        #: Instances that begin in the interpreter.
+        self.instances: weakref.WeakSet[Instance] = weakref.WeakSet()
         #: What the cache calls the code; empty: not known yet.
         self.key = ""
         #: The code, once there is some.
@@ -50,9 +61,9 @@ class Tier:
             except MemoryError:
                 pass  # it stays in the interpreter
 
-    def begin(self, delay: float = 0.0) -> None:
-        """Get the code from the cache, or see to it in a thread, once the process has used so many
-        seconds more of processor time.
+    def begin(self, delay: float | None = None) -> None:
+        """Get the code from the cache, or see to it in a thread: once the process has used so many
+        seconds more of processor time, or else in a moment.
         """
         with self._lock:
             if self._begun:
@@ -84,9 +95,12 @@ class Tier:
             self._give_up(reason)
         return reason is not None
 
-    def _run(self, delay: float) -> None:
+    def _run(self, delay: float | None) -> None:
         """The thread: wait, compile, switch."""
-        _pass_time(delay)
+        if delay is not None:
+            _pass_time(delay)
+        elif not SETTINGS.wait:
+            time.sleep(_MOMENT)
         from wasmote.jit.worker import WorkerError  # most programs end before
 
         try:
@@ -107,6 +121,7 @@ class Tier:
             "key": self.key,
             "features": module._layout.features,
             "level": SETTINGS.level,
+            "loops": self._running(),
             "finish": SETTINGS.finish,
         }
         answer, image = WORKER.request(order, bytes(module._binary))
@@ -115,6 +130,16 @@ class Tier:
             reason = "the compiled code cannot be used"
         if reason is not None:
             self._give_up(reason)
+
+    def _running(self) -> list[int]:
+        """The functions that instances are in: they may be in a loop that takes long."""
+        from wasmote.api.call_stack import call_stacks
+
+        found: set[int] = set()
+        for instance in list(self.instances):
+            for stack in call_stacks(instance._owner):
+                found |= {frame.function_index for frame in stack.frames[:_MOST_FRAMES]}
+        return sorted(found)
 
     def _use(self, module: Module, source: str | bytes) -> bool:
         """Switch to the code of an image. False: it is damaged."""
@@ -133,7 +158,7 @@ class Tier:
         address = ctypes.addressof(layout)
         self.code = code  # from here on, new instances attach themselves
         _attach_all(ctypes.addressof(BINDING.store), address, ctypes.addressof(code.layout))
-        _enter_compiled(address, self._functions(module, code))
+        _enter_compiled(address, self._functions(module, code), *_LOOPS)
         self._done.set()
         return True
 

@@ -33,9 +33,11 @@ def block(f: Function) -> None:
 
 @handles(0x03)
 def loop(f: Function) -> None:
+    start = f.pos - 1
     params, results = f.block_type()
     frame = Frame("loop", f.new_label(), len(f.values) - len(params), params, results)
     f.frames.append(frame)
+    f.begin_loop(start, frame)
     f.jump(0)
     f.emit(f"br label %{frame.label}")
     f.block(frame.label)
@@ -129,7 +131,7 @@ def end_label(f: Function, frame: Frame) -> None:
         f.block(frame.label)
         f.merge(frame)
         if frame.kind == "function":
-            return_values(f)
+            f.return_values()
 
 
 def keep_results(f: Function, frame: Frame) -> None:

@@ -427,6 +427,8 @@ def start_block(t: ptr[Translator], opcode: u32):
     push_control(t, opcode, scratch.param_count)
     if opcode == LOOP:
         mark_label(t)
+        if t.at == t.loop_at and t.loop is None:
+            t.loop = t.instruction
 
 
 @native

@@ -166,6 +166,9 @@ def poll_then_go_on(
     if code != TrapCode.NONE:
         capture_trace(exec, inst, fp, u32(pc_offset(exec, pc)))
         return code
+    if inst.native is not None and inst.module.compiled is not None:
+        opcode = u16(OPCODES["leave loop"])
+        return dispatch(HANDLERS, opcode, pc, fp, mem, size, exec, inst, table, r, f)
     memory = inst.memories
     if inst.module.memory_count != 0:
         return dispatch(

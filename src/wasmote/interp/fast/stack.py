@@ -109,6 +109,9 @@ class Translator:
     # Backtraces: which instruction made the unit at `probe`.
     probe: u32
     probed: ptr[u8]
+    # Compiled code that takes over in a loop: the outermost loop whose code starts at `loop_at`.
+    loop_at: u32
+    loop: ptr[u8]
     # Descriptions of frames: the last instruction that starts before or at the unit `watch`; or go
     # no further than `until`.
     watch: u32

@@ -22,6 +22,8 @@ from .bytecode import OPCODES
 from .functions import functions_of
 from .registers import PROLOGUE_UNITS, RECORD_UNITS
 
+FIND_LOOP, RUN_LOOP = Module.fields["find_loop"], Module.fields["run_loop"]
+
 
 @native
 def write_record(module: ptr[Module], index: u32, start: u32):
@@ -43,13 +45,17 @@ def has_compiled(module: ptr[Module], index: u32) -> boolean:
 
 
 @native(export="fast_enter_compiled")
-def fast_enter_compiled(module: ptr[Module], functions: ptr[u32]) -> void:
+def fast_enter_compiled(
+    module: ptr[Module], functions: ptr[u32], find_loop: FIND_LOOP, run_loop: RUN_LOOP
+) -> void:
     """Let compiled code run all functions that have a size in that table (`Module.compiled`).
 
     The table stays as long as the module. Instances that have no context for compiled code go on
     as before.
     """
     acquire(module.platform, addr(module.code_lock))
+    module.find_loop = find_loop
+    module.run_loop = run_loop
     module.compiled = functions
     translated = functions_of(module)
     for i in range(u32(0), module.translated_count):

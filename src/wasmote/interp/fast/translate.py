@@ -182,6 +182,8 @@ def begin_translation(t: ptr[Translator], module: ptr[Module], function: ptr[Fun
     t.module = module
     t.function = function
     t.failed = TrapCode.NONE
+    t.loop_at = NONE
+    t.loop = None
     t.plain_memory = u32(
         module.memory_count != 0 and index_type(module.memories[0].flags) == ValueType.I32
     )
