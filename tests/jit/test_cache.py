@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from wasmote import Instance, Module, jit
+from wasmote.jit import worker
 from wasmote.jit.cache import IMAGE, REFUSAL, Cache
 from wasmote.jit.settings import SETTINGS
+from wasmote.jit.worker import WORKER
 from wasmote.wat import wat2wasm
 
 SOURCES = Path(__file__).parents[2] / "src"
@@ -138,3 +140,28 @@ def test_processes_that_compile_the_same_at_once_all_succeed(cache: Cache, tmp_p
     assert [process.communicate(timeout=120)[0] for process in processes] == [b"True 9\n"] * 3
     assert len(images(cache)) == 1
     assert [name for name in os.listdir(cache.folder) if not name.endswith(IMAGE)] == []
+
+
+def test_the_compiler_ends_when_there_is_nothing_to_do(
+    cache: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "PATIENCE", 0.2)
+    WORKER.stop()
+    assert compiled(7)
+    end = time.monotonic() + 60
+    while WORKER.process and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not WORKER.process
+    assert compiled(8)
+
+
+def test_a_compiler_that_crashes_leaves_the_program_in_the_interpreter(cache: Cache) -> None:
+    WORKER.stop()
+    assert compiled(10)
+    os.kill(WORKER.process, 9)
+    m = module(11)
+    instance = Instance(m, engine="jit")
+    assert not jit.wait(m, 60)
+    assert m._tier is not None and "ended unexpectedly" in str(m._tier.reason)
+    assert instance.exports.f() == 11
+    assert compiled(12)  # by the next one

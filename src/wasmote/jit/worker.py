@@ -1,7 +1,8 @@
 """The process that compiles, as its client sees it.
 
 It is `python -m wasmote.compile.server`, which holds LLVM, so this process needs none of its memory
-and survives its crashes. One serves all modules of this process, one after the other.
+and survives its crashes. One serves all modules of this process, one after the other, and ends when
+there was nothing to do for some seconds.
 """
 
 import json
@@ -9,12 +10,15 @@ import os
 import struct
 import sys
 import threading
+import time
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import Any
 
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+#: Seconds without a request after which the process ends.
+PATIENCE = 3.0
 _LENGTHS = struct.Struct("<IQ")
 
 
@@ -29,6 +33,7 @@ class Worker:
         self.lock = threading.Lock()
         self.process = 0
         self._to = self._from = -1
+        self._last = 0.0  # request
 
     def request(self, order: "dict[str, Any]", data: bytes) -> "tuple[dict[str, Any], bytes]":
         """Send an order and bytes, wait for the answer and its bytes. Raises WorkerError."""
@@ -37,7 +42,9 @@ class Worker:
                 self._start()
             try:
                 send(self._to, order, data)
-                return receive(self._from)
+                answer = receive(self._from)
+                self._last = time.monotonic()
+                return answer
             except (OSError, EOFError, ValueError) as error:
                 self.stop()
                 raise WorkerError(f"the compiler has ended unexpectedly: {error!r}") from None
@@ -50,7 +57,7 @@ class Worker:
         given, self._to = os.pipe()
         self._from, answers = os.pipe()
         nothing = os.open(os.devnull, os.O_WRONLY)
-        paths = [_PACKAGES, *filter(None, [os.environ.get("PYTHONPATH")])]
+        paths = [_PACKAGES, *filter(None, sys.path)]
         try:
             self.process = os.posix_spawn(
                 sys.executable,
@@ -69,6 +76,20 @@ class Worker:
         finally:
             for each in (given, answers, nothing):
                 os.close(each)
+        self._last = time.monotonic()
+        threading.Thread(target=self._retire, daemon=True).start()
+
+    def _retire(self) -> None:
+        """A thread: end the process when nobody needs it any more."""
+        own = self.process
+        while True:
+            time.sleep(PATIENCE)
+            with self.lock:
+                if self.process != own:
+                    return
+                if time.monotonic() - self._last >= PATIENCE:
+                    self.stop()
+                    return
 
     def stop(self) -> None:
         """Let the process end; a request under way fails."""
