@@ -54,6 +54,7 @@ class Wasmote:
 
         self.wasmote, self.engine = wasmote, engine.removesuffix(RESTLESS)
         self.restless = engine.endswith(RESTLESS)
+        self.images: dict[Any, bytes] = {}  # of modules that run without them so far
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
         self.refusals: tuple[type[Exception], ...] = (wasmote.ModuleError,)
         if self.engine == "aot":
@@ -69,24 +70,39 @@ class Wasmote:
         """Compile at once and without a cache; what `JIT` says."""
         from wasmote.jit.settings import SETTINGS
 
-        SETTINGS.wait, SETTINGS.cache, SETTINGS.level = engine != "switch", False, 1
+        self.switches = engine == "switch"
+        SETTINGS.wait, SETTINGS.cache, SETTINGS.level = not self.switches, False, 1
         if engine == "mixed":
             SETTINGS.chosen = lambda index: index * 0x9E3779B1 >> 16 & 1 == 1
-        self.switches = engine == "switch"
 
     def switching(self, module: Any, function: Any) -> Any:
-        """A host function that waits, at its first call, until there is compiled code."""
-        from wasmote import jit
+        """A host function that gives a module its compiled code when it is first called."""
 
         def call(*arguments: Any) -> Any:
-            jit.wait(module)
+            image = self.images.pop(module, None)
+            if image is not None:
+                module._tier._use(module, image)
             return function(*arguments)
 
         return call if self.switches else function
 
+    def prepare_switch(self, module: Any) -> None:
+        """Compile a module whose instances begin in the interpreter, if that is possible."""
+        from wasmote.compile import compile_module
+        from wasmote.errors import CompileError
+        from wasmote.jit.tier import tier_for
+
+        tier_for(module)._begun = True  # nobody else compiles it
+        try:
+            self.images[module] = compile_module(module, level=1, enterable=True).encode()
+        except CompileError:
+            pass
+
     def module(self, binary: bytes) -> Any:
         """The module, or its image."""
         module = self.wasmote.Module(binary, limits=self.limits)
+        if self.switches:
+            self.prepare_switch(module)
         if self.engine != "aot":
             return module
         from wasmote.compile import compile_module
@@ -103,6 +119,7 @@ class Wasmote:
     def observe(self, binaries: Binaries, calls: list[Call]) -> Observation:
         if self.restless:
             self.disturb()
+        self.images.clear()
         recorder = Recorder()
         seen_ = Observation(calls, recorder.events, unplaced=self.engine in ("aot", "jit"))
         instances: list[Any] = []

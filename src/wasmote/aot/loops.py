@@ -1,9 +1,9 @@
 """Compiled code that takes over from the fast interpreter in the middle of a function, at a loop.
 
 An image may have, for some loops, code that begins there: it takes the locals from the cells of the
-interpreter's frame, and returns for that frame. `Context.loops` lists it, in entries of four
-numbers: the function's index, the offset of the loop in the binary, that of the code, its size.
-After the last comes NONE.
+interpreter's frame, and returns for that frame. `Context.loops` lists it. The first number is the
+offset of the function that such code is entered by; then come entries of four numbers: the
+function's index, the offset of the loop in the binary, that of the code, its size; at last NONE.
 """
 
 from wasmote.aot.run import enter
@@ -18,9 +18,9 @@ from wasmote.nativepy import native, ptr, u8, u32
 def aot_find_loop(inst: ptr[Instance], code: u32) -> ptr[u8]:
     """`Module.find_loop`"""
     context = ptr[Context](inst.native)
-    entry = context.loops
-    if entry is None:
+    if context.loops is None:
         return None
+    entry = context.loops + 1
     index = translated_at(inst.module, code).function
     while entry[0] != index:
         if entry[0] == NONE:
@@ -39,7 +39,8 @@ def aot_run_loop(
     exec: ptr[Exec], inst: ptr[Instance], code: ptr[u8], cells: ptr[u32], end: ptr[u32]
 ) -> u32:
     """`Module.run_loop`"""
-    return enter(exec, ptr[Context](inst.native), code, code, cells, end)
+    context = ptr[Context](inst.native)
+    return enter(exec, context, context.code + context.loops[0], code, cells, end)
 
 
 EXPORTS = (aot_find_loop, aot_run_loop)

@@ -66,28 +66,19 @@ def enter(
 ) -> u32:
     """Enter compiled code, which has the value stack from `end` on."""
     entry = stack(Entry)
-    open_entry(exec, entry, cells + room, address_of(aot_walk), address_of(aot_describe))
-    entry.roots_end = cells + room
+    open_entry(exec, entry, end, address_of(aot_walk), address_of(aot_describe))
+    entry.roots_end = end
     limit = exec.native_limit
     if entry.outer is None or limit == 0:
         exec.native_limit = native_limit(exec, usize(entry))
     top = exec.top
-    exec.top = cells + room
+    exec.top = end
     mine = takes_pools(exec, context)
-    own = index - module.imported_functions
-    code = context.enter(
-        exec,
-        context,
-        context.code + context.entries[type],
-        context.code + context.functions[2 * own],
-        cells,
-    )
+    code = context.enter(exec, context, conversion, function, cells)
     if code == EXCEPTION:
         finish_trace(exec)
     if mine:
         atomic_store(addr(context.owner), usize(0))
-    exec.top = end
-    code = context.enter(exec, context, conversion, function, cells)
     exec.top = top
     exec.native_limit = limit
     close_entry(exec, entry)

@@ -1,7 +1,7 @@
 """Finds the frames of compiled code for a backtrace, by following the frame pointers."""
 
 from wasmote.aot.structs import Context
-from wasmote.core.structs import MOST_FRAMES, NATIVE_FRAME, Exec, FrameDescription, Instance
+from wasmote.core.structs import MOST_FRAMES, NATIVE_FRAME, NONE, Exec, FrameDescription, Instance
 from wasmote.interp.common.trace import add_trace_frame, capture_trace
 from wasmote.nativepy import boolean, native, ptr, u32, usize, void
 
@@ -32,21 +32,21 @@ def aot_describe(inst: ptr[Instance], code: u32, d: ptr[FrameDescription]) -> bo
 
 @native(cold=True)
 def is_function(context: ptr[Context], address: usize) -> boolean:
-    """Whether an address is in the code of one of the module's own functions."""
+    """Whether an address is in the code of one of the module's own functions, or of a loop."""
     module = context.instance.module
     offset = address - usize(context.code)
     for i in range(u32(0), module.function_count - module.imported_functions):
         start = usize(context.functions[2 * i])
         if offset >= start and offset - start < usize(context.functions[2 * i + 1]):
             return True
-    return False
-            return i
-    loop = context.loops
-    while loop is not None and loop[0] != NONE:
+    if context.loops is None:
+        return False
+    loop = context.loops + 1
+    while loop[0] != NONE:
         if offset >= usize(loop[2]) and offset - usize(loop[2]) < usize(loop[3]):
-            return loop[0] - module.imported_functions
+            return True
         loop = loop + 4
-    return NONE
+    return False
 
 
 @native(convention="c", cold=True, noinline=True)

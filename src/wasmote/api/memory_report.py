@@ -97,8 +97,9 @@ class MemoryReport:
         pool = owner_layout(instance._owner).pool
         self.stack = int(PoolLayout.from_address(pool).stack_size)
         self.heap_used, self.heap_limit = heap.size, heap.limit
-        if module._code is not None:
-            self._add_native(module._code)
+        code = module._running_code()
+        if code is not None:
+            self._add_native(code)
 
     def _add_native(self, code: "CompiledCode") -> None:
         from wasmote.host.mappings import usage

@@ -183,10 +183,13 @@ class Module:
         """The functions at an offset in the module's native code, the innermost first, and where
         they are in the module's binary.
         """
-        if self._code is None:
-            return ()
+        code = self._running_code()
         own = range(self._layout.imported_functions, self._layout.function_count)
-        return self._code.places_at(address, own)
+        return code.places_at(address, own) if code else ()
+
+    def _running_code(self) -> "CompiledCode | None":
+        """The native code that runs calls: the module's, or what was compiled meanwhile."""
+        return self._code or (self._tier.code if self._tier else None)
 
     def _sources_at(self, offset: int) -> "tuple[Source, ...]":
         """The source lines of an instruction, see `Frame.sources`."""
@@ -198,7 +201,8 @@ class Module:
 
     def _is_entered(self, address: int) -> bool:
         """Whether a function is just being entered at an offset in the module's native code."""
-        return self._code is not None and self._code.is_entered(address)
+        code = self._running_code()
+        return code is not None and code.is_entered(address)
 
     def __repr__(self) -> str:
         return f"<wasmote.Module {self.name or 'of'} {len(self._binary)} bytes>"

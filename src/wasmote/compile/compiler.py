@@ -12,7 +12,7 @@ from wasmote.aot.abi import abi
 from wasmote.aot.places import encode
 from wasmote.api.module import Module
 from wasmote.compile.debug_lines import read_pieces
-from wasmote.compile.loops import loops_in
+from wasmote.compile.loops import ENTER_LOOP, loops_in
 from wasmote.compile.messages import captured
 from wasmote.compile.options import TARGETS, Options, target_named
 from wasmote.compile.partition import Plan
@@ -21,8 +21,8 @@ from wasmote.compile.source import Source, read_source
 from wasmote.compile.stack_usage import stack_usage
 from wasmote.compile.strip import without_code
 from wasmote.compile.workers import Progress, compile_in_workers
-from wasmote.dwarf.packed import NAMES, pack
 from wasmote.core.structs import NONE
+from wasmote.dwarf.packed import NAMES, pack
 from wasmote.image.build import build_object
 from wasmote.image.debug_sections import debug_sections
 from wasmote.image.elf import Object
@@ -31,6 +31,9 @@ from wasmote.image.join import Joined, join
 from wasmote.nativepy.targets import Target
 
 __all__ = ["TARGETS", "Options", "compile_module", "output", "target_named"]
+
+#: Symbols of functions, and of those that begin at a loop.
+_FUNCTION = re.compile(r"(?:f|loop\.)(\d+)(?:\.\d+)?")
 
 
 @cache
@@ -113,11 +116,11 @@ def places(source: Source, objects: Sequence[Object], joined: Joined, target: Ta
     pieces = []
     for obj, addresses in zip(objects, joined.addresses, strict=False):
         sections = debug_sections(obj, addresses, target.machine)
-        functions = {
-            int(symbol.name[1:]): (addresses[symbol.section] + symbol.value, symbol.size)
+        functions = [
+            (int(found[1]), addresses[symbol.section] + symbol.value, symbol.size)
             for symbol in obj.symbols
-            if symbol.section in addresses and re.fullmatch(r"f\d+", symbol.name)
-        }
+            if symbol.section in addresses and (found := _FUNCTION.fullmatch(symbol.name))
+        ]
         pieces += read_pieces(sections, source.bodies, functions)
     return encode(pieces, source.code_section)
 
@@ -158,7 +161,8 @@ def make_image(source: Source, joined: Joined, options: Options) -> Image:
     loops = loops_in(symbols)
     if loops:
         table = b"".join(struct.pack("<4I", *each) for each in loops)
-        found["loops"] = joined.append(table + struct.pack("<I", NONE))
+        start = struct.pack("<I", symbols[ENTER_LOOP][0])
+        found["loops"] = joined.append(start + table + struct.pack("<I", NONE))
     sections = {
         "module": without_code(source, options.custom_sections),
         "compiled": facts(source, options),

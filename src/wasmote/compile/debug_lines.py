@@ -5,7 +5,7 @@ are offsets in the module's binary. This reads them back from an object file, se
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from wasmote.aot.places import Piece, Scope
 from wasmote.compile.source import Body
@@ -28,13 +28,13 @@ _Range = tuple[int, int, int]
 
 
 def read_pieces(
-    sections: Sections, bodies: Iterable[Body], functions: Mapping[int, tuple[int, int]]
+    sections: Sections, bodies: Iterable[Body], functions: Iterable[tuple[int, int, int]]
 ) -> list[Piece]:
     """The pieces of code that an object's debug information describes.
 
     `sections` are those of debug information, relocated, in which functions are named by their
-    index. `functions` says where each function of the object is, and its size: of one that nothing
-    is inlined in there are only lines.
+    index. `functions` has each function of the object, where it is and its size: of one that
+    nothing is inlined in there are only lines.
     """
     known = {body.index: body for body in bodies}
     found: list[Piece] = []
@@ -45,9 +45,10 @@ def read_pieces(
         names = _names(unit)
         for entries in _functions(unit):
             found += _pieces(unit, entries, names, known, lines)
-        plain = functions.keys() - {piece.scopes[0].function for piece in found}
-        for index in sorted(plain):
-            start, size = functions[index]
+        described = {piece.start for piece in found}
+        for index, start, size in sorted(functions):
+            if start in described:
+                continue
             scopes = [Scope(index, known[index].start)]
             plain_rows = _rows(start, start + size, [], lines)
             found.append(Piece(start, size, scopes, _settled(plain_rows, scopes, known)))

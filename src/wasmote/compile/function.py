@@ -72,6 +72,7 @@ class Function(Cursor):
         super().__init__(unit.source.binary, body.start, unit.source.defined)
         self.unit, self.source, self.body = unit, unit.source, body
         self.signature: Signature = self.source.types[body.type]
+        self.scope = body.index  # for the locations of its text
         self.needs = unit.needs
         self.entry: list[str] = []  # text of the entry block
         self.lines: list[str] = []
@@ -124,7 +125,7 @@ class Function(Cursor):
     def locate(self, written: int, offset: int) -> None:
         """The text from a line on belongs to the instruction at that offset of the binary."""
         lines = self.lines
-        location = self.unit.locations.of(self.body.index, offset)
+        location = self.unit.locations.of(self.scope, offset)
         for i in range(written, len(lines)):
             lines[i] = located(lines[i], location)
 
@@ -140,7 +141,7 @@ class Function(Cursor):
         for i in range(1, len(results)):
             at = self.value(f"getelementptr i8, ptr %rest, i64 {16 * i - 16}")
             self.emit(f"store {results[i]} {values[i]}, ptr {at}, !tbaa !9")
-        self.leave_frame()
+        self.roots.leave()
         self.emit(f"ret {results[0]} {values[0]}" if results else "ret void")
 
     def note_call(self, index: int) -> None:
@@ -206,12 +207,15 @@ class Function(Cursor):
         for memory in sorted(self.touched):
             entry += unit.memory_base(memory)
         start = self.body.start
-        entry = located(entry, unit.locations.of(self.body.index, start))
-        linkage = unit.linkage(self.body.index)
-        head = f"define {linkage}{unit.convention} {self.signature.result} {symbol}"
-        text = "".join(self.lines)
-        about = unit.locations.function(self.body.index, start)
-        return f"{head}({unit.parameters(self.signature)}) #0{about} {{\n{entry}{text}}}\n"
+        entry = located(entry, unit.locations.of(self.scope, start))
+        about = unit.locations.function(self.body.index, start, self.scope)
+        return f"{self.head()} #0{about} {{\n{entry}{''.join(self.lines)}}}\n"
+
+    def head(self) -> str:
+        """How the definition begins."""
+        unit, index = self.unit, self.body.index
+        head = f"define {unit.linkage(index)}{unit.convention} {self.signature.result}"
+        return f"{head} {unit.symbol(index)}({unit.parameters(self.signature)})"
 
     def tick(self) -> str:
         """Text that counts a call, and lets the host look at the world now and then."""
@@ -227,13 +231,6 @@ class Function(Cursor):
             f"tick:\n{before}  call void @rt.poll(ptr %exec, ptr %ctx, i32 0) #2\n{after}"
             "  br label %ticked\nticked:\n"
         )
-        return f"{self.head()} #0 {{\n{entry}{''.join(self.lines)}}}\n"
-
-    def head(self) -> str:
-        """How the definition begins."""
-        unit, index = self.unit, self.body.index
-        head = f"define {unit.linkage(index)}{unit.convention} {self.signature.result}"
-        return f"{head} {unit.symbol(index)}({unit.parameters(self.signature)})"
 
     # -- text ------------------------------------------------------------------------------------
 

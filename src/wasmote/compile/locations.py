@@ -21,15 +21,16 @@ class Locations:
         self._name, self._file = name, file
         self._functions: dict[int, str] = {}
 
-    def of(self, function: int, offset: int) -> str:
-        """What follows an instruction of the IR that belongs to one of a function's."""
-        scope = _FUNCTIONS + function
-        return f", !dbg !DILocation(line: {offset}, scope: !{scope})"
+    def of(self, scope: int, offset: int) -> str:
+        """What follows an instruction of the IR that belongs to one of a definition's."""
+        return f", !dbg !DILocation(line: {offset}, scope: !{_FUNCTIONS + scope})"
 
-    def function(self, index: int, start: int) -> str:
-        """What a definition says before its body; `start` is the offset of its body."""
-        number = _FUNCTIONS + index
-        self._functions[index] = (
+    def function(self, index: int, start: int, scope: int) -> str:
+        """What a definition says before its body; `start` is the offset of its body, `scope` what
+        `of` is told, which is another number for each definition.
+        """
+        number = _FUNCTIONS + scope
+        self._functions[scope] = (
             f'!{number} = distinct !DISubprogram(name: "{_quoted(self._name(index))}",'
             f" file: !{_FILE}, line: {start}, type: !{_TYPE}, unit: !{_UNIT},"
             " spFlags: DISPFlagDefinition)\n"
@@ -55,10 +56,10 @@ class Locations:
 class NoLocations(Locations):
     """Leaves them out."""
 
-    def of(self, function: int, offset: int) -> str:
+    def of(self, scope: int, offset: int) -> str:
         return ""
 
-    def function(self, index: int, start: int) -> str:
+    def function(self, index: int, start: int, scope: int) -> str:
         return ""
 
 

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Bytes of bodies that the entries of one function may have in all.
 _MOST = 256 << 10
+#: Numbers for the locations of text, beyond those of functions.
+_SCOPES = 1 << 24
+#: What enters such functions in the way of `calls.entry_text`; a backtrace leaves out its frame.
+ENTER_LOOP = "enter.loop"
 
 
 class LoopEntry(Function):
@@ -26,23 +30,23 @@ class LoopEntry(Function):
     def __init__(self, unit: "Unit", body: Body, start: int) -> None:
         super().__init__(unit, body)
         self.start = start
+        self.scope = _SCOPES + start
         self.cell = 0  # of the next local
         self.lines.append("")  # the jump to the loop
         self.last_block = "start"
 
-    def declare(self, kind: str, reference: bool, value: str) -> None:
+    def declare(self, kind: str, value: str) -> None:
         i = len(self.local_kinds)
         if i == len(self.signature.params):
             self.cell += HEADER_CELLS
         self.entry.append(
             f"  %l{i} = alloca {kind}\n"
-            f"  %c{i}.at = getelementptr i8, ptr %cells, i64 {4 * self.cell}\n"
+            f"  %c{i}.at = getelementptr i8, ptr %places, i64 {4 * self.cell}\n"
             f"  %c{i} = load {kind}, ptr %c{i}.at, align 4, {RUNTIME}\n"
             f"  store {kind} %c{i}, ptr %l{i}\n"
         )
         self.cell += _cells(kind)
         self.local_kinds.append(kind)
-        self.references.append(reference)
 
     def begin_loop(self, start: int, frame: Frame) -> None:
         if start == self.start:
@@ -53,27 +57,37 @@ class LoopEntry(Function):
         results = self.signature.results
         cell = 0
         for kind, value in zip(results, self.pop_many(len(results)), strict=True):
-            at = self.value(f"getelementptr i8, ptr %cells, i64 {4 * cell}")
+            at = self.value(f"getelementptr i8, ptr %places, i64 {4 * cell}")
             self.emit(f"store {kind} {value}, ptr {at}, align 4, {RUNTIME}")
             cell += _cells(kind)
-        self.leave_frame()
+        self.roots.leave()
         self.emit("ret i32 0")
 
     def head(self) -> str:
         symbol = loop_symbol(self.body.index, self.start)
-        return f"define hidden i32 @{symbol}(ptr %exec, ptr %ctx, ptr %function, ptr %cells)"
+        return f"define hidden i32 @{symbol}(ptr %exec, ptr %ctx, ptr %function, ptr %places)"
 
 
 def loop_entries(unit: "Unit", function: Function) -> Iterator[Function]:
     """The functions that begin at the loops of one that was translated."""
     body, starts = function.body, function.loop_starts
-    calls = unit.plan.calls[body.index]
-    if body.index not in unit.plan.options.loops or calls.tail or function.roots:
+    if body.index not in unit.plan.options.loops or unit.plan.calls[body.index].tail:
+        return
+    if function.reference_locals or function.roots.has_frame:
         return
     for start in starts[: _MOST // (body.end - body.start)]:
         entry = LoopEntry(unit, body, start)
         entry.translate()
         yield entry
+
+
+def enter_loop_text() -> str:
+    """The function that those which begin at loops are entered by."""
+    return (
+        f"define hidden i32 @{ENTER_LOOP}(ptr %exec, ptr %ctx, ptr %function, ptr %cells) #0 {{\n"
+        "  %code = call i32 %function(ptr %exec, ptr %ctx, ptr %function, ptr %cells)\n"
+        "  ret i32 %code\n}\n"
+    )
 
 
 def loop_symbol(index: int, start: int) -> str:

@@ -229,6 +229,7 @@ class Unit:
     def _glue(self) -> list[str]:
         """What the module has once: its functions' entries, and how they call out."""
         from wasmote.compile.calls import entry_text, import_text, outside_text
+        from wasmote.compile.loops import enter_loop_text
 
         types = self.source.types
         entries = {types[type].key: types[type] for type in self.source.functions}
@@ -237,6 +238,7 @@ class Unit:
             *(entry_text(self, signature) for _, signature in sorted(entries.items())),
             *(outside_text(self, signature) for _, signature in sorted(outside.items())),
             *(import_text(self, index) for index in self.plan.called_imports()),
+            *([enter_loop_text()] if self.plan.options.loops else []),
         ]
 
     def _head(self) -> str:

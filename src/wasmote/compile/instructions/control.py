@@ -149,17 +149,6 @@ def write_phis(f: Function, frame: Frame) -> None:
     )
 
 
-def return_values(f: Function) -> None:
-    """Return what is on the operand stack: the first result, the others through a pointer."""
-    results = f.signature.results
-    values = f.pop_many(len(results))
-    for i in range(1, len(results)):
-        at = f.value(f"getelementptr i8, ptr %rest, i64 {16 * i - 16}")
-        f.emit(f"store {results[i]} {values[i]}, ptr {at}, !tbaa !9")
-    f.roots.leave()
-    f.emit(f"ret {results[0]} {values[0]}" if results else "ret void")
-
-
 @handles(0x0C)
 def br(f: Function) -> None:
     f.emit(f"br label %{f.jump(f.unsigned())}")
