@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from wasmote.jit.settings import SETTINGS
+
 from .support import SOURCES, Shell
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -20,6 +22,13 @@ def shell(
     monkeypatch.setenv("PYTHONPATH", str(SOURCES))
     monkeypatch.setenv("PYTHONWARNINGS", "error")
     return Shell(tmp_path, monkeypatch, capfd)
+
+
+@pytest.fixture(autouse=True)
+def compiled_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's cache stays as it is, and programs run in this process are not compiled."""
+    monkeypatch.setenv("WASMOTE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(SETTINGS, "delay", 3600.0)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,8 @@ from wasmote.jit.cache import IMAGE, LOCK, REFUSAL, Cache
 from wasmote.jit.worker import receive, send
 
 _NICENESS = 10
+#: How reasons begin that will be the same the next time; running out of memory is none.
+_LASTING = "cannot compile"
 
 
 class Process:
@@ -71,7 +73,8 @@ class Process:
                 try:
                     path = cache.write(key, compiled(order, binary), IMAGE)
                 except CompileError as error:
-                    cache.write(key, str(error).encode(), REFUSAL)
+                    if str(error).startswith(_LASTING):
+                        cache.write(key, str(error).encode(), REFUSAL)
                     return {"refused": str(error)}
             os.unlink(lock.name)
         cache.prune()
@@ -94,7 +97,11 @@ def compiled(order: dict[str, Any], binary: bytes) -> bytes:
     except WasmoteError as error:
         raise CompileError(str(error)) from None
     options = Options(level=order["level"], enterable=True, loops=tuple(order["loops"]))
-    return compile_module(module, options, jobs=max(1, _processors() - 1)).encode()
+    try:
+        return compile_module(module, options, jobs=max(1, _processors() - 1)).encode()
+    except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        # A mistake of the compiler's: others may still be compiled.
+        raise CompileError(f"the compiler failed: {error!r}") from error
 
 
 def _processors() -> int:
