@@ -73,7 +73,7 @@ def loop_entries(unit: "Unit", function: Function) -> Iterator[Function]:
     body, starts = function.body, function.loop_starts
     if body.index not in unit.plan.options.loops or unit.plan.calls[body.index].tail:
         return
-    if function.reference_locals or function.roots.has_frame:
+    if function.reference_locals or function.roots.has_frame or function.thrown:
         return
     for start in starts[: _MOST // (body.end - body.start)]:
         entry = LoopEntry(unit, body, start)
