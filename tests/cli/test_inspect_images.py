@@ -211,6 +211,15 @@ def test_other_machines(target, code, text, tmp_path, capfd):
     assert [" ".join(line.split()[1:]) for line in lines] == text
 
 
+def test_thumb_code_is_marked_by_odd_offsets(tmp_path, capfd):
+    pytest.importorskip("capstone")
+    path = tmp_path / "m.img"
+    code = bytes.fromhex("00bf00207047")  # nop; movs r0, #0; bx lr
+    path.write_bytes(Image("thumbv7em", {"f": 3}, code).encode())
+    lines = [line.split() for line in shown(capfd, str(path), "f").splitlines()[2:]]
+    assert [(line[0][-1], line[1]) for line in lines] == [("2", "movs"), ("4", "bx")]
+
+
 def test_mistakes(file, capfd, tmp_path):
     def refusal(*words: str) -> tuple[int, str]:
         return main(["inspect", *words]), capfd.readouterr().err

@@ -118,12 +118,18 @@ def _facts(section: bytes) -> dict[str, str]:
 
 def _symbols(front: Layout) -> list[Code]:
     """What the symbols stand for, in the order of the code."""
-    places = sorted((offset, name) for name, offset in front.symbols.items())
+    symbols = front.symbols.items()
+    places = sorted((_address(front.target, offset), name) for name, offset in symbols)
     ends = [offset for offset, _ in places[1:]] + [front.code_size]
     return [
         Code(None, name, offset, end - offset)
         for (offset, name), end in zip(places, ends, strict=True)
     ]
+
+
+def _address(target: str, offset: int) -> int:
+    """Where code is that has this offset: that of Thumb code is marked by an odd number."""
+    return offset & ~1 if target.startswith("thumb") else offset
 
 
 def _functions(info: ImageInfo, front: Layout) -> list[Code]:
@@ -135,7 +141,10 @@ def _functions(info: ImageInfo, front: Layout) -> list[Code]:
         raise DecodeError("the image's table of functions is not in the code")
     order = ">" if _BIG_ENDIAN.match(info.target) else "<"
     table = struct.iter_unpack(f"{order}II", info.code[start : start + 8 * len(own)])
-    found = [Code(each.index, each.title, *place) for each, place in zip(own, table, strict=True)]
+    found = [
+        Code(each.index, each.title, _address(info.target, offset), size)
+        for each, (offset, size) in zip(own, table, strict=True)
+    ]
     if any(each.offset + each.size > front.code_size for each in found):
         raise DecodeError("the image's table of functions leads out of the code")
     return found
