@@ -26,8 +26,10 @@ TEXT = """(module (memory 1)
       (return (i32.const 23))) (return (call $far (i32.const 5))))
       (return (i32.const 7))) (return (call $far (i32.const 71))))
     (i32.const 99))
-  (func $far (export "far") (param i32) (result i32) (memory.grow (local.get 0)) (i32.add
-    (local.get 0)))
+  (func $far (export "far") (param i32) (result i32)
+    (i32.add (memory.grow (local.get 0)) (i32.sub (i32.const 0x70000001)
+      (i32.sub (i32.const 0x70000002) (i32.sub (i32.const 0x70000003)
+        (i32.sub (i32.const 0x70000002) (local.get 0)))))))
   (@custom "with space" "kept") (@custom "other" "dropped"))"""
 SIMD = '(module (func (export "f") (result i32) (v128.any_true (v128.const i64x2 1 0))))'
 

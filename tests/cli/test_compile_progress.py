@@ -49,7 +49,7 @@ def in_parts(monkeypatch):
 
 def part(number: int, functions: int, share: float) -> Partition:
     bodies = tuple(Body(i, 0, 10 * i, 10 * i + 10) for i in range(functions))
-    return Partition(number, bodies, not functions, share)
+    return Partition(number, bodies, not functions, share, True)
 
 
 class Terminal(io.StringIO):

@@ -165,3 +165,40 @@ def test_calls_are_found_as_when_each_instruction_is_read():
             elif opcode == 0x11:
                 functions.add(ANY)
         assert calls.functions == functions
+
+
+LOOPS = """(module (memory 1)
+  (func $add (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+  (func (export "sum") (param $n i32) (result i32) (local $s i32)
+    (loop $again
+      (local.set $s (call $add (local.get $s) (i32.load8_u (local.get $n))))
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $again (local.get $n)))
+    (local.get $s))
+  (func (export "fill") (param $n i32)
+    (loop $again
+      (i32.store8 (local.get $n) (i32.const 2))
+      (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+      (br_if $again (local.get $n))))
+  (func $fib (export "fib") (param i32) (result i32)
+    (if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (local.get 0)) (else
+      (call $add (call $fib (i32.sub (local.get 0) (i32.const 1)))
+        (call $fib (i32.sub (local.get 0) (i32.const 2))))))))"""
+
+
+@pytest.mark.parametrize(("level", "full"), [(0, [0, 1, 2, 3]), (1, []), (2, [2, 3]), (3, [2, 3])])
+def test_all_passes_are_for_tight_loops_and_recursion(level, full):
+    source = read_source(Module(wat2wasm(LOOPS)))
+    made = Plan(source, Options(level=level))
+    assert [body.index for part in made.partitions if part.full for body in part.bodies] == full
+    assert made.inlined == ({0, 1} if level else set())  # 1 is short, too
+    exports = Instance(Module(link(made, compile_parts(made)).encode())).exports
+    exports.fill(100)
+    assert exports.sum(100) == 200
+    assert exports.fib(10) == 55
+
+
+def test_small_functions_are_expanded_in_other_parts():
+    made = Plan(read_source(Module(wat2wasm(LOOPS))), Options(level=3), 1)
+    image = link(made, compile_parts(made, 2))
+    assert Instance(Module(image.encode())).exports.fib(10) == 55

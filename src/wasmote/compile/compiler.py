@@ -63,13 +63,15 @@ def compile_parts(
     plan: Plan, jobs: int | None = None, progress: Progress | None = None
 ) -> list[bytes]:
     """The object files of all parts of a module, in their order."""
-    if not plan.whole:
+    if not plan.small:
         return compile_in_workers(plan, jobs, progress)
-    start = process_time()
-    compiled = compile_partition(plan, plan.partitions[0])
-    if progress:
-        progress(plan.partitions[0], process_time() - start)
-    return [compiled]
+    objects = []
+    for partition in plan.partitions:
+        start = process_time()
+        objects.append(compile_partition(plan, partition))
+        if progress:
+            progress(partition, process_time() - start)
+    return objects
 
 
 def compile_measured(
@@ -135,11 +137,11 @@ def output(
     """What `wasmote compile --format` names, as bytes. Raises CompileError."""
     if format == "aot":
         return compile_module(module, options, jobs=jobs, progress=progress).encode()
-    plan = Plan(read_source(module), options, part_size=1 << 32)  # one text or object
+    plan = Plan(read_source(module), options, divided=False)
     ir = partition_ir(plan, plan.partitions[0])
     if format == "llvmir-unopt":
         return ir.encode()
-    llvm_module, tm = optimised(ir, options)
+    llvm_module, tm = optimised(ir, options, plan.partitions[0].full)
     return (
         str(llvm_module).encode() if format == "llvmir-opt" else bytes(tm.emit_object(llvm_module))
     )

@@ -209,7 +209,8 @@ class Function(Cursor):
         start = self.body.start
         entry = located(entry, unit.locations.of(self.scope, start))
         about = unit.locations.function(self.body.index, start, self.scope)
-        return f"{self.head()} #0{about} {{\n{entry}{''.join(self.lines)}}}\n"
+        about = f"{unit.attributes(self.body.index)}{about}"
+        return f"{self.head()} {about} {{\n{entry}{''.join(self.lines)}}}\n"
 
     def head(self) -> str:
         """How the definition begins."""

@@ -15,6 +15,10 @@ from wasmote.compile.source import Body, Source
 #: Bytes of bodies up to which a module stays whole, and that a part of a larger one has at least:
 #: LLVM sees what it may expand where, and parts are not so small that starting on one costs more.
 PART_SIZE = 64 << 10
+#: Functions of which this share is in tight loops are worth all of LLVM's passes.
+_TIGHT = 1 / 16
+#: Bytes of a body up to which a function is expanded wherever it is called.
+_INLINED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +26,15 @@ class Partition:
     """Functions that are compiled together.
 
     `glue` says that the part has what the module has once: how its functions are entered and how
-    they call out. `share` is how much of the module it is, between 0 and 1.
+    they call out. `share` is how much of the module it is, between 0 and 1. If `full`, all that
+    LLVM has is worth its time.
     """
 
     number: int
     bodies: tuple[Body, ...]
     glue: bool
     share: float
+    full: bool
 
     @property
     def size(self) -> int:
@@ -39,15 +45,26 @@ class Partition:
 class Plan:
     """All that compiling a part takes: the module, the options, and what is known of the whole."""
 
-    def __init__(self, source: Source, options: Options, part_size: int | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        options: Options,
+        part_size: int | None = None,
+        divided: bool = True,
+    ) -> None:
         self.source, self.options = source, options
-        self.part_size = PART_SIZE if part_size is None else part_size
+        #: Without, the module is one part.
+        self.divided = divided
+        self.part_size = (PART_SIZE if part_size is None else part_size) if divided else 1 << 32
         self.calls = scan(source)
         self.recursive = find_recursion(
             {index: calls.functions for index, calls in self.calls.items()}, source.entries
         )
-        self.partitions = partitions(source, self.part_size)
+        self.inlined = set(self._inlined()) if options.level else set()
+        self.partitions = self._partitions()
         self.whole = len(self.partitions) == 1
+        #: Whether so little is to be done that starting processes would take longer.
+        self.small = _size(source.bodies) <= self.part_size
         self.visible = set(self._visible())
         #: Whether some function catches exceptions: then those that may throw are called with a
         #: look at whether they did.
@@ -62,15 +79,56 @@ class Plan:
         """Of what the glue defines for all parts."""
         return "internal " if self.whole else "hidden "
 
+    def _inlined(self) -> Iterable[int]:
+        """Functions that are little more than a call of them."""
+        for body in self.source.bodies:
+            calls = self.calls[body.index]
+            simple = not calls.tail and not calls.tight and body.index not in self.recursive
+            if simple and body.end - body.start <= _INLINED:
+                yield body.index
+
+    def _is_worth_it(self, body: Body) -> bool:
+        """Whether all of LLVM's passes may make a difference: in tight loops, and where a function
+        calls itself. The rest was optimised when it became WebAssembly.
+        """
+        calls = self.calls[body.index]
+        return calls.tight > _TIGHT * (body.end - body.start) or body.index in calls.functions
+
+    def _partitions(self) -> list[Partition]:
+        """The parts of the module: functions in their order, as compilers put related ones side by
+        side. The last part is the glue, without functions unless the module is small.
+        """
+        full: list[Body] = self.source.bodies
+        plain: list[Body] = []
+        if self.options.level == 1:
+            full, plain = plain, full
+        elif self.options.level > 1 and not self.options.bounds_checks and self.divided:
+            full = [body for body in self.source.bodies if self._is_worth_it(body)]
+            plain = [body for body in self.source.bodies if not self._is_worth_it(body)]
+        groups = [(True, group) for group in _groups(full, self.part_size)]
+        groups += [(False, group) for group in _groups(plain, self.part_size)]
+        total = _size(self.source.bodies)
+        if not groups or total > self.part_size:
+            groups.append((False, []))
+        return [
+            Partition(
+                number, tuple(group), number == len(groups) - 1, _size(group) / (total or 1), full
+            )
+            for number, (full, group) in enumerate(groups)
+        ]
+
     def _visible(self) -> Iterable[int]:
-        """Functions that others than those of their own part refer to."""
+        """Functions that others than those of their own part refer to, or may where a function that
+        calls them is expanded.
+        """
         yield from self.source.entries
         if self.options.enterable:
             yield from (body.index for body in self.source.bodies)
         part_of = {body.index: part.number for part in self.partitions for body in part.bodies}
         for caller, calls in self.calls.items():
             for callee in calls.functions:
-                if callee != ANY and part_of.get(callee) != part_of[caller]:
+                here = part_of.get(callee) == part_of[caller] and caller not in self.inlined
+                if callee != ANY and not here:
                     yield callee
 
     def called_imports(self) -> list[int]:
@@ -103,26 +161,14 @@ def find_throwing(calls: dict[int, Calls]) -> set[int]:
     return found
 
 
-def partitions(source: Source, part_size: int) -> list[Partition]:
-    """The parts of a module: its functions in their order, as compilers put related ones side by
-    side. The last part is the glue, without functions unless it is the only one.
-    """
-    whole = _size(source.bodies)
-    if whole <= part_size:
-        return [Partition(0, tuple(source.bodies), True, 1.0)]
-    groups: list[list[Body]] = [[]]
-    size = 0
-    for body in source.bodies:
-        if size >= part_size:
+def _groups(bodies: Iterable[Body], size: int) -> list[list[Body]]:
+    """Bodies one after the other, in groups of at least so many bytes, but for the last."""
+    groups: list[list[Body]] = []
+    for body in bodies:
+        if not groups or _size(groups[-1]) >= size:
             groups.append([])
-            size = 0
         groups[-1].append(body)
-        size += body.end - body.start
-    parts = [
-        Partition(number, tuple(group), False, _size(group) / whole)
-        for number, group in enumerate(groups)
-    ]
-    return [*parts, Partition(len(parts), (), True, 0.0)]
+    return groups
 
 
 def _size(bodies: Iterable[Body]) -> int:

@@ -1,7 +1,7 @@
-"""What functions call, found without translating them.
+"""What functions call, and which loops they have, found without translating them.
 
 A regular expression made of the instructions' immediates runs over what is of no interest, so that
-only calls, and the few instructions that are not regular, cost a step in Python.
+only calls, loops, and the few instructions that are not regular, cost a step in Python.
 """
 
 import re
@@ -17,6 +17,9 @@ ANY = -1
 CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, CALL_REF, RETURN_CALL_REF = range(
     0x10, 0x16
 )
+BLOCK, LOOP, IF, END, BR, BR_IF = 0x02, 0x03, 0x04, 0x0B, 0x0C, 0x0D
+#: What a tight loop may have besides straight code.
+_STRUCTURE = (BLOCK, IF, END, BR, BR_IF)
 _CALLS = range(CALL, RETURN_CALL_REF + 1)
 _THROWS = {by_name(name).opcode for name in ("throw", "throw_ref", "rethrow")}
 _CATCHES = {by_name(name).opcode for name in ("try_table", "try")}
@@ -32,6 +35,8 @@ class Calls:
     tail: bool = False  # some of them are tail calls
     throws: bool = False  # the function itself, with an instruction
     catches: bool = False
+    #: Bytes in loops that call nothing, have no others within, and branch only back.
+    tight: int = 0
 
 
 def scan(source: Source) -> dict[int, Calls]:
@@ -58,6 +63,25 @@ def _scan(source: Source, body: Body) -> Calls:
             found.throws |= opcode in _THROWS
             found.catches |= opcode in _CATCHES
             cursor.skip_immediates(opcode)
+            if opcode == LOOP:
+                found.tight += _tight(code, cursor.pos, body.end)
+
+
+def _tight(code: bytes, start: int, end: int) -> int:
+    """How large the loop is whose body starts there; 0 if it is not a tight one."""
+    cursor = Cursor(code, start)
+    depth = branches = 0
+    while True:
+        match = _STRAIGHT.match(code, cursor.pos, end)
+        cursor.pos = match.end()  # type: ignore[union-attr]
+        opcode = cursor.opcode()
+        if opcode == END and not depth:
+            return cursor.pos - start if branches <= 1 else 0
+        if opcode not in _STRUCTURE:
+            return 0
+        cursor.skip_immediates(opcode)
+        depth += (opcode in (BLOCK, IF)) - (opcode == END)
+        branches += opcode in (IF, BR, BR_IF)
 
 
 def _note(found: Calls, opcode: int, cursor: Cursor) -> None:
@@ -107,15 +131,11 @@ def _either(codes: Iterable[bytes]) -> bytes:
     return b"(?:" + b"|".join(re.escape(code) for code in codes) + b")"
 
 
-def _others() -> re.Pattern[bytes]:
-    """Any number of instructions that are neither calls nor irregular."""
+def _instructions(left_out: Iterable[int]) -> re.Pattern[bytes]:
+    """Any number of instructions but these and irregular ones."""
     groups: dict[bytes, list[bytes]] = {}
     for opcode, instruction in INSTRUCTIONS.items():
-        if (
-            opcode in _CALLS
-            or opcode in _THROWS | _CATCHES
-            or _IRREGULAR.intersection(instruction.immediates)
-        ):
+        if opcode in left_out or _IRREGULAR.intersection(instruction.immediates):
             continue
         immediates = b"".join(_PATTERNS.get(each, _LEB) for each in instruction.immediates)
         groups.setdefault(immediates, []).append(_encoded(opcode))
@@ -130,4 +150,6 @@ def _of(codes: Iterable[bytes], size: int) -> list[bytes]:
     return [code for code in codes if min(len(code), 2) == size]
 
 
-_OTHERS = _others()
+_NOTED = (*_CALLS, *_THROWS, *_CATCHES, LOOP)
+_OTHERS = _instructions(_NOTED)
+_STRAIGHT = _instructions((*_NOTED, *_STRUCTURE))

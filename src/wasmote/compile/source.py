@@ -98,6 +98,10 @@ class Source:
     #: Functions that may be called from outside, or through references.
     entries: set[int] = field(default_factory=set)
 
+    def body(self, index: int) -> Body:
+        """The body of one of the module's own functions."""
+        return self.bodies[index - self.imported_functions]
+
     def name(self, index: int) -> str:
         """What messages call a function."""
         return self.module.function_name(index)

@@ -37,18 +37,24 @@ class Unit:
         self.declarations: set[str] = set()
         self.locations = Locations() if plan.options.debug else NoLocations()
         self.own = {body.index for body in partition.bodies}
+        self.referred: set[int] = set()  # functions to expand, which may be of other parts
 
     # -- names -----------------------------------------------------------------------------------
 
     def linkage(self, index: int) -> str:
         """LLVM may leave out functions that nothing but the part's own code calls."""
-        return "hidden " if index in self.plan.visible else "internal "
+        return "hidden " if index in self.plan.visible and index in self.own else "internal "
+
+    def attributes(self, index: int) -> str:
+        return "alwaysinline #0" if index in self.plan.inlined else "#0"
 
     def symbol(self, index: int) -> str:
         """A function of the module, its own or imported."""
         imported = index < self.source.imported_functions
         name = f"@import.{index}" if imported else f"@f{index}"
-        if not (self.partition.glue if imported else index in self.own):
+        if index in self.plan.inlined:
+            self.referred.add(index)
+        elif not (self.partition.glue if imported else index in self.own):
             self.declare_function(name, self.source.types[self.source.functions[index]])
         return name
 
@@ -217,12 +223,17 @@ class Unit:
         from wasmote.compile.loops import loop_entries
 
         definitions = []
-        for body in self.partition.bodies:
-            function = Function(self, body)
-            function.translate()
-            definitions.append(function.definition(self.plan.recursive))
-            for entry in loop_entries(self, function):
-                definitions.append(entry.definition(self.plan.recursive))
+        todo, done = list(self.partition.bodies), set(self.own)
+        while todo:
+            for body in todo:
+                function = Function(self, body)
+                function.translate()
+                definitions.append(function.definition(self.plan.recursive))
+                if body.index in self.own:
+                    for entry in loop_entries(self, function):
+                        definitions.append(entry.definition(self.plan.recursive))
+            todo = [self.source.body(index) for index in sorted(self.referred - done)]
+            done |= self.referred
         glue = self._glue() if self.partition.glue else []
         return "".join([self._head(), *glue, *definitions, self.locations.text()])
 
