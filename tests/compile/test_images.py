@@ -188,8 +188,3 @@ def test_mistakes(wasm, capfd, arguments, status, message):
     assert main(["compile", *(word.format(**names) for word in arguments)]) == status
     assert message in capfd.readouterr().err
     assert sorted(os.listdir(wasm.parent)) == ["m.wasm"]
-
-
-def test_targets_are_listed(capfd):
-    assert main(["compile", "--target", "help"]) == 0
-    assert capfd.readouterr().out.split() == ["x86_64-linux"]

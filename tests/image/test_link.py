@@ -2,12 +2,12 @@
 
 import pytest
 
+from wasmote.image.build import link
 from wasmote.image.format import ImageError
-from wasmote.image.link import link
 from wasmote.nativepy import TARGETS
 from wasmote.nativepy.codegen import compile_object
 
-LINKED = ["x86_64-linux", "aarch64-linux"]
+LINKED = list(TARGETS)
 
 
 def link_ir(name: str, text: str):

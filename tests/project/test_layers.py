@@ -77,7 +77,7 @@ def test_the_test_itself_sees_imports():
     found = {name for _, name in imports(PACKAGE / "api" / "instance.py")}
     assert {"api.func", "core.status", "errors", "host.cpython.binding"} <= found
     relative = {name for _, name in imports(PACKAGE / "image" / "build.py")}
-    assert {"image.link", "nativepy.codegen"} <= relative
+    assert {"image.join", "nativepy.codegen"} <= relative
     assert layer("core.status") == "core.status"
     assert layer("core.decode.module") == "core"
     assert layer("wasi.host") == "wasi"

@@ -3,23 +3,42 @@
 from wasmote.aot.structs import Context
 from wasmote.core.structs import MOST_FRAMES, NATIVE_FRAME, NONE, Exec, FrameDescription, Instance
 from wasmote.interp.common.trace import add_trace_frame, capture_trace
-from wasmote.nativepy import boolean, native, ptr, u32, usize, void
+from wasmote.nativepy import boolean, inline, native, ptr, target_machine, u32, usize, void
+
+#: ELF's numbers of machines.
+RISCV, MIPS = 243, 8
+
+
+@inline
+def return_address(frame):
+    """Where the function of a frame returns to; frames are where their frame pointers point."""
+    return (frame - 1)[0] if target_machine() == RISCV else frame[1]
+
+
+@inline
+def outer(frame):
+    """The frame of a function's caller."""
+    return ptr[usize]((frame - 2)[0] if target_machine() == RISCV else frame[0])
 
 
 @native(convention="c", cold=True, noinline=True)
 def aot_walk(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32) -> void:
     """`Entry.walk`: add the frames of one entry. `fp` is the frame of what compiled code called."""
+    if target_machine() == MIPS:
+        return  # its frame pointers lead nowhere: the caller's is at another place in each frame
     context = ptr[Context](inst.native)
     frame = ptr[usize](fp)
-    if frame[1] != context.entered and not is_function(context, frame[1] - 1):
-        frame = ptr[usize](frame[0])  # a helper, which has trapped
+    if return_address(frame) != context.entered and not is_function(
+        context, return_address(frame) - 1
+    ):
+        frame = outer(frame)  # a helper, which has trapped
     # The last frame before the entry's is that of the function that converts arguments.
-    while exec.trace_count < MOST_FRAMES and frame[1] != context.entered:
-        if ptr[usize](frame[0])[1] == context.entered:
+    while exec.trace_count < MOST_FRAMES and return_address(frame) != context.entered:
+        if return_address(outer(frame)) == context.entered:
             return
-        place = u32(frame[1] - 1 - usize(context.code))
+        place = u32(return_address(frame) - 1 - usize(context.code))
         add_trace_frame(exec, inst, NATIVE_FRAME | place, 0, 0)
-        frame = ptr[usize](frame[0])
+        frame = outer(frame)
 
 
 @native(convention="c", cold=True, noinline=True)

@@ -112,13 +112,13 @@ def _llvm_version() -> str:
 
 def _listed(options: SimpleNamespace) -> Iterator[str]:
     """What the value `help` of an option asks for; nothing if there is none."""
-    from wasmote.compile import compiler, processor
-    from wasmote.compile.options import ABIS
+    from wasmote.compile import processor
+    from wasmote.compile.machines import names
 
     if options.target == "help":
-        yield from compiler.TARGETS
+        yield from (f"{name:15} {names.about(name)}" for name in names.machine_names())
     elif options.target_abi == "help":
-        yield from ABIS
+        yield from names.abis_of(options.target)
     elif options.cpu == "help" or options.cpu_features in ("help", "+help"):
         target = _target(options)
         found = processor.processors if options.cpu == "help" else processor.features

@@ -76,9 +76,10 @@ def import_text(unit: Unit, index: int) -> str:
     names = [p.rpartition(" ") for p in unit.parameters(signature).split(", ")]
     given = ", ".join(f"{kind} {name}" for kind, _, name in names)
     text = f"{unit.convention}{signature.result} @outside.{signature.key}({given})"
-    call = f"  %r = musttail call {text}\n  ret {signature.result} %r\n"
+    how = "musttail" if unit.machine.tail_calls else "tail"
+    call = f"  %r = {how} call {text}\n  ret {signature.result} %r\n"
     if not signature.results:
-        call = f"  musttail call {text}\n  ret void\n"
+        call = f"  {how} call {text}\n  ret void\n"
     return (
         f"define {unit.plan.linkage}{unit.convention}{signature.result} @import.{index}"
         f"({unit.parameters(signature)}) #0 {{\n"

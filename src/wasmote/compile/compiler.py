@@ -4,7 +4,7 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from time import process_time
 from typing import Any
 
@@ -13,8 +13,9 @@ from wasmote.aot.places import encode
 from wasmote.api.module import Module
 from wasmote.compile.debug_lines import read_pieces
 from wasmote.compile.loops import ENTER_LOOP, loops_in
+from wasmote.compile.machines import machine_of
 from wasmote.compile.messages import captured
-from wasmote.compile.options import TARGETS, Options, target_named
+from wasmote.compile.options import Options, target_named
 from wasmote.compile.partition import Plan
 from wasmote.compile.pipeline import compile_partition, optimised, partition_ir
 from wasmote.compile.source import Source, read_source
@@ -23,23 +24,17 @@ from wasmote.compile.strip import without_code
 from wasmote.compile.workers import Progress, compile_in_workers
 from wasmote.core.structs import NONE
 from wasmote.dwarf.packed import NAMES, pack
-from wasmote.image.build import build_object
+from wasmote.image.build import with_library
 from wasmote.image.debug_sections import debug_sections
 from wasmote.image.elf import Object
 from wasmote.image.format import Image
 from wasmote.image.join import Joined, join
 from wasmote.nativepy.targets import Target
 
-__all__ = ["TARGETS", "Options", "compile_module", "output", "target_named"]
+__all__ = ["Options", "compile_module", "output", "target_named"]
 
 #: Symbols of functions, and of those that begin at a loop.
 _FUNCTION = re.compile(r"(?:f|loop\.)(\d+)(?:\.\d+)?")
-
-
-@cache
-def memory_functions(target: Target) -> bytes:
-    """memcpy and its like, which LLVM takes for granted, as an object file."""
-    return build_object((), target)
 
 
 def compile_module(
@@ -96,11 +91,11 @@ def compile_measured(
 def link(plan: Plan, objects: Sequence[bytes]) -> Image:
     """The image of a module whose parts are compiled."""
     target = plan.options.target
-    read = [Object(raw) for raw in (*objects, memory_functions(target))]
-    joined = join(read, target)
+    read = [Object(raw) for raw in objects]
+    joined = join(with_library(read, target), target, machine_of(target).assembled())
     image = make_image(plan.source, joined, plan.options)
     if plan.options.debug:
-        image.sections["places"] = places(plan.source, read[:-1], joined, target)
+        image.sections["places"] = places(plan.source, read, joined, target)
     carried = pack(debug_information(plan.source.module)) if plan.options.debug > 1 else b""
     if carried:
         image.sections["dwarf"] = carried
@@ -115,11 +110,11 @@ def debug_information(module: Module) -> dict[str, bytes]:
 
 def places(source: Source, objects: Sequence[Object], joined: Joined, target: Target) -> bytes:
     """The section that says which instruction the code at an address comes from."""
-    pieces = []
+    pieces, mark = [], machine_of(target).mark
     for obj, addresses in zip(objects, joined.addresses, strict=False):
         sections = debug_sections(obj, addresses, target.machine)
         functions = [
-            (int(found[1]), addresses[symbol.section] + symbol.value, symbol.size)
+            (int(found[1]), addresses[symbol.section] + (symbol.value & ~mark), symbol.size)
             for symbol in obj.symbols
             if symbol.section in addresses and (found := _FUNCTION.fullmatch(symbol.name))
         ]
@@ -177,9 +172,8 @@ def facts(source: Source, options: Options) -> bytes:
     from wasmote.compile.processor import required
 
     cpu, features = options.processor()
-    guarded = any(
-        not m.is64 and m.page_shift == 16 and not options.bounds_checks for m in source.memories
-    )
+    is_guarded = machine_of(options.target).guard and not options.bounds_checks
+    guarded = any(not m.is64 and m.page_shift == 16 and is_guarded for m in source.memories)
     known = {
         "abi": f"{abi(options.target.pointer):08x}",
         "cpu": cpu,

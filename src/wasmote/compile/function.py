@@ -73,6 +73,7 @@ class Function(Cursor):
         self.unit, self.source, self.body = unit, unit.source, body
         self.signature: Signature = self.source.types[body.type]
         self.scope = body.index  # for the locations of its text
+        self.attributes = "#0"
         self.needs = unit.needs
         self.entry: list[str] = []  # text of the entry block
         self.lines: list[str] = []
@@ -209,7 +210,7 @@ class Function(Cursor):
         start = self.body.start
         entry = located(entry, unit.locations.of(self.scope, start))
         about = unit.locations.function(self.body.index, start, self.scope)
-        about = f"{unit.attributes(self.body.index)}{about}"
+        about = f"{unit.attributes(self.body.index, self.attributes)}{about}"
         return f"{self.head()} {about} {{\n{entry}{''.join(self.lines)}}}\n"
 
     def head(self) -> str:

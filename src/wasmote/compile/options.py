@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from wasmote.errors import CompileError
-from wasmote.nativepy import targets
+from wasmote.compile.machines.names import target_named
 from wasmote.nativepy.targets import Target, host_target
 
-#: Machines that modules can be compiled for.
-TARGETS = ("x86_64-linux",)
-#: Their ABIs.
-ABIS = ("gnu",)
+__all__ = ["Options", "target_named"]
 
 
 @dataclass(slots=True)
@@ -52,19 +48,3 @@ class Options:
         if self.cpu or self.features or self.target.name != host_target().name:
             return self.cpu or self.target.cpu, self.features or self.target.features
         return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-
-
-def target_named(name: str | None, abi: str = "") -> Target:
-    """A target by its name, or this machine, with an ABI if it has several.
-
-    Raises CompileError for one that there is not.
-    """
-    try:
-        target = targets.TARGETS[name] if name else host_target()
-    except LookupError:
-        target = None
-    if target is None or target.name not in TARGETS:
-        raise CompileError(f"no code for {name or 'this machine'}; there is for {TARGETS[0]}")
-    if abi and abi not in ABIS:
-        raise CompileError(f"{target.name} has no ABI {abi}; it has {', '.join(ABIS)}")
-    return target

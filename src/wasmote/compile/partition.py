@@ -7,6 +7,7 @@ module always becomes the same bytes.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from wasmote.compile.machines import machine_of
 from wasmote.compile.options import Options
 from wasmote.compile.recursion import find_recursion
 from wasmote.compile.scan import ANY, Calls, scan
@@ -70,14 +71,16 @@ class Plan:
         #: look at whether they did.
         self.catches = any(calls.catches for calls in self.calls.values())
         self.throwing = find_throwing(self.calls) if self.catches else set()
+        machine = machine_of(options.target)
         tail = any(calls.tail for calls in self.calls.values())
         #: tailcc guarantees tail calls between any two types, and costs a little more.
-        self.convention = "tailcc " if tail else "fastcc "
+        self.convention = "tailcc " if tail and machine.tail_calls else "fastcc "
 
     @property
     def linkage(self) -> str:
         """Of what the glue defines for all parts."""
-        return "internal " if self.whole else "hidden "
+        visible = machine_of(self.options.target).visible
+        return "internal " if self.whole and not visible else "hidden "
 
     def _inlined(self) -> Iterable[int]:
         """Functions that are little more than a call of them."""

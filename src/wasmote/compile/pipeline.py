@@ -3,6 +3,7 @@
 from typing import Any
 
 from wasmote.compile.llvm_options import apply_options
+from wasmote.compile.machines import machine_of
 from wasmote.compile.options import Options
 from wasmote.compile.partition import Partition, Plan
 from wasmote.compile.passes import run_passes
@@ -21,7 +22,9 @@ def with_attributes(text: str, options: Options) -> str:
     """The text with what the options ask for added to the attributes of all functions."""
     more = "" if options.jump_tables else '"no-jump-tables"="true" '
     more += f"{ATTRIBUTE} " if options.stack_usage else ""
-    return text.replace("attributes #0 = { ", f"attributes #0 = {{ {more}") if more else text
+    for number in (0, 4) if more else ():
+        text = text.replace(f"attributes #{number} = {{ ", f"attributes #{number} = {{ {more}")
+    return text
 
 
 def compile_partition(plan: Plan, partition: Partition) -> bytes:
@@ -42,7 +45,12 @@ def machine(options: Options) -> Any:
     llvm.initialize_native_asmparser()  # for the few functions in assembly
     cpu, features = options.processor()
     return llvm.Target.from_triple(options.target.triple).create_target_machine(
-        cpu=cpu, features=features, opt=options.level, reloc="pic", codemodel="small"
+        cpu=cpu,
+        features=",".join(filter(None, (features, machine_of(options.target).features))),
+        opt=options.level,
+        reloc="pic",
+        codemodel="small",
+        abiname=options.target.abi,
     )
 
 
@@ -59,7 +67,7 @@ def optimised(ir: str, options: Options, full: bool = True) -> tuple[Any, Any]:
     import llvmlite.binding as llvm
 
     tm = machine(options)
-    module = llvm.parse_assembly(ir)
+    module = llvm.parse_assembly(f'target datalayout = "{tm.target_data}"\n{ir}')
     module.verify()  # LLVM ends the process if it comes upon a mistake later
     tuning = llvm.create_pipeline_tuning_options(speed_level=options.level)
     tuning.loop_vectorization = options.level >= 2

@@ -197,10 +197,11 @@ def simplified(ir: str, target: Target) -> str:
     from wasmote.nativepy.codegen import machine
 
     plain = re.sub(r",? !dbg !\d+|^!llvm.dbg.cu.*$", "", ir, flags=re.M)
-    module = llvm.parse_assembly(plain)
+    tm = machine(target, 2)
+    module = llvm.parse_assembly(f'target datalayout = "{tm.target_data}"\n{plain}')
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine(target, 2), options)
+    builder = llvm.create_pass_builder(tm, options)
     builder.getModulePassManager().run(module, builder)
     return str(module)
 

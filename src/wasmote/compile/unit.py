@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from wasmote.aot.structs import Context
 from wasmote.compile.frame import Offsets
 from wasmote.compile.locations import Locations, NoLocations
+from wasmote.compile.machines import machine_of
 from wasmote.compile.partition import Partition, Plan
-from wasmote.compile.runtime import INVARIANT, METADATA, Runtime, assembly
+from wasmote.compile.runtime import INVARIANT, METADATA, Runtime
 from wasmote.compile.runtime_objects import define_objects
 from wasmote.compile.source import Signature
 from wasmote.compile.templates import Template, Templates
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
 CELLS = {"i32": 4, "float": 4, "i64": 8, "double": 8, "<2 x i64>": 16}
 
 
+#: What the glue of a module has, for its other parts.
+ENTERED = """\
+declare hidden void @wasmote.trap(ptr, ptr, i32) #1
+declare hidden void @wasmote.raise(ptr, i32) #1
+"""
+
+
 class Unit:
     """What the text of a module's functions has in common."""
 
     def __init__(self, plan: Plan, partition: Partition, templates: Templates) -> None:
         self.plan, self.partition, self.templates = plan, partition, templates
         self.source, self.target = plan.source, plan.options.target
-        self.guard = not plan.options.bounds_checks
+        self.machine = machine_of(self.target)
+        self.guard = self.machine.guard and not plan.options.bounds_checks
         self.convention = plan.convention
         self.offsets = Offsets(self.source, self.target.pointer)
         self.runtime = Runtime(self.offsets)
@@ -43,10 +52,12 @@ class Unit:
 
     def linkage(self, index: int) -> str:
         """LLVM may leave out functions that nothing but the part's own code calls."""
-        return "hidden " if index in self.plan.visible and index in self.own else "internal "
+        visible = index in self.plan.visible or self.machine.visible
+        return "hidden " if visible and index in self.own else "internal "
 
-    def attributes(self, index: int) -> str:
-        return "alwaysinline #0" if index in self.plan.inlined else "#0"
+    def attributes(self, index: int, group: str) -> str:
+        """What a function is defined with, besides the group of attributes that it has."""
+        return f"alwaysinline {group}" if index in self.plan.inlined else group
 
     def symbol(self, index: int) -> str:
         """A function of the module, its own or imported."""
@@ -155,7 +166,9 @@ class Unit:
         """The code of a function reference; `name` is the function that finds it."""
         slot = self.offsets.types + self.offsets.pointer * type
         at = f.value(f"getelementptr i8, ptr %ctx, i64 {slot}")
-        id = f.value(f"load i64, ptr {at}, {INVARIANT}")
+        id = f.value(f"load i{8 * self.offsets.pointer}, ptr {at}, {INVARIANT}")
+        if self.offsets.pointer == 4:
+            id = f.value(f"zext i32 {id} to i64")
         self.needs.add(name)
         outside = self.outside_symbol(type)
         return f.value(
@@ -206,7 +219,9 @@ class Unit:
     def _tail_call(self, f: "Function", signature: Signature, text: str) -> None:
         f.roots.leave()
         # LLVM 22 leaves the caller's arguments on the stack if they take more room than these.
-        if signature.stack_room == f.signature.stack_room:
+        if not self.machine.tail_calls:
+            text, f.attributes = f"tail {text}", "#4"
+        elif signature.stack_room == f.signature.stack_room:
             text = f"musttail {text}"
         if signature.results:
             f.emit(f"ret {signature.result} {f.value(text)}")
@@ -259,18 +274,18 @@ class Unit:
         others = sorted(
             definitions[name] for name in self._closed({n for n in self.needs if n in definitions})
         )
-        entering = assembly(self.offsets).splitlines() if self.partition.glue else []
-        asm = "\n".join(f'module asm "{line}"' for line in entering if line.strip())
+        if self.machine.visible:
+            runtime = runtime.replace("define internal", "define linkonce_odr hidden")
+        entering = self.machine.entering(self.offsets) if self.partition.glue else ENTERED
         return (
-            f'target triple = "{self.target.triple}"\n{asm}\n'
-            "declare hidden void @wasmote.trap(ptr, ptr, i32) #1\n"
-            "declare hidden void @wasmote.raise(ptr, i32) #1\n"
+            f'target triple = "{self.target.triple}"\n{entering}'
             "declare ptr @llvm.frameaddress.p0(i32)\n"
             + "\n".join([*sorted(self.declarations), *others])
             + f'\n{METADATA}!11 = !{{!"branch_weights", i32 1, i32 2000}}\n'
             'attributes #0 = { nounwind "frame-pointer"="all" "disable-tail-calls"="true" }\n'
             "attributes #1 = { noreturn nounwind cold nomerge }\n"
-            "attributes #2 = { nounwind cold }\nattributes #3 = { nounwind }\n" + runtime
+            "attributes #2 = { nounwind cold }\nattributes #3 = { nounwind }\n"
+            'attributes #4 = { nounwind "frame-pointer"="all" }\n' + runtime
         )
 
     def _closed(self, names: set[str]) -> set[str]:

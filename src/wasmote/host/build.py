@@ -1,10 +1,10 @@
 """Compiles the virtual machine for a target, without what a small machine has no room for.
 
-    python -m wasmote.host.build --target thumbv7em --without simd --without gc -o core.o
+    python -m wasmote.host.build --target thumbv7em --without simd --without gc -o core.img
 
 Prints the size. A module that needs a feature that was left out is refused as one for which it was
-switched off. For targets that images exist for the file is an image, for others an object file,
-which the linker of the board's own program takes. Needs the extra `build`.
+switched off. The file is an image, or with `--object` an object file, which the linker of the
+board's own program takes. Needs the extra `build`.
 """
 
 import argparse
@@ -45,6 +45,9 @@ def main(words: Sequence[str] | None = None) -> int:
         help=f"leave out a feature, and what is built on it: {names}; may be repeated",
     )
     parser.add_argument("--host", action="store_true", help="with the binding to CPython")
+    parser.add_argument(
+        "--object", action="store_true", help="write an object file for the board's own linker"
+    )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the image or object here")
     options = parser.parse_args(words)
     target = TARGETS[options.target]
@@ -52,15 +55,15 @@ def main(words: Sequence[str] | None = None) -> int:
         raw = build(target, options.without, options.host)
     except ValueError as error:
         parser.error(str(error))
-    from wasmote.image.link import RELOCATIONS, link, place_sections, read_elf
+    from wasmote.image.build import link
 
-    size = len(place_sections(read_elf(raw))[0])
-    if target.machine in RELOCATIONS:
-        raw = link(raw, target).encode()
+    image = link(raw, target)
+    if not options.object:
+        raw = image.encode()
     if options.output:
         with open(options.output, "wb") as file:
             file.write(raw)
-    print(f"{size:,} bytes of code and constants")
+    print(f"{len(image.code):,} bytes of code and constants")
     return 0
 
 

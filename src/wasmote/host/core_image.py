@@ -175,7 +175,7 @@ def build_packaged(folder: str) -> list[str]:
     """Build the images that a wheel carries into a folder; returns their paths."""
     paths = []
     for target in TARGETS.values():
-        if target.pointer == 8:
+        if target.hosted:
             paths.append(os.path.join(folder, f"{target.name}.img"))
             with open(paths[-1], "wb") as file:
                 file.write(build(target))

@@ -36,9 +36,10 @@ def compile_object(image: str) -> tuple[str, dict[str, int]]:
 
     Raises `ValueError` if the image's code comes from other sources or another compiler.
     """
-    from wasmote.image.build import build_object
+    from wasmote.image.build import build_object, with_library
+    from wasmote.image.elf import Object
     from wasmote.image.format import parse
-    from wasmote.image.link import link, place_sections, read_elf
+    from wasmote.image.join import join
 
     target = host_target()
     folder = core_image.cache_folder()
@@ -55,10 +56,11 @@ def compile_object(image: str) -> tuple[str, dict[str, int]]:
         loaded = file.read()
     front = parse(loaded)
     code = loaded[front.code_offset : front.code_offset + front.code_size]
-    if link(raw, target).code != code:
+    elf = Object(raw)
+    joined = join(with_library([elf], target), target)
+    if bytes(joined.code) != code:
         raise ValueError(f"{image} was built from other sources or by another compiler")
-    elf = read_elf(raw)
-    return path, {elf.get_section(i).name: at for i, at in place_sections(elf)[1].items()}
+    return path, {elf.sections[i].name: at for i, at in joined.addresses[0].items()}
 
 
 def gdb_commands(pid: int | None = None) -> str:

@@ -1,24 +1,52 @@
-"""Compiles native functions to an image. Needs llvmlite and pyelftools (the extra `build`)."""
+"""Compiles native functions to an image. Needs llvmlite (the extra `build`)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cache
 
 from wasmote.nativepy.codegen import compile_object
 from wasmote.nativepy.lang import NativeFunction
 from wasmote.nativepy.targets import Target
 from wasmote.nativepy.unit import Unit
 
+from .elf import Object
 from .format import Image
-from .link import link
-from .runtime import RUNTIME
+from .join import join, undefined
+from .library import find
 
 
 def build_object(functions: Iterable[NativeFunction], target: Target, level: int = 2) -> bytes:
     """The ELF object, debug information included, of exported functions and all they reach."""
     unit = Unit(target)
-    unit.add(*RUNTIME, *functions)
+    unit.add(*functions)
     return compile_object(unit.llvm_ir(), target, level)
 
 
 def build_image(functions: Iterable[NativeFunction], target: Target, level: int = 2) -> Image:
     """The image of exported functions and all they reach."""
     return link(build_object(functions, target, level), target)
+
+
+def link(object_file: bytes, target: Target) -> Image:
+    """The image of an object whose code is position-independent, with what LLVM takes for granted.
+
+    Everything is relative within the image, so nothing is left to do when it is mapped.
+    """
+    joined = join(with_library([Object(object_file)], target), target)
+    return Image(target.name, joined.exported, bytes(joined.code))
+
+
+def with_library(objects: Sequence[Object], target: Target) -> list[Object]:
+    """Objects and the library's functions that they refer to."""
+    found = list(objects)
+    while wanted := find(undefined(found)):
+        found.append(Object(_library(frozenset(wanted), target)))
+    return found
+
+
+@cache
+def _library(names: frozenset[str], target: Target) -> bytes:
+    """An object of library functions."""
+    functions = find(names)
+    unit = Unit(target)
+    unit.add(*(functions[name] for name in sorted(functions)))
+    return compile_object(unit.llvm_ir(), target, 2)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from wasmote.image.elf import RELA, Object
+from wasmote.image.elf import REL, RELA, Object
 
 #: Relocations that put an address into data: how many bytes, by machine and kind.
 _ABSOLUTE = {
@@ -23,18 +23,20 @@ def debug_sections(obj: Object, addresses: Mapping[int, int], machine: int) -> d
     found = {
         index: bytearray(section.data)
         for index, section in enumerate(obj.sections)
-        if section.name.startswith(".debug_") and section.type != RELA
+        if section.name.startswith(".debug_") and section.type not in (RELA, REL)
     }
     sizes = _ABSOLUTE.get(machine, {})
     for section in obj.sections:
-        if section.type != RELA or section.info not in found:
+        if section.type not in (RELA, REL) or section.info not in found:
             continue
         data = found[section.info]
         for offset, kind, number, addend in obj.relocations(section):
             if kind not in sizes:
                 return {}
             symbol = obj.symbols[number]
-            value = addresses.get(symbol.section, 0) + symbol.value + addend
             size = sizes[kind]
+            if addend is None:
+                addend = int.from_bytes(data[offset : offset + size], "little")
+            value = addresses.get(symbol.section, 0) + symbol.value + addend
             data[offset : offset + size] = (value % (1 << 8 * size)).to_bytes(size, "little")
     return {obj.sections[index].name: bytes(data) for index, data in found.items()}

@@ -1,17 +1,18 @@
-"""Reads the 64-bit ELF object files that LLVM writes: sections, symbols and relocations."""
+"""Reads the ELF object files that LLVM writes, of either class and byte order: sections, symbols
+and relocations.
+"""
 
 import struct
 from dataclasses import dataclass
 
 from .format import ImageError
 
-_SECTION = struct.Struct("<IIQQQQIIQQ")
-_SYMBOL = struct.Struct("<IBBHQQ")
-_RELOCATION = struct.Struct("<QQq")
-SYMTAB, RELA = 2, 4
+SYMTAB, RELA, REL = 2, 4, 9
 #: Flags of sections.
 WRITABLE, LOADED = 1, 2
 GLOBAL = 1
+#: e_machine.
+I386, MIPS, ARM, X86_64, XTENSA, AARCH64, RISCV = 3, 8, 40, 62, 94, 183, 243
 
 
 @dataclass(slots=True)
@@ -43,12 +44,17 @@ class Object:
     """An object file. Raises ImageError for what is none."""
 
     def __init__(self, raw: bytes) -> None:
-        if raw[:6] != b"\x7fELF\x02\x01":
-            raise ImageError("not a little-endian 64-bit ELF object")
+        if raw[:4] != b"\x7fELF" or raw[4] not in (1, 2) or raw[5] not in (1, 2):
+            raise ImageError("not an ELF object")
+        self.wide = raw[4] == 2
+        self.order = "<" if raw[5] == 1 else ">"
         view = memoryview(raw)
-        (start,) = struct.unpack_from("<Q", raw, 40)
-        size, count, names = struct.unpack_from("<HHH", raw, 58)
-        headers = [_SECTION.unpack_from(raw, start + i * size) for i in range(count)]
+        word = "Q" if self.wide else "I"
+        self.machine = struct.unpack_from(f"{self.order}H", raw, 18)[0]
+        (start,) = struct.unpack_from(self.order + word, raw, 40 if self.wide else 32)
+        size, count, names = struct.unpack_from(f"{self.order}HHH", raw, 58 if self.wide else 46)
+        header = struct.Struct(f"{self.order}II{word * 4}II{word * 2}")
+        headers = [header.unpack_from(raw, start + i * size) for i in range(count)]
         strings = _part(view, headers[names])
         self.sections = [
             Section(_text(strings, h[0]), h[1], h[2], h[5], h[8], h[6], h[7], _part(view, h))
@@ -61,17 +67,29 @@ class Object:
         if table is None:
             return []
         strings = self.sections[table.link].data
-        return [
-            Symbol(_text(strings, name), section, value, size, info >> 4 == GLOBAL)
-            for name, info, _, section, value, size in _SYMBOL.iter_unpack(table.data)
-        ]
+        entries = struct.iter_unpack(
+            f"{self.order}{'IBBHQQ' if self.wide else 'IIIBBH'}", table.data
+        )
+        found = []
+        for entry in entries:
+            if self.wide:
+                name, info, _, section, value, size = entry
+            else:
+                name, value, size, info, _, section = entry
+            found.append(Symbol(_text(strings, name), section, value, size, info >> 4 == GLOBAL))
+        return found
 
-    def relocations(self, section: Section) -> list[tuple[int, int, int, int]]:
-        """Offset, kind, number of the symbol and addend of each in a section of them."""
-        return [
-            (offset, info & 0xFFFF_FFFF, info >> 32, addend)
-            for offset, info, addend in _RELOCATION.iter_unpack(section.data)
-        ]
+    def relocations(self, section: Section) -> list[tuple[int, int, int, int | None]]:
+        """Offset, kind, number of the symbol and addend of each in a section of them.
+
+        Without an addend (None) it is what the place holds.
+        """
+        shift, mask, word = (32, 0xFFFF_FFFF, "Q") if self.wide else (8, 0xFF, "I")
+        if section.type == REL:
+            pairs = struct.iter_unpack(self.order + word * 2, section.data)
+            return [(offset, info & mask, info >> shift, None) for offset, info in pairs]
+        triples = struct.iter_unpack(self.order + word * 2 + word.lower(), section.data)
+        return [(offset, info & mask, info >> shift, addend) for offset, info, addend in triples]
 
 
 def _part(view: memoryview, header: tuple[int, ...]) -> memoryview:

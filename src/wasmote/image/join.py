@@ -5,9 +5,20 @@ from dataclasses import dataclass
 
 from wasmote.nativepy.targets import Target
 
-from .elf import LOADED, RELA, WRITABLE, Object
+from .elf import LOADED, REL, RELA, WRITABLE, Object
 from .format import ImageError
-from .link import KEPT, RELOCATIONS
+from .relocations import OWN_ADDRESS, SETTLE, Relocation
+
+#: Sections that make up an image; unwind tables and debug information stay in the object.
+KEPT = (".text", ".rodata", ".data.rel.ro")
+
+
+@dataclass(slots=True)
+class Assembled:
+    """Machine code without relocations that is no object file, and the symbols in it."""
+
+    code: bytes
+    symbols: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -16,6 +27,7 @@ class Joined:
 
     code: bytearray
     symbols: dict[str, tuple[int, int]]
+    exported: dict[str, int]  # global symbols
     #: Where the sections of each object are, by their numbers.
     addresses: list[dict[int, int]]
 
@@ -26,23 +38,33 @@ class Joined:
         return len(self.code) - len(data)
 
 
-def join(objects: Sequence[Object], target: Target) -> Joined:
+def join(objects: Sequence[Object], target: Target, assembled: Assembled | None = None) -> Joined:
     """The code of objects that refer to each other's global symbols. Raises ImageError."""
-    code = bytearray()
+    code = bytearray(assembled.code if assembled else b"")
     places = [_Places(obj) for obj in objects]
     for prefix in KEPT:
         for place in places:
             place.add_sections(prefix, code)
-    symbols: dict[str, tuple[int, int]] = {}
-    globals_: dict[str, int] = {}
+    exported: dict[str, int] = dict(assembled.symbols) if assembled else {}
+    symbols = {name: (at, 0) for name, at in exported.items()}
     for place in places:
         for name, address, size, is_global in place.defined():
             if is_global:
-                globals_[name] = address
+                exported[name] = address
             symbols.setdefault(name, (address, size))
-    for place in places:
-        place.relocate(code, globals_, target)
-    return Joined(code, symbols, [place.addresses for place in places])
+    relocations = [r for place in places for r in place.relocations(exported)]
+    order = objects[0].order if objects else "<"
+    starts = sorted({address & ~1 for address, _ in symbols.values()})
+    SETTLE[target.machine, order](code, relocations, starts)
+    return Joined(code, symbols, exported, [place.addresses for place in places])
+
+
+def undefined(objects: Iterable[Object]) -> set[str]:
+    """The names that objects refer to and none of them defines."""
+    objects = list(objects)
+    defined = {s.name for obj in objects for s in obj.symbols if s.section and s.is_global}
+    wanted = {s.name for obj in objects for s in obj.symbols if not s.section and s.name}
+    return wanted - defined - set(OWN_ADDRESS)
 
 
 class _Places:
@@ -69,18 +91,20 @@ class _Places:
             if s.section in self.addresses and s.name:
                 yield s.name, self.addresses[s.section] + s.value, s.size, s.is_global
 
-    def relocate(self, code: bytearray, globals_: dict[str, int], target: Target) -> None:
-        apply = RELOCATIONS[target.machine]
+    def relocations(self, exported: dict[str, int]) -> Iterable[Relocation]:
+        """What is to be settled, with addresses in the joined code."""
         for section in self.obj.sections:
-            if section.type != RELA or section.info not in self.addresses:
+            if section.type not in (RELA, REL) or section.info not in self.addresses:
                 continue
             base = self.addresses[section.info]
             for offset, kind, number, addend in self.obj.relocations(section):
                 symbol = self.obj.symbols[number]
                 if symbol.section in self.addresses:
                     value = self.addresses[symbol.section] + symbol.value
-                elif symbol.name in globals_:
-                    value = globals_[symbol.name]
+                elif symbol.name in exported:
+                    value = exported[symbol.name]
+                elif symbol.name in OWN_ADDRESS or not number:
+                    value = 0
                 else:
                     raise ImageError(f"{symbol.name or number} is not defined in the image")
-                apply(code, base + offset, value + addend, kind)
+                yield Relocation(base + offset, kind, value, addend, symbol.name)

@@ -66,6 +66,7 @@ from .lang import (
     sub_sat,
     swizzle,
     tail,
+    target_machine,
     trap_if,
     trunc,
     type_of,

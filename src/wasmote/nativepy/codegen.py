@@ -12,7 +12,12 @@ def machine(target: Target, level: int) -> Any:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small"
+        cpu=target.cpu,
+        features=target.features,
+        opt=level,
+        reloc="pic",
+        codemodel="small",
+        abiname=target.abi,
     )
 
 
@@ -21,7 +26,8 @@ def optimise(ir: str, target: Target, level: int = 2) -> tuple[Any, Any]:
     import llvmlite.binding as llvm
 
     tm = machine(target, level)
-    module = llvm.parse_assembly(ir)
+    # Else LLVM takes addresses to have 64 bits.
+    module = llvm.parse_assembly(f'target datalayout = "{tm.target_data}"\n{ir}')
     module.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=level)
     options.loop_vectorization = options.slp_vectorization = (

@@ -74,6 +74,12 @@ def _offsetof(c: "BodyCompiler", node: ast.Call) -> Operand:
     return Known(kind.offset(field, c.unit.target.pointer))
 
 
+@lowering("target_machine", takes=0)
+def _target_machine(c: "BodyCompiler", node: ast.Call) -> Operand:
+    """`target_machine()`: ELF's number of the machine that is compiled for."""
+    return Known(c.unit.target.machine)
+
+
 @lowering("addr", takes=1)
 def _addr(c: "BodyCompiler", node: ast.Call) -> Operand:
     place = c.place(node.args[0])

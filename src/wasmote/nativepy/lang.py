@@ -22,10 +22,10 @@ const = Const()
 class NativeFunction:
     """A function that the compiler can translate.
 
-    `export` gives it the C calling convention and that symbol. `convention` is "c", "fast"
-    (internal) or "handler" (many registers, none saved: for interpreter handlers). `on_trap` is
-    the inline function that `trap_if` leaves through; it gets the trap code, then this function's
-    arguments.
+    `export` gives it the C calling convention and that symbol. `convention` is "c", "aapcs" (ARM's,
+    with floats in integer registers), "fast" (internal) or "handler" (many registers, none saved:
+    for interpreter handlers). `on_trap` is the inline function that `trap_if` leaves through; it
+    gets the trap code, then this function's arguments.
     """
 
     def __init__(
@@ -172,6 +172,7 @@ select, shuffle, swizzle, mask, lane_bits, all_lanes = _intrinsics(
 )
 add_sat, sub_sat = _intrinsics("add_sat sub_sat")
 dispatch, enter, handler_offset = _intrinsics("dispatch enter handler_offset")
+(target_machine,) = _intrinsics("target_machine")
 
 
 def type_of(value: "Any") -> Type:

@@ -17,7 +17,14 @@ from .targets import Target
 from .types import Boolean, Float, FunctionType, Int, Type, usize, void
 
 PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CONVENTIONS = {"c": "ccc", "fast": "fastcc", "handler": "preserve_nonecc"}
+CONVENTIONS = {
+    "c": "ccc", "fast": "fastcc", "handler": "preserve_nonecc", "aapcs": "arm_aapcscc"
+}  # fmt: skip
+
+
+#: ELF's number of the machine whose code finds functions like constants if they are internal, which
+#: reaches less far.
+MIPS = 8
 
 
 class Compiled:
@@ -209,6 +216,8 @@ class Unit:
 
     def finish(self, head: str, attributes: str, subprogram: str, body: BodyCompiler) -> None:
         text = "\n".join(["entry:", *body.b.entry, *body.b.lines])
+        if self.target.machine == MIPS:
+            head = head.replace("define internal", "define hidden", 1)
         self.bodies.append(f"{head} nounwind {attributes} !dbg {subprogram} {{\n{text}\n}}\n")
 
     # -- data ----------------------------------------------------------------------------------

@@ -1,6 +1,21 @@
-"""The functions that LLVM expects every program to have: memcpy, memmove, memset, memcmp."""
+"""Copying and filling memory."""
 
-from wasmote.nativepy import inline, load, native, ptr, splat, static, store, u8, u64, usize, vec
+from wasmote.nativepy import (
+    NativeFunction,
+    inline,
+    load,
+    native,
+    ptr,
+    splat,
+    static,
+    store,
+    u8,
+    u32,
+    u64,
+    usize,
+    vec,
+    void,
+)
 
 CHUNK = vec[u64, 2]
 BLOCK = 64
@@ -66,4 +81,38 @@ def memset(to: ptr[u8], byte: u8, size: usize) -> ptr[u8]:
     return to
 
 
-RUNTIME = (memcpy, memmove, memset)
+# -- ARM's ABI ---------------------------------------------------------------------------------
+
+
+def _copies(name: str, function: NativeFunction) -> NativeFunction:
+    @native(export=name, convention="aapcs", no_builtins=True)
+    def copies(to: ptr[u8], source: ptr[u8], size: usize) -> void:
+        function(to, source, size)
+
+    return copies
+
+
+def _fills(suffix: str) -> tuple[NativeFunction, NativeFunction]:
+    @native(export=f"__aeabi_memset{suffix}", convention="aapcs", no_builtins=True)
+    def fills(to: ptr[u8], size: usize, byte: u32) -> void:
+        memset(to, u8(byte), size)
+
+    @native(export=f"__aeabi_memclr{suffix}", convention="aapcs", no_builtins=True)
+    def clears(to: ptr[u8], size: usize) -> void:
+        memset(to, u8(0), size)
+
+    return fills, clears
+
+
+#: By name. Suffixes say how addresses are aligned.
+FUNCTIONS: dict[str, NativeFunction] = {
+    each.export or "": each
+    for each in (
+        memcpy,
+        memmove,
+        memset,
+        *(_copies(f"__aeabi_memcpy{suffix}", memcpy) for suffix in ("", "4", "8")),
+        *(_copies(f"__aeabi_memmove{suffix}", memmove) for suffix in ("", "4", "8")),
+        *(each for suffix in ("", "4", "8") for each in _fills(suffix)),
+    )
+}
