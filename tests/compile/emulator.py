@@ -151,8 +151,7 @@ def run(name: str, image: Image, calls: Sequence[tuple[int, Sequence[int]]]) -> 
         path.write_bytes(executable(target, emulator.flags, entry, segments))
         path.chmod(0o755)
         with Debugger([*emulator.command], path, memory) as debugger:
-            for number, value in registers.items():
-                debugger.ask(f"P{number:x}={memory.word(value).hex()}")
+            debugger.set_registers(registers)
             debugger.run_to((TEXT + core.symbols["board_finished"]) & ~1)
             raw = debugger.read(board.BOARD, after)
     status = memory.number(raw, table, "status")
@@ -233,6 +232,14 @@ class Debugger:
         self.input.read(2)
         self.socket.sendall(b"+")
         return answer.decode()
+
+    def set_registers(self, values: dict[int, int]) -> None:
+        """Set those of the first registers, which have the size of an address."""
+        raw = bytearray.fromhex(self.ask("g"))
+        for number, value in values.items():
+            word = self.memory.word(value)
+            raw[number * len(word) : (number + 1) * len(word)] = word
+        assert self.ask(f"G{raw.hex()}") == "OK"
 
     def run_to(self, address: int) -> None:
         assert self.ask(f"Z0,{address:x},2") == "OK"
