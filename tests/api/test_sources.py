@@ -87,6 +87,22 @@ def test_compiled_code_knows_the_lines_of_the_module(program):
     assert [frame.sources for frame in plain.frames] == [()] * len(plain.frames)
 
 
+def test_object_files_have_the_lines_of_the_module(program):
+    pytest.importorskip("llvmlite")
+    from wasmote.compile import Options
+    from wasmote.compile.compiler import output
+    from wasmote.image.debug_sections import debug_sections
+    from wasmote.image.elf import Object
+
+    obj = Object(output(Module(program), Options(), "object"))
+    texts = {i: 0x1000 for i, each in enumerate(obj.sections) if each.name == ".text"}
+    sources = Sources(debug_sections(obj, texts, 62))
+    places = (each for address in range(0x1000, 0x3000) for each in sources.at(address))
+    found = {(each.function, each.file.rpartition("/")[2], each.line) for each in places}
+    assert ("run", "sum.c", 11) in found
+    assert ("sum", "sum.c", 7) in found
+
+
 def test_a_module_without_debug_information_has_no_lines():
     module = Module(wat2wasm('(func (export "run") unreachable)'))
     with pytest.raises(Trap) as caught:

@@ -20,7 +20,7 @@ LAYERS = (
     ("aot",),
     ("host",),
     ("api", "jit", ""),  # the package itself: `from wasmote import Module`
-    ("wat", "wasi", "inspect", "compile"),
+    ("wat", "wasi", "inspect", "compile", "debug"),
     ("script",),
     ("cli", "__main__"),
     ("capi", "wamr"),

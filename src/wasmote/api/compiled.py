@@ -14,14 +14,18 @@ from wasmote.nativepy import mirror
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import BinaryIO
 
     from wasmote.aot.places import Place, Places
+    from wasmote.api.module import Module
     from wasmote.host.fault_handler import FaultHandler
 
 _attach = BINDING.python_function("aot_attach", ctypes.c_uint32, Address, Address)
 _abi = BINDING.python_function("aot_abi", ctypes.c_uint32)
 _handler: "FaultHandler | None" = None
+#: Called with each module whose compiled code has been mapped.
+LISTENERS: "list[Callable[[Module], None]]" = []
 
 
 def fault_handler() -> "FaultHandler":
@@ -155,11 +159,20 @@ class CompiledCode:
         """That of the module that was compiled, see `dwarf.packed`; empty if there is none."""
         return bytes(self._dwarf or b"")
 
+    def table(self, functions: int) -> "list[tuple[int, int]]":
+        """Offset in the code and size of each of the module's own functions."""
+        numbers = self._numbers(self.layout.functions, 2 * functions)
+        return list(zip(numbers[::2], numbers[1::2], strict=True))
+
+    def announce(self, module: "Module") -> None:
+        """Tell whoever wants to know of code that it is there, for this module."""
+        for listener in LISTENERS:
+            listener(module)
+
     def _function_at(self, address: int, own: range) -> "tuple[Place, ...]":
         """Without a table of places: the function alone."""
-        table = self._numbers(self.layout.functions, 2 * len(own))
-        for i, index in enumerate(own):
-            if table[2 * i] <= address < table[2 * i] + table[2 * i + 1]:
+        for index, (start, size) in zip(own, self.table(len(own)), strict=True):
+            if start <= address < start + size:
                 return ((index, 0),)
         return ()
 

@@ -101,6 +101,8 @@ class Module:
             self._code.check_tables(path or "the image", own, self._layout.type_count)
         if _add_types(ctypes.addressof(BINDING.store), address):
             raise MemoryError("no memory for the module's types and code")
+        if self._code is not None:
+            self._code.announce(self)
 
     def _use_image(self, opened: CompiledFile) -> None:
         """The source is an image: its module is loaded, and its code runs instead of that one's."""
@@ -193,11 +195,14 @@ class Module:
 
     def _sources_at(self, offset: int) -> "tuple[Source, ...]":
         """The source lines of an instruction, see `Frame.sources`."""
+        return self._source_map().at(offset)
+
+    def _source_map(self) -> "ModuleSources":
         if self._sources is None:
             from wasmote.api.sources import ModuleSources  # seldom needed
 
             self._sources = ModuleSources(self)
-        return self._sources.at(offset)
+        return self._sources
 
     def _is_entered(self, address: int) -> bool:
         """Whether a function is just being entered at an offset in the module's native code."""

@@ -19,6 +19,8 @@ class ModuleSources:
         if module._code and places and not sections[".debug_info"]:
             self.start = places.code_section
             sections = _carried(module._code.debug_information())
+        #: Whether there is debug information.
+        self.known = bool(sections.get(".debug_info"))
         self._sources = Sources({name: data for name, data in sections.items() if data})
 
     def at(self, offset: int) -> tuple[Source, ...]:
@@ -26,6 +28,10 @@ class ModuleSources:
         each was inlined. Empty if that is not known.
         """
         return self._sources.at(offset - self.start)
+
+    def line(self, offset: int) -> Source | None:
+        """The same without functions, which takes less time."""
+        return self._sources.line(offset - self.start)
 
 
 def _carried(data: bytes) -> dict[str, bytes]:

@@ -34,7 +34,7 @@ NOTES = {
     "--call-stack-features LIST": "backtraces always have functions and offsets, and cost nothing",
     "--enable-perf-profiling": "wasmote run --profile needs no help of the compiler",
     "--enable-memory-profiling": "wasmote run --memory-report needs no help of the compiler",
-    "--enable-linux-perf": "frame pointers are always kept",
+    "--enable-linux-perf": "wasmote run --enable-linux-perf needs no help of the compiler",
     "--disable-aux-stack-check": "the module's own stack in its memory is never checked",
     "--disable-llvm-lto": "LLVM's link-time optimisation is never used",
     "--enable-segue[=FLAGS]": "the address of the memory is in a register already",

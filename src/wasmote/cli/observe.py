@@ -1,4 +1,6 @@
-"""`--profile`, `--memory-report`, `--dump-call-stack`: what a program does while it runs."""
+"""`--profile`, `--memory-report`, `--dump-call-stack` and the like: what a program does while it
+runs, and who else may see that.
+"""
 
 import signal
 import sys
@@ -6,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType, SimpleNamespace
 
-from wasmote.cli.report import DEBUG, Reporter
+from wasmote.cli.report import CANNOT_RUN, DEBUG, CommandError, Reporter
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ _FUNCTIONS = 25
 @contextmanager
 def observed(options: SimpleNamespace, reporter: Reporter) -> Iterator[None]:
     """What these options ask for happens within this context, and at its end, however it ends."""
+    tell_tools(options)
     if options.dump_call_stack:
         previous = signal.signal(signal.SIGQUIT, _dump)
     profile = None
@@ -36,6 +39,32 @@ def observed(options: SimpleNamespace, reporter: Reporter) -> Iterator[None]:
             _report(profile, options.profile, reporter)
         if options.dump_call_stack:
             signal.signal(signal.SIGQUIT, previous)
+
+
+def tell_tools(options: SimpleNamespace) -> None:
+    """`--enable-linux-perf`, `--enable-gdb`. Raises CommandError."""
+    try:
+        if options.enable_linux_perf:
+            from wasmote.debug import perf
+
+            perf.enable()
+        if options.enable_gdb or _is_traced():
+            from wasmote.debug import gdb
+
+            gdb.enable()
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        message = f"cannot write{where} for native tools: {error.strerror or error}"
+        raise CommandError(message, CANNOT_RUN, message) from None
+
+
+def _is_traced() -> bool:
+    """Whether a debugger has started this process, as far as the system tells."""
+    try:
+        with open("/proc/self/status", "rb") as file:
+            return b"\nTracerPid:\t0\n" not in file.read()
+    except OSError:
+        return False
 
 
 @contextmanager

@@ -164,6 +164,16 @@ OPTIONS = (
         "print all call stacks, and go on, whenever the process gets SIGQUIT (Ctrl-\\)",
     ),
     Option(
+        "--enable-linux-perf",
+        "name compiled functions for perf: in /tmp/perf-PID.map, and with their code and lines in "
+        "jit-PID.dump here, for perf inject --jit",
+    ),
+    Option(
+        "--enable-gdb",
+        "tell gdb of compiled functions, for one that is attached later; one that starts the "
+        "program is told anyway",
+    ),
+    Option(
         "-v LEVEL",
         "0 or 1: no warnings, 2: warnings (the default), 3 to 5: also what happens",
         convert=number(0, HIGHEST),
@@ -174,7 +184,6 @@ OPTIONS = (
     Option("--fast-jit", refusal=_ONE_JIT),
     Option("--jit-codecache-size BYTES", refusal=_ONE_JIT),
     Option("--enable-segue FLAGS", refusal=_INTERPRETED),
-    Option("--enable-linux-perf", refusal=_INTERPRETED),
     Option("--gen-prof-file FILE", refusal=_INTERPRETED),
     Option("--disable-bounds-checks", refusal="every access to memory is checked in Wasmote"),
     Option("--shared-heap-size BYTES", refusal="Wasmote has no shared heaps yet"),

@@ -5,6 +5,8 @@
 - `function`, `instructions/`: a function's body as IR; `unit`: the text of all of them, with
   `runtime` and `calls`, the functions that every image has; `frame`: offsets of the core's
   structures;
+- `locations`: which instruction code comes from, for LLVM to carry along; `debug_lines` reads what
+  became of that, for backtraces; `source_lines`: the same for native tools, with source lines;
 - `options`: what the compiler is told; `partition`: how a module is divided into parts that are
   compiled one by one, with `scan` and `recursion`, what is known of the whole for that;
 - `pipeline`: LLVM, from a part to an object file; `workers` and `worker`: processes that do that;

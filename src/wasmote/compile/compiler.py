@@ -19,6 +19,7 @@ from wasmote.compile.options import Options, target_named
 from wasmote.compile.partition import Plan
 from wasmote.compile.pipeline import compile_partition, optimised, partition_ir
 from wasmote.compile.source import Source, read_source
+from wasmote.compile.source_lines import SourceLocations
 from wasmote.compile.stack_usage import stack_usage
 from wasmote.compile.strip import without_code
 from wasmote.compile.workers import Progress, compile_in_workers
@@ -133,6 +134,8 @@ def output(
     if format == "aot":
         return compile_module(module, options, jobs=jobs, progress=progress).encode()
     plan = Plan(read_source(module), options, divided=False)
+    if options.debug:
+        plan.make_locations = partial(SourceLocations, plan.source)
     ir = partition_ir(plan, plan.partitions[0])
     if format == "llvmir-unopt":
         return ir.encode()

@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 #: Number of the first of these nodes among a text's metadata.
 _FIRST = 100
-_UNIT, _FILE, _TYPE, _FUNCTIONS = _FIRST, _FIRST + 1, _FIRST + 2, _FIRST + 3
+_UNIT, _FILE, _TYPE = _FIRST, _FIRST + 1, _FIRST + 2
+#: Functions' nodes, by their indices.
+FIRST_FUNCTION = _FIRST + 3
 
 
 class Locations:
@@ -17,25 +19,32 @@ class Locations:
     `name` says what functions are called in it.
     """
 
+    #: How much of it LLVM is to write: functions only where something is inlined in them, or all.
+    emission = "LineTablesOnly"
+
     def __init__(self, name: Callable[[int], str] = str, file: str = "module.wasm") -> None:
         self._name, self._file = name, file
         self._functions: dict[int, str] = {}
 
     def of(self, scope: int, offset: int) -> str:
         """What follows an instruction of the IR that belongs to one of a definition's."""
-        return f", !dbg !DILocation(line: {offset}, scope: !{_FUNCTIONS + scope})"
+        return f", !dbg !DILocation(line: {offset}, scope: !{FIRST_FUNCTION + scope})"
 
     def function(self, index: int, start: int, scope: int) -> str:
         """What a definition says before its body; `start` is the offset of its body, `scope` what
         `of` is told, which is another number for each definition.
         """
-        number = _FUNCTIONS + scope
+        number = FIRST_FUNCTION + scope
         self._functions[scope] = (
-            f'!{number} = distinct !DISubprogram(name: "{_quoted(self._name(index))}",'
-            f" file: !{_FILE}, line: {start}, type: !{_TYPE}, unit: !{_UNIT},"
+            f'!{number} = distinct !DISubprogram(name: "{quoted(self._name(index))}",'
+            f" file: !{_FILE}, line: {self.start(start)}, type: !{_TYPE}, unit: !{_UNIT},"
             " spFlags: DISPFlagDefinition)\n"
         )
         return f" !dbg !{number}"
+
+    def start(self, offset: int) -> int:
+        """The line of a function whose body is at an offset."""
+        return offset
 
     def text(self) -> str:
         """The metadata."""
@@ -47,8 +56,8 @@ class Locations:
             f'!{_UNIT - 1} = !{{i32 2, !"Dwarf Version", i32 4}}\n'
             f'!{_UNIT - 2} = !{{i32 2, !"Debug Info Version", i32 3}}\n'
             f"!{_UNIT} = distinct !DICompileUnit(language: DW_LANG_C99, file: !{_FILE},"
-            ' producer: "wasmote", isOptimized: true, emissionKind: LineTablesOnly)\n'
-            f'!{_FILE} = !DIFile(filename: "{_quoted(self._file)}", directory: "")\n'
+            f' producer: "wasmote", isOptimized: true, emissionKind: {self.emission})\n'
+            f'!{_FILE} = !DIFile(filename: "{quoted(self._file)}", directory: "")\n'
             f"!{_TYPE} = !DISubroutineType(types: !{{null}})\n" + "".join(self._functions.values())
         )
 
@@ -73,7 +82,7 @@ def located(text: str, location: str) -> str:
     return "\n".join(line + location if line[:1] == " " else line for line in lines)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """As LLVM's strings have it."""
     safe = set(b" !#$%&'()*+,-./:;<=>?@[]^_`{|}~")
     return "".join(

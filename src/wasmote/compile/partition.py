@@ -4,9 +4,10 @@ The division depends on the module only, never on how many processes share the w
 module always becomes the same bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from wasmote.compile.locations import Locations, NoLocations
 from wasmote.compile.machines import machine_of
 from wasmote.compile.options import Options
 from wasmote.compile.recursion import find_recursion
@@ -57,6 +58,7 @@ class Plan:
         #: Without, the module is one part.
         self.divided = divided
         self.part_size = (PART_SIZE if part_size is None else part_size) if divided else 1 << 32
+        self.make_locations: Callable[[], Locations] = Locations if options.debug else NoLocations
         self.calls = scan(source)
         self.recursive = find_recursion(
             {index: calls.functions for index, calls in self.calls.items()}, source.entries

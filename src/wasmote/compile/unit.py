@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from wasmote.aot.structs import Context
 from wasmote.compile.frame import Offsets
-from wasmote.compile.locations import Locations, NoLocations
 from wasmote.compile.machines import machine_of
 from wasmote.compile.partition import Partition, Plan
 from wasmote.compile.runtime import INVARIANT, METADATA, Runtime
@@ -44,7 +43,7 @@ class Unit:
         define_objects(self.runtime)
         self.needs: set[str] = set()  # runtime functions, intrinsics and templates' functions
         self.declarations: set[str] = set()
-        self.locations = Locations() if plan.options.debug else NoLocations()
+        self.locations = plan.make_locations()
         self.own = {body.index for body in partition.bodies}
         self.referred: set[int] = set()  # functions to expand, which may be of other parts
 

@@ -47,23 +47,24 @@ class Sources:
 
     def __init__(self, sections: Sections) -> None:
         self.sections = sections
-        self._units: list[_Unit] | None = None
+        self._ranges: list[tuple[int, int, _Unit]] = []
+        self._vague: list[_Unit] | None = None
 
     def at(self, address: int) -> tuple[Source, ...]:
         """Where the code at an address comes from: the innermost function first, then where each
         was inlined. Empty if that is not known.
         """
-        for unit in self._all():
+        for unit in self._candidates(address):
             try:
                 if unit.covers(address):
                     return unit.at(address)
-            except (DwarfError, RecursionError):
+            except DwarfError:
                 continue
         return ()
 
     def line(self, address: int) -> Source | None:
         """The source line of an address alone, without functions: quicker for many."""
-        for unit in self._all():
+        for unit in self._candidates(address):
             try:
                 if unit.covers(address):
                     return unit.line(address)
@@ -71,16 +72,28 @@ class Sources:
                 continue
         return None
 
-    def _all(self) -> "list[_Unit]":
-        if self._units is None:
-            self._units = []
-            names = _Names()
-            try:
-                for unit in units(self.sections):
-                    self._units.append(_Unit(unit, names))
-            except DwarfError:
-                pass  # what comes after it cannot be found
-        return self._units
+    def _candidates(self, address: int) -> "list[_Unit]":
+        """Units that an address may belong to."""
+        if self._vague is None:
+            self._vague = []
+            self._read(self._vague)
+        i = bisect_right(self._ranges, address, key=lambda each: each[0]) - 1
+        if i >= 0 and address < self._ranges[i][1]:
+            return [self._ranges[i][2]]
+        return self._vague
+
+    def _read(self, vague: "list[_Unit]") -> None:
+        """Find the units; of some it is not said where their code is."""
+        names = _Names()
+        try:
+            for unit in units(self.sections):
+                made = _Unit(unit, names)
+                if not made.ranges:
+                    vague.append(made)
+                self._ranges += [(start, end, made) for start, end in made.ranges if start]
+        except DwarfError:
+            pass  # what comes after it cannot be found
+        self._ranges.sort(key=lambda each: each[0])
 
 
 class _Unit:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, BinaryIO
 
-PROT_READ, PROT_EXEC, MAP_PRIVATE = 1, 4, 2
+PROT_READ, PROT_WRITE, PROT_EXEC, MAP_PRIVATE, MAP_ANONYMOUS = 1, 2, 4, 2, 32
+#: Whether code is mapped from its file, and not copied into memory of its own: perf gives no names
+#: to code from a file that is not an ELF file.
+IN_PLACE = True
 
 
 @cache
@@ -23,6 +26,7 @@ def libc() -> ctypes.CDLL:
     library = ctypes.CDLL(None, use_errno=True)
     library.mmap.restype = ctypes.c_void_p
     library.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+    library.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     library.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     return library
 
@@ -50,14 +54,8 @@ class LoadedImage:
         self.layout = layout = _front(path, file, verify)
         if layout.target != host_target().name:
             raise ImageError(f"{path} is for {layout.target}, this machine is {host_target().name}")
-        address = libc().mmap(
-            None,
-            layout.code_size,
-            PROT_READ | PROT_EXEC,
-            MAP_PRIVATE,
-            file.fileno(),
-            layout.code_offset,
-        )
+        place = _mapped if IN_PLACE else _copied
+        address = place(layout, file)
         if address in (None, ctypes.c_void_p(-1).value):
             number = ctypes.get_errno()
             hint = "; is its file system mounted noexec?" if number == errno.EPERM else ""
@@ -79,6 +77,30 @@ class LoadedImage:
     ) -> "Callable[..., Any]":
         """An exported function as a ctypes function (which releases the GIL while it runs)."""
         return ctypes.CFUNCTYPE(result, *arguments)(self.symbol(name))
+
+
+def _mapped(layout: Layout, file: "BinaryIO") -> int | None:
+    """Map the code, read-only."""
+    address: int | None = libc().mmap(
+        None,
+        layout.code_size,
+        PROT_READ | PROT_EXEC,
+        MAP_PRIVATE,
+        file.fileno(),
+        layout.code_offset,
+    )
+    return address
+
+
+def _copied(layout: Layout, file: "BinaryIO") -> int | None:
+    """Copy the code, and let nobody write there afterwards."""
+    size, how = layout.code_size, MAP_PRIVATE | MAP_ANONYMOUS
+    address: int | None = libc().mmap(None, size, PROT_READ | PROT_WRITE, how, -1, 0)
+    if address in (None, ctypes.c_void_p(-1).value):
+        return None
+    ctypes.memmove(address, os.pread(file.fileno(), size, layout.code_offset), size)
+    libc().mprotect(address, size, PROT_READ | PROT_EXEC)
+    return address
 
 
 def _front(path: str, file: "BinaryIO", verify: bool) -> Layout:

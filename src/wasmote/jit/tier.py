@@ -160,6 +160,7 @@ class Tier:
         _attach_all(ctypes.addressof(BINDING.store), address, ctypes.addressof(code.layout))
         _enter_compiled(address, self._functions(module, code), *_LOOPS)
         self._done.set()
+        code.announce(module)
         return True
 
     def _functions(self, module: Module, code: CompiledCode) -> int:
