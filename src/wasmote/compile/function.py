@@ -22,6 +22,8 @@ from wasmote.isa import by_name
 BLOCKS = {by_name(name).opcode for name in ("block", "loop", "if", "try_table", "try")}
 ENDS = {by_name(name).opcode for name in ("end", "delegate")}
 CLAUSES = {by_name(name).opcode for name in ("else", "catch", "catch_all")}
+#: Bytes of LLVM IR that a function may become: more takes LLVM minutes.
+MOST_TEXT = 24 << 20
 #: Iterations of loops that a function makes before it tells the host.
 FUEL = 1000
 
@@ -211,7 +213,18 @@ class Function(Cursor):
         entry = located(entry, unit.locations.of(self.scope, start))
         about = unit.locations.function(self.body.index, start, self.scope)
         about = f"{unit.attributes(self.body.index, self.attributes)}{about}"
-        return f"{self.head()} {about} {{\n{entry}{''.join(self.lines)}}}\n"
+        return f"{self.head()} {about} {{\n{entry}{self.text()}}}\n"
+
+    def text(self) -> str:
+        """The body's text. Raises CompileError if LLVM would take minutes for it."""
+        text = "".join(self.lines)
+        if len(text) > MOST_TEXT:
+            raise CompileError(
+                f"cannot compile function {self.source.name(self.body.index)}: it becomes "
+                f"{len(text) >> 20} MiB of code for LLVM, as a function with many references and "
+                "many calls does; run the module with an interpreter"
+            )
+        return text
 
     def head(self) -> str:
         """How the definition begins."""
