@@ -20,6 +20,6 @@ def test_a_function_with_many_references_and_many_calls() -> None:
         (func (export "f") (param {locals_}) {calls} {uses}))
     """)
     start = time.process_time()
-    with pytest.raises(CompileError, match="cannot compile function f: it becomes .* MiB of code"):
+    with pytest.raises(CompileError, match=r"cannot compile function f: it becomes .* MiB of code"):
         compile_module(Module(bytes(binary)))
     assert time.process_time() - start < 60
