@@ -136,7 +136,7 @@ def test_another_file_may_take_the_name_meanwhile(image, tmp_path):
 def test_only_the_right_engine_is_accepted(image):
     with pytest.raises(ValueError, match="its engine is aot, not fast"):
         Instance(Module(image), engine="fast")
-    with pytest.raises(ValueError, match="fuel needs an interpreter"):
+    with pytest.raises(ValueError, match="for fuel, compile it with --enable-fuel"):
         Instance(Module(image), fuel=1000)
     with pytest.raises(ValueError, match="runs compiled modules"):
         Instance(Module(wat2wasm(TEXT)), engine="aot")

@@ -1,4 +1,4 @@
-"""Generated modules spend the same fuel in both interpreters, and stop at the same instructions."""
+"""Generated modules spend the same fuel in all engines, and stop at the same instructions."""
 
 import random
 from typing import Any
@@ -8,9 +8,12 @@ import pytest
 import wasmote
 from tests.fuzz.generate import own_module
 from wasmote import Fuel, FuncType, GlobalType, Instance, MemoryType, Module, TagType, Trap
+from wasmote.compile import compile_module
 from wasmote.isa import SUPPORTED_FEATURES, Feature
 
 FEATURES = frozenset(each for each in Feature if each.mask & SUPPORTED_FEATURES)
+#: What compiled code has, too.
+COMPILED = FEATURES - {Feature.GC}
 SEEDS = range(0, 200, 25)
 MODULES = 25
 ENOUGH = 20_000
@@ -57,6 +60,8 @@ def observed(module: Module, engine: str, seed: int) -> list[object]:
     for each in module.imports:
         imports.setdefault(each.module, {})[each.name] = imported(each.type)
     made: list[Instance] = []
+    if engine == "aot":
+        module = Module(compile_module(module, level=1, fuel=True).encode())
     seen.append(end_of(lambda: made.append(Instance(module, imports, engine=engine, fuel=fuel))))
     for name in made[0].exports if made else ():
         function: Any = made[0].exports[name]
@@ -80,3 +85,28 @@ def test_both_interpreters_spend_the_same(seed: int) -> None:
             continue
         fast, classic = (observed(module, engine, number) for engine in ("fast", "classic"))
         assert fast == classic, f"seed {number}"
+
+
+@pytest.mark.parametrize("seed", range(300, 400, 25))
+def test_compiled_code_spends_the_same(seed: int) -> None:
+    """Backtraces aside."""
+    for number in range(seed, seed + 25):
+        try:
+            module = Module(own_module(random.Random(number), COMPILED))
+        except wasmote.WasmoteError:
+            continue
+        fast, compiled = (
+            [kind_and_fuel(each) for each in observed(module, engine, number)]
+            for engine in ("fast", "aot")
+        )
+        assert fast == compiled, f"seed {number}"
+
+
+def kind_and_fuel(seen: Any) -> object:
+    """What was observed of a call, without the frames of a trap."""
+    if not isinstance(seen, tuple):
+        return seen
+    if len(seen) == 2:  # of making the instance
+        return seen[0]
+    name, end, left = seen
+    return name, end if isinstance(end, str) else end[0], left

@@ -1,4 +1,4 @@
-"""Fuel: what code costs, the same in both interpreters, and where it ends."""
+"""Fuel: what code costs, the same in all engines, and where it ends."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,10 +7,12 @@ import pytest
 import wasmtime
 
 import wasmote
-from tests.api.support import module
-from wasmote import Fuel, Instance, Trap, TrapKind
+from tests.api import support
+from wasmote import Fuel, Instance, Module, Trap, TrapKind
+from wasmote.compile import compile_module
 
-ENGINES = ("fast", "classic")
+INTERPRETERS = ("fast", "classic")
+ENGINES = (*INTERPRETERS, "aot")
 PLENTY = 10**12
 
 FIB = """
@@ -62,9 +64,15 @@ VECTORS = """
 PROGRAMS = {"fib": (FIB, 12), "loops": (LOOPS, 20), "vectors": (VECTORS, 50)}
 
 
+def module_for(engine: str, text: str) -> Module:
+    """A module that the engine can count the instructions of."""
+    made = support.module(text)
+    return Module(compile_module(made, level=2, fuel=True).encode()) if engine == "aot" else made
+
+
 def metered(text: str, engine: str, amount: int = PLENTY, **options: Any) -> tuple[Any, Fuel]:
     fuel = Fuel(amount)
-    return Instance(module(text), engine=engine, fuel=fuel, **options).exports.f, fuel
+    return Instance(module_for(engine, text), engine=engine, fuel=fuel, **options).exports.f, fuel
 
 
 def spent_by_wasmtime(text: str, argument: int) -> int:
@@ -90,7 +98,7 @@ def entries(name: str, argument: int) -> int:
 def test_a_program_costs_what_another_runtime_says(name: str, engine: str) -> None:
     text, argument = PROGRAMS[name]
     f, fuel = metered(text, engine)
-    plain = Instance(module(text), engine=engine).exports.f
+    plain = Instance(module_for(engine, text), engine=engine).exports.f
     assert f(argument) == plain(argument)
     assert PLENTY - fuel.left == spent_by_wasmtime(text, argument) - entries(name, argument)
     before = fuel.left
@@ -116,9 +124,21 @@ def ends(text: str, engine: str, argument: int, amounts: range) -> Iterator[obje
 def test_both_interpreters_stop_at_the_same_instruction(name: str) -> None:
     text, argument = PROGRAMS[name]
     amounts = range(0, 3000, 7)
-    found = [list(ends(text, engine, argument, amounts)) for engine in ENGINES]
+    found = [list(ends(text, engine, argument, amounts)) for engine in INTERPRETERS]
     assert found[0] == found[1]
     assert len({str(each) for each in found[0]}) > 1
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_compiled_code_stops_where_the_interpreters_do(name: str) -> None:
+    """Frames aside, as functions may be expanded in their callers."""
+    text, argument = PROGRAMS[name]
+    amounts = range(0, 3000, 7)
+    compiled, fast = (
+        [each if isinstance(each, int) else "stopped" for each in ends(text, e, argument, amounts)]
+        for e in ("aot", "fast")
+    )
+    assert compiled == fast
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -162,13 +182,13 @@ def test_ranges_cost_their_size(engine: str) -> None:
 def test_a_start_function_spends_fuel(engine: str) -> None:
     text = "(func $f (loop (br 0))) (start $f)"
     with pytest.raises(Trap, match="all fuel consumed"):
-        Instance(module(text), engine=engine, fuel=10_000)
+        Instance(module_for(engine, text), engine=engine, fuel=10_000)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_instances_can_share_fuel_and_others_need_none(engine: str) -> None:
     fuel = Fuel(1000)
-    made = module(FIB)
+    made = module_for(engine, FIB)
     first, second = (Instance(made, engine=engine, fuel=fuel) for _ in range(2))
     free = Instance(made, engine=engine)
     assert first.fuel is second.fuel is fuel and free.fuel is None
@@ -182,10 +202,10 @@ def test_instances_can_share_fuel_and_others_need_none(engine: str) -> None:
 
 def test_calls_between_instances_of_both_engines() -> None:
     """Each spends its own; a trap goes through, and tells of the frames of both."""
-    inner = Instance(module(FIB), engine="classic", fuel=PLENTY)
+    inner = Instance(support.module(FIB), engine="classic", fuel=PLENTY)
     text = """(import "inner" "f" (func $f (param i32) (result i32)))
       (func (export "f") (param i32) (result i32) (call $f (local.get 0)))"""
-    outer = Instance(module(text), {"inner": inner.exports}, engine="fast", fuel=1000)
+    outer = Instance(support.module(text), {"inner": inner.exports}, engine="fast", fuel=1000)
     assert inner.fuel is not None and outer.fuel is not None
     assert outer.exports.f(10) == 55
     assert outer.fuel.left == 1000 - 2
@@ -210,7 +230,7 @@ def test_a_trap_between_leaves_the_count_in_order(engine: str) -> None:
             with pytest.raises(Trap, match="divide"):
                 instance.exports.trap()
 
-    instance = Instance(module(text), {"env": {"h": h}}, engine=engine, fuel=PLENTY)
+    instance = Instance(module_for(engine, text), {"env": {"h": h}}, engine=engine, fuel=PLENTY)
     fuel = instance.fuel
     assert fuel is not None
     instance.exports.f(0)
@@ -233,7 +253,7 @@ def test_amounts() -> None:
 
 
 def test_fuel_lives_as_long_as_what_spends_it() -> None:
-    f = Instance(module(FIB), fuel=Fuel(500)).exports.f
+    f = Instance(support.module(FIB), fuel=Fuel(500)).exports.f
     assert f(5) == 5
     with pytest.raises(Trap, match="all fuel consumed"):
         f(20)

@@ -6,6 +6,7 @@ from wasmote.aot.helpers import PLACES
 from wasmote.aot.structs import Context
 from wasmote.core.structs import (
     Exec,
+    Fuel,
     FuncInst,
     Global,
     Heap,
@@ -20,7 +21,7 @@ from wasmote.nativepy import Struct
 
 #: Structures whose layout compiled code depends on.
 STRUCTURES: tuple[Struct, ...] = (
-    *(Exec, Context, FuncInst, Global, Memory, Store, Table),
+    *(Exec, Context, FuncInst, Fuel, Global, Memory, Store, Table),
     *(Heap, HeapObject, Pool, TypeEntry),
 )
 

@@ -19,6 +19,7 @@ from wasmote.nativepy import (
     boolean,
     fill,
     fn,
+    i64,
     native,
     ptr,
     sizeof,
@@ -142,6 +143,8 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
         context.loops = ptr[u32](layout.code + layout.loops)
     context.entered = usize(layout.code + layout.entered)
     context.enter = ENTER(layout.code + layout.enter)
+    context.unlimited.left = i64(1 << 62)
+    context.fuel = inst.fuel if inst.fuel is not None else addr(context.unlimited)
     if module.memory_count != 0:
         context.memory = inst.memories[0].data
     for name in static(tuple(HELPERS)):

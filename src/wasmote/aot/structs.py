@@ -4,7 +4,7 @@ Compiled code gets a pointer to it, and one to the thread's `Exec`, as its first
 code itself holds no address, so several instances and processes share it.
 """
 
-from wasmote.core.structs import Exec, Heap, Instance, Pool, Store
+from wasmote.core.structs import Exec, Fuel, Heap, Instance, Pool, Store
 from wasmote.nativepy import array, fn, ptr, struct, u8, u32, usize
 
 #: Places for the addresses of helpers; `helpers` says which is where.
@@ -35,6 +35,8 @@ class Context:
     loops: ptr[u32]  # code that goes on from loops, see `aot.loops`; None: there is none
     entered: usize  # where native code returns to when an entry ends
     enter: fn[[ptr[Exec], ptr["Context"], ptr[u8], ptr[u8], ptr[u32]], u32]
+    fuel: ptr[Fuel]  # what code that counts instructions spends: the instance's, or
+    unlimited: Fuel  # if it has none, this, for a hundred years
     helpers: array[usize, HELPER_PLACES]
 
 

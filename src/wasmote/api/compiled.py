@@ -98,6 +98,7 @@ class CompiledCode:
         for name in ("enter", "entered", "functions", "entries"):
             setattr(self.layout, name, _symbol(path, image, name))
         self.layout.loops = image.symbols.get("loops", 0)
+        self.metered = facts.get("fuel") == "1"
         self.layout.guarded = int(facts.get("guard") != "0")
         self.layout.objects = int(facts.get("objects") != "0")
         self._range = fault_handler().add(

@@ -71,8 +71,8 @@ class Instance:
     `engine` is "auto", "fast", "classic", "jit" (`wasmote.jit`), or "aot" for compiled modules,
     which "auto" knows.
     `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the values of all active functions of
-    one call. With `fuel`, an amount or a `Fuel`, its code may execute only so many instructions;
-    compiled code cannot count them.
+    one call. With `fuel`, an amount or a `Fuel`, its code may execute only so many instructions; a
+    compiled module must have been compiled for that.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
     wrong type, `Trap` if a segment does not fit or the start function traps, what else that raises,
@@ -211,20 +211,27 @@ class Instance:
         layout.call = BINDING.image.symbol("call_from_host")
         layout.pool = BINDING.pool(stack_size)
         instance = InstanceLayout.from_address(address)
+        if self.fuel is not None:
+            self._set_fuel(instance, links, self.fuel)
         if self.module._code is not None:
             self.module._code.attach(address)
         instance.run = BINDING.image.symbol(_ENGINES[engine])
         if self.module._tier is not None and engine == "jit":
             self.module._tier.attach(address)
         instance.host = id(owner)
-        if self.fuel is not None:
-            links.holds.append(self.fuel)
-            if _set_fuel(address, ctypes.addressof(self.fuel._layout)):
-                raise MemoryError(f"no memory for the functions of {self.module!r}")
         _link(owner, self.module, given)
         if error.status != 0:  # what the segments have written so far stays
             raise Trap(TrapKind[TrapCode(error.status).name])
         return owner
+
+    def _set_fuel(self, instance: ctypes.Structure, links: Links, fuel: Fuel) -> None:
+        """Let the code spend fuel: that of an image does so anyway, others have one that does."""
+        links.holds.append(fuel)
+        amount = ctypes.addressof(fuel._layout)
+        if self.module._code is not None:
+            instance.fuel = amount
+        elif _set_fuel(ctypes.addressof(instance), amount):
+            raise MemoryError(f"no memory for the functions of {self.module!r}")
 
     def _create(self, given: list[Extern], error: ctypes.Structure) -> int:
         externs = (ctypes.c_void_p * len(given))(*(each._address for each in given))
@@ -264,8 +271,16 @@ def _engine_for(module: Module, asked: str, counts: bool) -> str:
         raise ValueError(f"the engine aot runs compiled modules, and {module!r} is none")
     elif asked == "auto" and SETTINGS.auto and not counts:
         engine = "jit"
-    if counts and engine in ("aot", "jit"):
-        raise ValueError("compiled code does not count instructions: fuel needs an interpreter")
+    if counts and engine == "jit":
+        raise ValueError(
+            "what the engine jit compiles does not count instructions: fuel needs an interpreter,"
+            " or an image compiled for it"
+        )
+    if counts and module._code is not None and not module._code.metered:
+        raise ValueError(
+            f"{module!r} was compiled to code that does not count instructions: for fuel, compile"
+            " it with --enable-fuel, or with fuel=True"
+        )
     return engine
 
 

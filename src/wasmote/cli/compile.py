@@ -208,6 +208,7 @@ def _chosen(options: SimpleNamespace) -> "Options":
         cpu=options.cpu or "",
         features=options.cpu_features or "",
         bounds_checks=bool(options.bounds_checks) or options.sgx,
+        fuel=options.enable_fuel,
         custom_sections=("name", *options.emit_custom_sections),
         debug=options.debug_info,
         jump_tables=not options.disable_llvm_jump_tables,

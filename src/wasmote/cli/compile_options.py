@@ -89,6 +89,10 @@ _CODE = (
         for feature, (flag, _) in DISABLED.items()
     ),
     DISABLE_FEATURE,
+    Option(
+        "--enable-fuel",
+        "count instructions, so that wasmote run --fuel can limit them; this takes time",
+    ),
     Option("--disable-llvm-jump-tables", "no jumps through tables of addresses"),
     Option(
         "--enable-llvm-passes LIST",
@@ -171,6 +175,7 @@ examples:
   wasmote compile -o plugin.aot plugin.wasm && wasmote run plugin.aot
   wasmote compile --cpu=x86-64-v3 --sign-key=vendor.key -o plugin.aot plugin.wasm
   wasmote compile --bounds-checks=1 -o plugin.aot plugin.wasm
+  wasmote compile --enable-fuel -o plugin.aot plugin.wasm && wasmote run --fuel=1G plugin.aot
   wasmote compile --format=llvmir-opt -o plugin.ll plugin.wasm
   wasmote compile --stack-usage=plugin.su -o plugin.aot plugin.wasm && sort -nrk2 plugin.su
   wasmote compile --jobs=4 --json -o large.aot large.wasm

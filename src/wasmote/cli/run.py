@@ -146,7 +146,8 @@ OPTIONS = (
     Option(
         "--fuel N",
         "stop the program after it has executed so many instructions (K, M, G: powers of 1024);"
-        " counting them takes time: some 15 percent, in the classic interpreter as much again",
+        " counting them takes time: some 15 percent, in the classic interpreter as much again; an"
+        " image must have been compiled with --enable-fuel",
         convert=number(0, _MOST_FUEL),
     ),
     Option(

@@ -181,6 +181,7 @@ def facts(source: Source, options: Options) -> bytes:
         "abi": f"{abi(options.target.pointer):08x}",
         "cpu": cpu,
         "enterable": str(int(options.enterable)),
+        "fuel": str(int(options.fuel)),
         "guard": str(int(guarded)),
         "level": str(options.level),
         "needs": ",".join(required(features)),

@@ -8,6 +8,7 @@ their values are known without a look. Blocks become basic blocks, with a phi fo
 from dataclasses import dataclass, field
 
 from wasmote.compile.locations import located
+from wasmote.compile.metering import Meter
 from wasmote.compile.reading import Cursor
 from wasmote.compile.roots import NOTHING, UNKNOWN, Roots, State
 from wasmote.compile.source import Body, Signature
@@ -100,6 +101,7 @@ class Function(Cursor):
         self.needs_cells = False  # and memory to hand over a value
         self.loop_starts: list[int] = []  # loops that begin with no operands on the stack
         self.widest = 0  # most results beyond the first of any call
+        self.meter = Meter() if unit.plan.options.fuel else None
         self.payload = 0  # bytes of the values of any exception that it throws
         self.thrown: list[tuple[str, str]] = []  # from where exceptions leave it, as in `Frame`
 
@@ -112,9 +114,11 @@ class Function(Cursor):
         self.declare_locals()
         results = self.signature.results
         self.frames.append(Frame("function", "leave", 0, (), results))
-        end, code = self.body.end, self.code
+        end, code, meter = self.body.end, self.code, self.meter
         while self.pos < end:
             start, written = self.pos, len(self.lines)
+            if meter is not None:
+                meter.count(self)
             byte = code[start]
             self.pos += 1
             HANDLERS[byte](self)
@@ -188,6 +192,8 @@ class Function(Cursor):
             if callee in recursive:
                 self.lines[line] = f"  br label %{label}.go\n"
         entry = "".join(self.entry)
+        if self.widest:
+            entry += f"  %out = alloca i8, i32 {16 * self.widest}, align 16\n"
         if self.payload:
             entry += f"  %payload = alloca i8, i32 {self.payload}, align 16\n"
         if self.calls or self.count > 500:
@@ -199,8 +205,8 @@ class Function(Cursor):
             entry += f"  %fuel = alloca i32\n  store i32 {FUEL}, ptr %fuel\n"
         if self.needs_cells:
             entry += "  %cells = alloca i8, i32 16, align 16\n"
-        if self.widest:
-            entry += f"  %out = alloca i8, i32 {16 * self.widest}, align 16\n"
+        if self.meter is not None:
+            entry += unit.fuel()
         if self.deals_with_objects:
             entry += unit.objects()
         if self.roots.has_frame:

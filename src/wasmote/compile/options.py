@@ -21,6 +21,8 @@ class Options:
     cpu: str = ""
     features: str = ""
     bounds_checks: bool = False
+    #: Whether code counts instructions, so that instances can have `fuel`.
+    fuel: bool = False
     #: Custom sections that the image keeps.
     custom_sections: tuple[str, ...] = ("name",)
     #: Whether `br_table` may become a jump through a table of addresses.

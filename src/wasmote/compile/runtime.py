@@ -9,6 +9,7 @@ from wasmote.aot.structs import Context
 from wasmote.compile.atomic_runtime import add_atomics
 from wasmote.compile.exception_runtime import add_exceptions
 from wasmote.compile.frame import Offsets
+from wasmote.compile.metering import add_metering
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst, Memory, Store, Table
 
@@ -45,6 +46,7 @@ class Runtime:
         self._helpers()
         add_atomics(self)
         add_exceptions(self)
+        add_metering(self)
         self._calls()
 
     def text(self, names: Iterable[str]) -> str:

@@ -146,6 +146,14 @@ class Unit:
             f"  %objects = load ptr, ptr %objects.at, {INVARIANT}\n"
         )
 
+    def fuel(self) -> str:
+        """Text for the entry block: `%fuel.left`, what the function spends."""
+        at = self.offsets.field(Context, "fuel")
+        return (
+            f"  %fuel.at = getelementptr i8, ptr %ctx, i64 {at}\n"
+            f"  %fuel.left = load ptr, ptr %fuel.at, {INVARIANT}\n"
+        )
+
     def memory_pages(self, f: "Function", memory: str) -> str:
         return f.value(f"getelementptr i8, ptr {memory}, i64 {self.offsets.field(Memory, 'pages')}")
 

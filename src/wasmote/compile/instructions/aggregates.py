@@ -7,6 +7,7 @@ knows it as alive, and nothing is overwritten.
 
 from wasmote.compile.function import Function
 from wasmote.compile.instructions.registry import handles
+from wasmote.compile.metering import spend_for_size
 from wasmote.compile.runtime import FIELD, INVARIANT
 from wasmote.compile.types import REFERENCE, Defined, Storage
 from wasmote.core.status import TrapCode
@@ -236,7 +237,9 @@ def array_len(f: Function) -> None:
 # -- many elements -----------------------------------------------------------------------------
 
 
-def changing(f: Function, name: str, arguments: str) -> None:
+def changing(f: Function, name: str, arguments: str, n: str) -> None:
+    """Call what works on `n` elements."""
+    spend_for_size(f, f.wide(n, "i32"))
     f.needs.add(f"rt.{name}")
     f.calls = True
     f.emit(f"call void @rt.{name}(ptr %exec, ptr %ctx, {arguments})")
@@ -247,7 +250,7 @@ def array_fill(f: Function) -> None:
     index = f.unsigned()
     array, d, value, n = f.pop_many(4)
     cells = in_cells(f, element_of(f.source.defined[index]), value)
-    changing(f, "array_fill", f"i32 {index}, i32 {array}, i32 {d}, ptr {cells}, i32 {n}")
+    changing(f, "array_fill", f"i32 {index}, i32 {array}, i32 {d}, ptr {cells}, i32 {n}", n)
 
 
 @handles(0xFB0011)
@@ -256,7 +259,7 @@ def array_copy(f: Function) -> None:
     f.unsigned()
     to, d, source, s, n = f.pop_many(5)
     arguments = f"i32 {index}, i32 {to}, i32 {d}, i32 {source}, i32 {s}, i32 {n}"
-    changing(f, "array_copy", arguments)
+    changing(f, "array_copy", arguments, n)
 
 
 @handles(0xFB0012)
@@ -264,7 +267,7 @@ def array_init_data(f: Function) -> None:
     index, segment = f.unsigned(), f.unsigned()
     array, d, s, n = f.pop_many(4)
     arguments = f"i32 {index}, i32 {segment}, i32 {array}, i32 {d}, i32 {s}, i32 {n}"
-    changing(f, "array_init_data", arguments)
+    changing(f, "array_init_data", arguments, n)
 
 
 @handles(0xFB0013)
@@ -273,4 +276,4 @@ def array_init_elem(f: Function) -> None:
     segment = f.unsigned()
     array, d, s, n = f.pop_many(4)
     arguments = f"i32 {segment}, i32 {array}, i32 {d}, i32 {s}, i32 {n}"
-    changing(f, "array_init_elem", arguments)
+    changing(f, "array_init_elem", arguments, n)

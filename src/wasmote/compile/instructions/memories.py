@@ -3,6 +3,7 @@
 from wasmote.compile.function import Function
 from wasmote.compile.instructions.registry import handles
 from wasmote.compile.instructions.tables import helper, range_operands
+from wasmote.compile.metering import spend_for_size
 from wasmote.compile.runtime import RUNTIME
 
 
@@ -52,4 +53,5 @@ def memory_copy(f: Function) -> None:
 def memory_fill(f: Function) -> None:
     it = memory(f, f.unsigned())
     n, value, d = f.pop_wide(), f.value(f"trunc i32 {f.pop()} to i8"), f.pop_wide()
+    spend_for_size(f, n)
     helper(f, "memory_fill", f"ptr {it}, i64 {d}, i8 zeroext {value}, i64 {n}")

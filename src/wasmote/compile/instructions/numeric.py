@@ -165,7 +165,8 @@ def access_text(f: Function, memory: int, lines: str) -> str:
     In a memory that threads share it must make each access just once: the next one may find
     something else there.
     """
-    if not (f.unit.is_guarded(memory) or f.source.memories[memory].shared):
+    traps = f.unit.is_guarded(memory)
+    if not (traps or f.source.memories[memory].shared):
         return lines
     return _ACCESS.sub(r"\1 volatile ", lines)
 

@@ -3,6 +3,7 @@
 from wasmote.compile.function import Function
 from wasmote.compile.instructions.control import branch_if
 from wasmote.compile.instructions.registry import handles
+from wasmote.compile.metering import spend_for_size
 from wasmote.compile.runtime import RUNTIME
 from wasmote.compile.types import FUNCTION_REFERENCE
 from wasmote.core.status import TrapCode
@@ -88,6 +89,7 @@ def helper(f: Function, name: str, arguments: str) -> None:
 def range_operands(f: Function) -> tuple[str, str, str]:
     """The three operands of an instruction on a range, as i64."""
     third, second, first = f.pop_wide(), f.pop_wide(), f.pop_wide()
+    spend_for_size(f, third)
     return first, second, third
 
 
@@ -134,4 +136,5 @@ def table_size(f: Function) -> None:
 def table_fill(f: Function) -> None:
     table = f.unit.table(f, f.unsigned())
     n, value, d = f.pop_wide(), f.pop(), f.pop_wide()
+    spend_for_size(f, n)
     helper(f, "table_fill", f"ptr {table}, i64 {d}, i32 {value}, i64 {n}")
