@@ -12,8 +12,6 @@ from wasmote.compile import compile_module
 from wasmote.isa import SUPPORTED_FEATURES, Feature
 
 FEATURES = frozenset(each for each in Feature if each.mask & SUPPORTED_FEATURES)
-#: What compiled code has, too.
-COMPILED = FEATURES - {Feature.GC}
 SEEDS = range(0, 200, 25)
 MODULES = 25
 ENOUGH = 20_000
@@ -92,7 +90,7 @@ def test_compiled_code_spends_the_same(seed: int) -> None:
     """Backtraces aside."""
     for number in range(seed, seed + 25):
         try:
-            module = Module(own_module(random.Random(number), COMPILED))
+            module = Module(own_module(random.Random(number), FEATURES))
         except wasmote.WasmoteError:
             continue
         fast, compiled = (

@@ -42,7 +42,7 @@ def entry_text(unit: Unit, signature: Signature) -> str:
         given.append("ptr %rest")
         room = f"  %rest = alloca i8, i32 {16 * (len(results) - 1)}, align 16\n"
     given += [f"{kind} %p{i}" for i, kind in enumerate(params)]
-    call = f"call {unit.convention}{signature.result} %function({', '.join(given)})"
+    call = f"call {unit.convention(signature)}{signature.result} %function({', '.join(given)})"
     call = f"  %r0 = {call}\n" if results else f"  {call}\n"
     rest = "".join(
         f"  %r{i}.at = getelementptr i8, ptr %rest, i64 {16 * i - 16}\n"
@@ -75,13 +75,13 @@ def import_text(unit: Unit, index: int) -> str:
     slot = unit.offsets.imported + unit.offsets.pointer * index
     names = [p.rpartition(" ") for p in unit.parameters(signature).split(", ")]
     given = ", ".join(f"{kind} {name}" for kind, _, name in names)
-    text = f"{unit.convention}{signature.result} @outside.{signature.key}({given})"
+    text = f"{unit.convention(signature)}{signature.result} @outside.{signature.key}({given})"
     how = "musttail" if unit.machine.tail_calls else "tail"
     call = f"  %r = {how} call {text}\n  ret {signature.result} %r\n"
     if not signature.results:
         call = f"  {how} call {text}\n  ret void\n"
     return (
-        f"define {unit.plan.linkage}{unit.convention}{signature.result} @import.{index}"
+        f"define {unit.plan.linkage}{unit.convention(signature)}{signature.result} @import.{index}"
         f"({unit.parameters(signature)}) #0 {{\n"
         f"  %at = getelementptr i8, ptr %ctx, i64 {slot}\n"
         f"  %target = load ptr, ptr %at, {INVARIANT}\n"
@@ -120,7 +120,8 @@ def outside_text(unit: Unit, signature: Signature) -> str:
     done = f"  ret {results[0]} %r0\n" if results else "  ret void\n"
     overflow = int(TrapCode.STACK_OVERFLOW)
     return (
-        f"define {unit.plan.linkage}{unit.convention}{signature.result} @outside.{signature.key}"
+        f"define {unit.plan.linkage}{unit.convention(signature)}{signature.result}"
+        f" @outside.{signature.key}"
         f"({unit.parameters(signature)}) noinline #0 {{\n"
         f"{exec_field('successor')}{exec_field('top')}{exec_field('stack_end')}"
         f"  %last = getelementptr i8, ptr %top, i64 {room}\n"

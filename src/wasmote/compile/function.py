@@ -235,7 +235,8 @@ class Function(Cursor):
     def head(self) -> str:
         """How the definition begins."""
         unit, index = self.unit, self.body.index
-        head = f"define {unit.linkage(index)}{unit.convention} {self.signature.result}"
+        convention = unit.convention(self.signature)
+        head = f"define {unit.linkage(index)}{convention}{self.signature.result}"
         return f"{head} {unit.symbol(index)}({unit.parameters(self.signature)})"
 
     def tick(self) -> str:

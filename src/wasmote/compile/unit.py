@@ -37,7 +37,6 @@ class Unit:
         self.source, self.target = plan.source, plan.options.target
         self.machine = machine_of(self.target)
         self.guard = self.machine.guard and not plan.options.bounds_checks
-        self.convention = plan.convention
         self.offsets = Offsets(self.source, self.target.pointer)
         self.runtime = Runtime(self.offsets)
         define_objects(self.runtime)
@@ -79,7 +78,14 @@ class Unit:
     def declare_function(self, name: str, signature: Signature) -> None:
         """One that another part of the module has."""
         params = ", ".join(["ptr", "ptr", *["ptr"] * len(_rest(signature)), *signature.params])
-        self.declare(f"declare hidden {self.convention}{signature.result} {name}({params}) #3")
+        convention = self.convention(signature)
+        self.declare(f"declare hidden {convention}{signature.result} {name}({params}) #3")
+
+    def convention(self, signature: Signature) -> str:
+        """How functions of a type are called. LLVM 22 does not hand over arguments on the stack in
+        a guaranteed tail call, but for fastcc, and there only between equal types.
+        """
+        return "fastcc " if signature.stack_room else self.plan.convention
 
     def declare(self, text: str) -> None:
         self.declarations.add(text)
@@ -201,7 +207,7 @@ class Unit:
         own = [f"{k} {a}" for k, a in zip(signature.params, arguments, strict=True)]
         rest = ["ptr %rest" if tail else "ptr %out"] if len(signature.results) > 1 else []
         given = ", ".join(["ptr %exec", "ptr %ctx", *rest, *own])
-        text = f"call {self.convention}{signature.result} {callee}({given})"
+        text = f"call {self.convention(signature)}{signature.result} {callee}({given})"
         f.calls = True
         if not tail:
             f.roots.show()
@@ -225,10 +231,10 @@ class Unit:
 
     def _tail_call(self, f: "Function", signature: Signature, text: str) -> None:
         f.roots.leave()
-        # LLVM 22 leaves the caller's arguments on the stack if they take more room than these.
+        on_stack = signature.stack_room or f.signature.stack_room
         if not self.machine.tail_calls:
             text, f.attributes = f"tail {text}", "#4"
-        elif signature.stack_room == f.signature.stack_room:
+        elif not on_stack or signature.key == f.signature.key:
             text = f"musttail {text}"
         if signature.results:
             f.emit(f"ret {signature.result} {f.value(text)}")
