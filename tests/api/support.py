@@ -9,7 +9,6 @@ import pytest
 import wasmtime
 
 import wasmote
-from wasmote.compile import compile_module
 from wasmote.host.cpython.binding import BINDING
 
 
@@ -22,15 +21,16 @@ def exports(text: str, imports: Mapping[str, Any] | None = None, **options: Any)
     """The exports of a new instance of a module, which the engine `aot` runs as its image."""
     made = module(text)
     if options.get("engine") == "aot":
-        made = wasmote.Module(compile_module(made, level=1).encode())
+        made = compiled(made)
     return wasmote.Instance(made, imports, **options).exports
 
 
-def compiled(module: wasmote.Module) -> wasmote.Module:
+def compiled(module: wasmote.Module, **options: Any) -> wasmote.Module:
     """The module as an image of native code."""
+    options.setdefault("level", 1)
     compiler = pytest.importorskip("wasmote.compile")
     pytest.importorskip("llvmlite")
-    return wasmote.Module(compiler.compile_module(module, level=1).encode(), name=module.name)
+    return wasmote.Module(compiler.compile_module(module, **options).encode(), name=module.name)
 
 
 def functions_alive() -> int:
