@@ -83,7 +83,7 @@ def _summary(info: ImageInfo, colours: Palette, largest: int) -> Lines:
     yield f"  {'format':18} version {info.version}"
     yield f"  {'target':18} {printable(info.target)}"
     for name, value in info.facts.items():
-        if name in ("guard", "objects"):
+        if name in ("fuel", "guard", "objects"):
             continue
         yield printable(
             f"  {_FACTS.get(name, name):18} {value.replace(',', ' ') or 'nothing more'}"
@@ -93,6 +93,8 @@ def _summary(info: ImageInfo, colours: Palette, largest: int) -> Lines:
         yield f"  {'memory is checked':18} {how}"
     if info.facts.get("objects") == "1":
         yield f"  {'references':18} to the heap of structures and arrays, or to the host's objects"
+    if info.facts.get("fuel") == "1":
+        yield f"  {'instructions':18} are counted, for fuel"
     yield f"  {'SHA-256':18} {info.hash}"
     yield f"  {'signature':18} {f'by the key {info.key}' if info.key else 'none'}"
     yield ""
