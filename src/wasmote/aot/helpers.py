@@ -6,6 +6,7 @@ from wasmote.aot.objects import OBJECT_HELPERS
 from wasmote.aot.structs import HELPER_PLACES, Context
 from wasmote.aot.trace import aot_capture
 from wasmote.aot.waiting import aot_wait
+from wasmote.aot.watch import begin_code, end_code
 from wasmote.core.function import instance_function
 from wasmote.core.gc.exceptions import exception_fields
 from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
@@ -41,7 +42,10 @@ def aot_call(
     `cells`. 0 or a trap code.
     """
     exec.entry.roots_end = exec.top
-    return call_outside(exec, context.instance, target, 0, frame, cells)
+    end_code(exec)
+    code = call_outside(exec, context.instance, target, 0, frame, cells)
+    again = begin_code(exec, context)
+    return again if code == 0 else code
 
 
 @native(convention="c", cold=True, noinline=True)

@@ -5,6 +5,7 @@ from wasmote.aot.exceptions import finish_trace
 from wasmote.aot.helpers import HELPERS, PLACES
 from wasmote.aot.structs import GUARDED, CodeLayout, Context
 from wasmote.aot.trace import aot_describe, aot_walk
+from wasmote.aot.watch import begin_code, end_code
 from wasmote.core.bounds import LimitsFlag
 from wasmote.core.gc.heap import create_heap
 from wasmote.core.status import TrapCode
@@ -75,7 +76,10 @@ def enter(
     top = exec.top
     exec.top = end
     mine = takes_pools(exec, context)
-    code = context.enter(exec, context, conversion, function, cells)
+    code = begin_code(exec, context)
+    if code == 0:
+        code = context.enter(exec, context, conversion, function, cells)
+        end_code(exec)
     if code == EXCEPTION:
         finish_trace(exec)
     if mine:
@@ -142,6 +146,7 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
     if layout.loops != 0:
         context.loops = ptr[u32](layout.code + layout.loops)
     context.entered = usize(layout.code + layout.entered)
+    context.watched = usize(layout.watched)
     context.enter = ENTER(layout.code + layout.enter)
     context.unlimited.left = i64(1 << 62)
     context.fuel = inst.fuel if inst.fuel is not None else addr(context.unlimited)

@@ -34,6 +34,7 @@ class Context:
     entries: ptr[u32]  # for each type the offset of the function that converts cells; 0: none
     loops: ptr[u32]  # code that goes on from loops, see `aot.loops`; None: there is none
     entered: usize  # where native code returns to when an entry ends
+    watched: usize  # the code has no polls of its own: the platform lets it poll
     enter: fn[[ptr[Exec], ptr["Context"], ptr[u8], ptr[u8], ptr[u32]], u32]
     fuel: ptr[Fuel]  # what code that counts instructions spends: the instance's, or
     unlimited: Fuel  # if it has none, this, for a hundred years
@@ -52,3 +53,4 @@ class CodeLayout:
     objects: u32  # the code deals with objects of the heap
     loops: u32  # 0: none
     guarded: u32  # memories of 32-bit addresses must lie in `GUARDED` bytes of address space
+    watched: u32  # functions have no polls of their own

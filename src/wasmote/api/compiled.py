@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
     from wasmote.aot.places import Place, Places
     from wasmote.api.module import Module
-    from wasmote.host.fault_handler import FaultHandler
+    from wasmote.host.code_signals import CodeSignals
 
 _attach = BINDING.python_function("aot_attach", ctypes.c_uint32, Address, Address)
 _abi = BINDING.python_function("aot_abi", ctypes.c_uint32)
-_handler: "FaultHandler | None" = None
+_signals: "CodeSignals | None" = None
 #: Called with each module whose compiled code has been mapped.
 LISTENERS: "list[Callable[[Module], None]]" = []
 
 
-def fault_handler() -> "FaultHandler":
-    """The process's handler of faults in compiled code, made when it is first needed."""
-    global _handler
-    if _handler is None:
-        from wasmote.host.fault_handler import FaultHandler
+def code_signals() -> "CodeSignals":
+    """The process's handlers of signals in compiled code, made when they are first needed."""
+    global _signals
+    if _signals is None:
+        from wasmote.host.code_signals import CodeSignals
 
-        _handler = FaultHandler(BINDING.image.symbol("linux_fault"))
-    return _handler
+        _signals = CodeSignals(BINDING.image.symbol, BINDING.platform)
+    return _signals
 
 
 def _facts(section: memoryview) -> dict[str, str]:
@@ -101,12 +101,13 @@ class CompiledCode:
         self.metered = facts.get("fuel") == "1"
         self.layout.guarded = int(facts.get("guard") != "0")
         self.layout.objects = int(facts.get("objects") != "0")
-        self._range = fault_handler().add(
-            image.address, image.size, image.symbols["entered"], _symbol(path, image, "trap")
-        )
+        self.layout.watched = int(facts.get("polls") == "signals")
+        self._counting = _symbol(path, image, "counting")
+        self._trap = _symbol(path, image, "trap")
 
     def check_tables(self, path: str, functions: int, types: int) -> None:
-        """Whether the tables have the module's functions and types, and stay within the code.
+        """Whether the tables have the module's functions and types, and stay within the code; from
+        now on signals in the code are handled.
 
         Raises ModuleError. This finds mistakes; nothing makes an image safe that is meant to do
         harm.
@@ -121,6 +122,18 @@ class CompiledCode:
         entries = self._numbers(self.layout.entries, types)
         if max(ends, default=0) > size or max(entries, default=0) >= size:
             raise ModuleError(f"{path}: the tables lead out of the code")
+        if self._counting + functions // 8 >= size:
+            raise ModuleError(f"{path}: the table of counting functions is not in the code")
+        start = self.image.address
+        self._range = code_signals().add(
+            start,
+            size,
+            entered=start + self.layout.entered,
+            trap=start + self._trap,
+            functions=start + self.layout.functions,
+            function_count=functions,
+            counting=start + self._counting if self.layout.watched else 0,
+        )
 
     def _numbers(self, start: int, count: int) -> "list[int]":
         if not count:
@@ -179,7 +192,7 @@ class CompiledCode:
 
     def attach(self, instance: int) -> None:
         """Let an instance of the module run this code."""
-        fault_handler().install()
+        code_signals().install()
         code = _attach(instance, ctypes.addressof(self.layout))
         if code == TrapCode.MEMORY_OUT_OF_BOUNDS:
             raise MemoryError(
@@ -190,7 +203,7 @@ class CompiledCode:
 
     def __del__(self) -> None:
         if hasattr(self, "_range"):
-            fault_handler().remove(self._range)
+            code_signals().remove(self._range)
         if hasattr(self, "_mapped"):
             self.image.unmap()
 

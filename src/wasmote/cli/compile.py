@@ -214,6 +214,7 @@ def _chosen(options: SimpleNamespace) -> "Options":
         jump_tables=not options.disable_llvm_jump_tables,
         passes=options.enable_llvm_passes,
         llvm_options=tuple(options.mllvm),
+        polls="counting" if options.sgx else options.polls,
     )
     try:
         check_processor(chosen)

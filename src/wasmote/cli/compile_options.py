@@ -83,7 +83,17 @@ _CODE = (
         convert=number(0, 1),
         default=0,
     ),
-    Option("-sgx", "the same as --bounds-checks=1, for where faults cannot be handled"),
+    Option(
+        "--polls NAME",
+        "how Ctrl-C, timeouts and other threads reach running code: signals (default) costs it "
+        "nothing; counting, of loops and calls, needs nothing of the system",
+        convert=one_of("signals", "counting"),
+        default="signals",
+    ),
+    Option(
+        "-sgx",
+        "the same as --bounds-checks=1 --polls=counting, for where signals cannot be handled",
+    ),
     *(
         Option(flag, f"refuse a module that needs the feature {feature}")
         for feature, (flag, _) in DISABLED.items()

@@ -94,7 +94,7 @@ def link(plan: Plan, objects: Sequence[bytes]) -> Image:
     target = plan.options.target
     read = [Object(raw) for raw in objects]
     joined = join(with_library(read, target), target, machine_of(target).assembled())
-    image = make_image(plan.source, joined, plan.options)
+    image = make_image(plan, joined)
     if plan.options.debug:
         image.sections["places"] = places(plan.source, read, joined, target)
     carried = pack(debug_information(plan.source.module)) if plan.options.debug > 1 else b""
@@ -145,8 +145,9 @@ def output(
     )
 
 
-def make_image(source: Source, joined: Joined, options: Options) -> Image:
+def make_image(plan: Plan, joined: Joined) -> Image:
     """Add to the code what the loader needs: tables of functions, and the module without code."""
+    source, options = plan.source, plan.options
     symbols = joined.symbols
     functions = [symbols.get(f"f{body.index}", (0, 0)) for body in source.bodies]
     entries = [symbols.get(f"entry.{type.key}", (0, 0))[0] for type in source.types]
@@ -154,6 +155,7 @@ def make_image(source: Source, joined: Joined, options: Options) -> Image:
         # An empty table has a place, too.
         "functions": joined.append(b"".join(struct.pack("<II", *each) for each in functions)),
         "entries": joined.append(struct.pack(f"<{len(entries) + 1}I", *entries, 0)),
+        "counting": joined.append(counting_bits(plan)),
         "enter": symbols["wasmote.enter"][0],
         "entered": symbols["wasmote.entered"][0],
         "trap": symbols["wasmote.trap"][0],
@@ -168,6 +170,13 @@ def make_image(source: Source, joined: Joined, options: Options) -> Image:
         "compiled": facts(source, options),
     }
     return Image(options.target.name, found, bytes(joined.code), sections)
+
+
+def counting_bits(plan: Plan) -> bytes:
+    """A bit for each of the module's own functions, from the lowest: it has polls of its own."""
+    first = plan.source.imported_functions
+    bits = sum(1 << (index - first) for index in plan.counting)
+    return bits.to_bytes(len(plan.source.bodies) // 8 + 1, "little")
 
 
 def facts(source: Source, options: Options) -> bytes:
@@ -186,5 +195,6 @@ def facts(source: Source, options: Options) -> bytes:
         "level": str(options.level),
         "needs": ",".join(required(features)),
         "objects": str(int(source.holds_objects)),
+        "polls": options.polls,
     }
     return "".join(f"{name}={value}\n" for name, value in known.items()).encode()

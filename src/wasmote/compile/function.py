@@ -78,6 +78,7 @@ class Function(Cursor):
         self.scope = body.index  # for the locations of its text
         self.attributes = "#0"
         self.needs = unit.needs
+        self.counts = body.index in unit.plan.counting  # it has polls of its own
         self.entry: list[str] = []  # text of the entry block
         self.lines: list[str] = []
         self.values: list[str] = []
@@ -156,8 +157,14 @@ class Function(Cursor):
         jumps back before it, counts for the loop if the function called counts.
         """
         frame = self.frames[-1]
-        if frame.kind == "loop" and len(frame.edges) == 1:
+        if self.counts and frame.kind == "loop" and len(frame.edges) == 1:
             self.counting_calls.append((frame.check, frame.label, index))
+
+    def expansion(self, callee: int) -> str:
+        """What a call says of expanding the function called here: nothing that only polls by
+        counting may come where other polls happen.
+        """
+        return "" if self.counts or callee not in self.unit.plan.counting else " noinline"
 
     def declare_locals(self) -> None:
         for i, kind in enumerate(self.signature.params):

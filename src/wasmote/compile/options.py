@@ -42,6 +42,9 @@ class Options:
     enterable: bool = False
     #: Functions, by index, that can also be entered at their loops; see `compile.loops`.
     loops: tuple[int, ...] = ()
+    #: How running code lets the host look in: when a signal comes ("signals"), for which code needs
+    #: nothing but Linux, or whenever it has counted so many calls and iterations ("counting").
+    polls: str = "signals"
 
     def processor(self) -> tuple[str, str]:
         """LLVM's names of the processor and its features."""

@@ -63,8 +63,16 @@ class Plan:
         self.recursive = find_recursion(
             {index: calls.functions for index, calls in self.calls.items()}, source.entries
         )
+        #: Functions that poll by counting: all of them, or those that have references, which a poll
+        #: must not come upon while they are in registers.
+        self.counting = {
+            index
+            for index, calls in self.calls.items()
+            if options.polls != "signals" or calls.references
+        }
         self.inlined = set(self._inlined()) if options.level else set()
         self.partitions = self._partitions()
+        self.recursive &= self.counting  # from here on: those that count their calls
         self.whole = len(self.partitions) == 1
         #: Whether so little is to be done that starting processes would take longer.
         self.small = _size(source.bodies) <= self.part_size

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from wasmote.compile.reading import Cursor
 from wasmote.compile.source import Body, Source
+from wasmote.compile.types import Reference
 from wasmote.isa import INSTRUCTIONS, Immediate, by_name
 
 #: Stands for whatever a function reference may name.
@@ -28,7 +29,9 @@ _TAIL_CALLS = (RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)
 
 @dataclass(slots=True)
 class Calls:
-    """What a function calls: functions by index, or `ANY` through references of these types."""
+    """What a function calls: functions by index, or `ANY` through references of these types; and
+    whether it has references, in locals or on its operand stack.
+    """
 
     functions: set[int] = field(default_factory=set)
     types: set[int] = field(default_factory=set)
@@ -37,20 +40,32 @@ class Calls:
     catches: bool = False
     #: Bytes in loops that call nothing, have no others within, and branch only back.
     tight: int = 0
+    references: bool = False
 
 
 def scan(source: Source) -> dict[int, Calls]:
     """The calls of each of a module's own functions, by index; code never reached included."""
-    return {body.index: _scan(source, body) for body in source.bodies}
+    found = {body.index: _scan(source, body) for body in source.bodies}
+    variables = any(isinstance(each.type, Reference) for each in source.globals)
+    holding = [
+        any(isinstance(kind, Reference) for kind in (*type.params, *type.results))
+        for type in source.types
+    ]
+    for body in source.bodies:
+        calls = found[body.index]
+        types = {source.functions[i] for i in calls.functions if i != ANY}
+        types |= calls.types | {body.type}
+        calls.references |= variables or any(holding[type] for type in types)
+    return found
 
 
 def _scan(source: Source, body: Body) -> Calls:
     code = source.binary
     cursor = Cursor(code, body.start, source.defined)
+    found = Calls()
     for _ in range(cursor.unsigned()):
         cursor.unsigned()
-        cursor.value_type()
-    found = Calls()
+        found.references |= isinstance(cursor.value_type(), Reference)
     while True:
         match = _OTHERS.match(code, cursor.pos, body.end)
         cursor.pos = match.end()  # type: ignore[union-attr]  # it matches nothing, too
@@ -62,6 +77,7 @@ def _scan(source: Source, body: Body) -> Calls:
         else:
             found.throws |= opcode in _THROWS
             found.catches |= opcode in _CATCHES
+            found.references |= opcode in _MAKE_REFERENCES
             cursor.skip_immediates(opcode)
             if opcode == LOOP:
                 found.tight += _tight(code, cursor.pos, body.end)
@@ -116,6 +132,14 @@ _PATTERNS = {
     Immediate.LANES: b".{16}",
 }
 _IRREGULAR = {Immediate.LABEL_TABLE, Immediate.VALUE_TYPES, Immediate.CATCHES}
+#: Instructions through which references come into a function, besides calls and global.get.
+_MAKE_REFERENCES = {
+    opcode
+    for opcode, i in INSTRUCTIONS.items()
+    if i.name in ("table.get", "ref.null", "ref.func")
+    or i.family == "gc"
+    or (i.family == "exception" and i.name != "throw")
+}
 
 
 def _encoded(opcode: int) -> bytes:
@@ -150,6 +174,6 @@ def _of(codes: Iterable[bytes], size: int) -> list[bytes]:
     return [code for code in codes if min(len(code), 2) == size]
 
 
-_NOTED = (*_CALLS, *_THROWS, *_CATCHES, LOOP)
+_NOTED = (*_CALLS, *_THROWS, *_CATCHES, *_MAKE_REFERENCES, LOOP)
 _OTHERS = _instructions(_NOTED)
 _STRAIGHT = _instructions((*_NOTED, *_STRUCTURE))

@@ -196,18 +196,25 @@ class Unit:
         return f.value(f"load i32, ptr {at}, {INVARIANT}")
 
     def call(
-        self, f: "Function", callee: str, type: int, offset: int | None = None, tail: bool = False
+        self,
+        f: "Function",
+        callee: str,
+        type: int,
+        offset: int | None = None,
+        tail: bool = False,
+        where: str = "",
     ) -> None:
         """Call a function of that type with the operands on the stack.
 
-        `offset` is the call's in the binary, if something may be thrown there.
+        `offset` is the call's in the binary, if something may be thrown there; `where` is the
+        call's attributes.
         """
         signature = self.source.types[type]
         arguments = f.pop_many(len(signature.params))
         own = [f"{k} {a}" for k, a in zip(signature.params, arguments, strict=True)]
         rest = ["ptr %rest" if tail else "ptr %out"] if len(signature.results) > 1 else []
         given = ", ".join(["ptr %exec", "ptr %ctx", *rest, *own])
-        text = f"call {self.convention(signature)}{signature.result} {callee}({given})"
+        text = f"call {self.convention(signature)}{signature.result} {callee}({given}){where}"
         f.calls = True
         if not tail:
             f.roots.show()

@@ -80,6 +80,19 @@ class Platform:
     clock: fn[[ptr["Platform"]], u64]  # nanoseconds, of a clock that only goes forward
     # The lowest address of the running thread's native stack, which compiled code uses.
     stack_bottom: fn[[ptr["Platform"]], usize]
+    # Compiled code without polls of its own begins to run in this thread, or goes on: have it call
+    # `poll` now and then. Sets `Exec.watch`; 0, or a trap code. None: nobody can.
+    watch: fn[[ptr["Exec"]], u32]
+    # Have the thread that runs `Exec` poll soon, if it is in such code. None: it polls anyway.
+    hurry: fn[[ptr["Exec"]], void]
+
+
+@struct
+class Watch:
+    """A thread that has run compiled code without polls; see `Platform.watch`."""
+
+    running: u32  # it is in such code now
+    armed: u32  # somebody lets it poll
 
 
 @struct
@@ -472,6 +485,7 @@ class Exec:
     runs: array[Run, RUNS]  # what was found out about runs, by their addresses
     native_frame: ptr[u8]  # the innermost entry into compiled code: where a trap returns to
     native_limit: usize  # how far down the native stack of compiled code may grow
+    watch: ptr[Watch]  # of the thread; None: it has run no compiled code without polls
     trap_pending: u32  # a trap is on its way out and its backtrace is taken
     trace_count: u32  # frames that there were, up to MOST_FRAMES
     frames: ptr[TraceFrame]  # where backtraces are captured: `trace`, for a moment others

@@ -4,38 +4,23 @@ A handler of SIGSEGV and SIGBUS, in native code. A fault is WebAssembly's if the
 the code of a compiled module and the address in a memory of the running instance; then the thread
 continues in `wasmote.trap`. Every other fault goes to the handler that was there before.
 
-`fault_handler` installs it. For x86-64 Linux.
+`code_signals` installs it. For x86-64 Linux.
 """
 
 import signal
 
-from wasmote.aot.structs import Context
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import Exec, Instance
-from wasmote.nativepy import (
-    array,
-    boolean,
-    fn,
-    i32,
-    native,
-    ptr,
-    struct,
-    u32,
-    u64,
-    usize,
-    void,
+from wasmote.core.structs import NONE, Instance
+from wasmote.host.code_ranges import (
+    CodeRange,
+    Registers,
+    context_of,
+    entry_of,
+    go_on_in_trap,
+    own_function,
+    range_at,
 )
-
-
-@struct
-class CodeRange:
-    """The code of a mapped module. When it is unmapped `end` becomes 0; ranges are never freed."""
-
-    start: usize
-    end: usize
-    entered: usize
-    trap: usize  # address of `wasmote.trap`
-    next: ptr["CodeRange"]
+from wasmote.nativepy import array, boolean, fn, i32, native, ptr, struct, u32, usize, void
 
 
 @struct
@@ -48,27 +33,6 @@ class FaultState:
     signal: fn[[i32, usize], usize]  # the C library's, to restore the default
 
 
-@struct
-class Registers:
-    """ucontext_t of Linux on x86-64, up to the instruction pointer."""
-
-    unused: array[u64, 5]
-    r8_to_r15: array[u64, 8]
-    rdi: usize
-    rsi: usize
-    rbp: usize
-    rbx: usize
-    rdx: usize
-    rax: usize
-    rcx: usize
-    rsp: usize
-    rip: usize
-
-
-#: Bytes below the stack pointer that a function may use.
-RED_ZONE = 128
-#: Where `wasmote.enter` keeps its arguments, in addresses below its frame.
-SAVED_EXEC, SAVED_CONTEXT = 6, 7
 #: In place of a handler: end the process, do nothing.
 DEFAULT, IGNORE = 0, 1
 HANDLER = fn[[i32, ptr[usize], ptr[Registers]], void]
@@ -80,34 +44,22 @@ def linux_fault(
     number: i32, info: ptr[usize], registers: ptr[Registers], state: ptr[FaultState]
 ) -> void:
     """The handler; `info` is siginfo_t."""
-    code = state.ranges
-    while code is not None:
-        inside = registers.rip >= code.start and registers.rip < code.end
-        if inside and become_trap(code, info[2], registers):
-            return
-        code = code.next
+    code = range_at(state.ranges, registers.rip)
+    if code is not None and become_trap(code, info[2], registers):
+        return
     pass_on(number, info, registers, state)
 
 
 @native
 def become_trap(code: ptr[CodeRange], address: usize, registers: ptr[Registers]) -> boolean:
     """If the address is in a memory of the instance, go on in `wasmote.trap`."""
-    frame = ptr[usize](registers.rbp)
-    while frame[1] != code.entered:
-        frame = ptr[usize](frame[0])
-    entry = ptr[usize](frame[0])
-    exec = ptr[Exec]((entry - SAVED_EXEC)[0])
-    context = ptr[Context]((entry - SAVED_CONTEXT)[0])
+    function = own_function(code, registers.rip)
+    if function == NONE:
+        return False
+    context = context_of(entry_of(code, registers))
     if not is_in_memory(context.instance, address):
         return False
-    # As if the faulting instruction had called it.
-    stack = ptr[usize](((registers.rsp - RED_ZONE) & ~usize(15)) - 8)
-    stack[0] = registers.rip + 1
-    registers.rsp = usize(stack)
-    registers.rip = code.trap
-    registers.rdi = usize(exec)
-    registers.rsi = usize(context)
-    registers.rdx = usize(u32(TrapCode.MEMORY_OUT_OF_BOUNDS))
+    go_on_in_trap(code, function, registers, TrapCode.MEMORY_OUT_OF_BOUNDS)
     return True
 
 
@@ -131,7 +83,16 @@ def pass_on(
     former = state.former[which]
     if former <= IGNORE:
         state.signal(number, DEFAULT)  # the instruction faults again, and ends the process
-    elif state.former_flags[which] != 0:
+    else:
+        call_former(former, state.former_flags[which], number, info, registers)
+
+
+@native
+def call_former(
+    former: usize, flags: u32, number: i32, info: ptr[usize], registers: ptr[Registers]
+) -> void:
+    """Call a handler. `flags` is 1 if it takes three arguments."""
+    if flags != 0:
         handler = HANDLER(former)
         handler(number, info, registers)
     else:

@@ -76,6 +76,7 @@ class LinuxContext:
     # The stack of the thread that loaded the core, where asking is slow: its bounds.
     stack_low: usize
     stack_high: usize
+    ticks: ptr[u8]  # what `host.ticks` knows, once a compiled module is there
 
 
 @struct

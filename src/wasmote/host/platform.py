@@ -31,6 +31,8 @@ def create_platform(symbol: Callable[[str], int]) -> ctypes.Structure:
         wake=symbol("linux_wake"),
         clock=symbol("linux_clock"),
         stack_bottom=symbol("linux_stack_bottom"),
+        watch=symbol("linux_watch"),
+        hurry=symbol("linux_hurry"),
         memory_reservation=linux.MEMORY_RESERVATION,
         context=ctypes.addressof(context),
     )

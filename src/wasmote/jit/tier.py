@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 
-from wasmote.api.compiled import CompiledCode, fault_handler
+from wasmote.api.compiled import CompiledCode, code_signals
 from wasmote.api.module import Module
 from wasmote.api.source import CompiledFile, open_source
 from wasmote.errors import ModuleError
@@ -154,7 +154,7 @@ class Tier:
             code.check_tables(opened.path, own, layout.type_count)
         except (ModuleError, OSError):
             return False
-        fault_handler().install()
+        code_signals().install()
         address = ctypes.addressof(layout)
         self.code = code  # from here on, new instances attach themselves
         _attach_all(ctypes.addressof(BINDING.store), address, ctypes.addressof(code.layout))

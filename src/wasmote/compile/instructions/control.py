@@ -47,9 +47,11 @@ def loop(f: Function) -> None:
         f.values[frame.height + i] = f"%{frame.label}.{i}"
     f.known = {}
     f.roots.state = UNKNOWN
+    frame.check = len(f.lines)
+    if not f.counts:
+        return
     f.loops = True
     f.needs.add("rt.poll")
-    frame.check = len(f.lines)
     n = frame.label
     f.lines.append(
         f"  %{n}.f = load i32, ptr %fuel\n  %{n}.g = sub i32 %{n}.f, 1\n"
@@ -189,15 +191,17 @@ def return_(f: Function) -> None:
 def call(f: Function) -> None:
     at, index = f.pos - 1, f.unsigned()
     f.note_call(index)
-    throws = index in f.unit.plan.throwing
-    f.unit.call(f, f.unit.symbol(index), f.source.functions[index], at if throws else None)
+    thrown = at if index in f.unit.plan.throwing else None
+    type, where = f.source.functions[index], f.expansion(index)
+    f.unit.call(f, f.unit.symbol(index), type, thrown, where=where)
 
 
 @handles(0x12)
 def return_call(f: Function) -> None:
     index = f.unsigned()
     f.note_call(index)
-    f.unit.call(f, f.unit.symbol(index), f.source.functions[index], tail=True)
+    type, where = f.source.functions[index], f.expansion(index)
+    f.unit.call(f, f.unit.symbol(index), type, tail=True, where=where)
 
 
 @handles(0x11)

@@ -126,6 +126,7 @@ def begin_activation(python: ptr[Python], owner: ptr[OwnerObject]) -> ptr[Activa
     exec.entry = None
     exec.crossing = None
     exec.budget = BUDGET
+    exec.watch = None
     exec.depth = depth
     exec.interrupt = 0
     exec.exception = 0
@@ -317,6 +318,8 @@ def interrupt(python: ptr[Python], owner: ptr[OwnerObject]) -> u32:
     while activation is not None:
         if activation.owner == owner:
             volatile_store(addr(activation.exec.interrupt), u32(TrapCode.INTERRUPTED))
+            if python.platform.hurry is not None:
+                python.platform.hurry(activation.exec)
             found += 1
         activation = activation.next
     return found

@@ -45,6 +45,8 @@ def mark_cells(cells: ptr[u32], count: u64, found: ptr[u8], size: u32) -> void:
 
 #: Nanoseconds to wait for other threads to come to a poll.
 PATIENCE = 5_000_000
+#: Nanoseconds between two times of telling them to.
+HURRY = 100_000
 
 
 @native
@@ -64,11 +66,28 @@ def stop_others(python: ptr[Python], own: ptr[Activation]) -> boolean:
     """Wait until all other calls have stopped at a poll. False: one does not."""
     if not is_running(python, own):
         return True
-    end = now(python) + PATIENCE
-    while now(python) < end:
+    time = now(python)
+    end = time + PATIENCE
+    next = time
+    while time < end:
+        if time >= next:
+            hurry_others(python, own)
+            next = time + HURRY
         if not is_running(python, own):
             return True
+        time = now(python)
     return False
+
+
+@native(cold=True)
+def hurry_others(python: ptr[Python], own: ptr[Activation]) -> void:
+    """Calls that run compiled code should poll now, not when they do it anyway."""
+    platform = python.platform
+    other = python.active
+    while other is not None:
+        if other != own and atomic_load(addr(other.running)) != 0 and platform.hurry is not None:
+            platform.hurry(other.exec)
+        other = other.next
 
 
 @native
