@@ -16,7 +16,7 @@ from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, ta
 from wasmote.core.type_store import store_defined_matches
 from wasmote.core.waiting import memory_notify
 from wasmote.interp.common.outside import call_outside
-from wasmote.nativepy import i32, native, ptr, u8, u32, usize
+from wasmote.nativepy import copy, fill, i32, native, ptr, u8, u32, usize
 
 
 @native(convention="c", cold=True, noinline=True)
@@ -72,6 +72,20 @@ def aot_callee(
     return target.code
 
 
+@native(convention="c")
+def aot_move(to: ptr[u8], source: ptr[u8], n: usize) -> ptr[u8]:
+    """memmove, where the platform has none."""
+    copy(to, source, n)
+    return to
+
+
+@native(convention="c")
+def aot_set(to: ptr[u8], value: i32, n: usize) -> ptr[u8]:
+    """memset, where the platform has none."""
+    fill(to, u8(value), n)
+    return to
+
+
 HELPERS = {
     "capture": aot_capture,
     "poll": aot_poll,
@@ -80,6 +94,8 @@ HELPERS = {
     "function": instance_function,
     "memory_grow": memory_grow,
     "memory_fill": memory_fill,
+    "move": aot_move,
+    "set": aot_set,
     "memory_copy": memory_copy,
     "memory_init": memory_init,
     "data_drop": data_drop,

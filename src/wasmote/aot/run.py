@@ -154,6 +154,10 @@ def aot_attach(inst: ptr[Instance], layout: ptr[CodeLayout]) -> u32:
         context.memory = inst.memories[0].data
     for name in static(tuple(HELPERS)):
         context.helpers[PLACES[name]] = usize(address_of(HELPERS[name]))
+    if inst.platform.move is not None:
+        context.helpers[PLACES["move"]] = usize(inst.platform.move)
+    if inst.platform.set is not None:
+        context.helpers[PLACES["set"]] = usize(inst.platform.set)
     fill_slots(ptr[usize](context + 1), inst)
     inst.pools = context.pools
     inst.native = ptr[u8](context)

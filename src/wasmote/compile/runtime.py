@@ -124,6 +124,21 @@ class Runtime:
             "  %p = getelementptr i8, ptr %base, i64 %a\n"
             "  %q = getelementptr i8, ptr %p, i64 %offset\n  ret ptr %q\n",
         )  # fmt: skip
+        self.define(
+            "rt.range32", "ptr", ", ptr %memory, ptr %base, i64 %start, i64 %n", inline,
+            self.field("i64", "%memory", Memory, "size"),
+            "  %end = add nuw i64 %start, %n\n  %ok = icmp ule i64 %end, %size\n",
+            self.unless("%ok", TrapCode.MEMORY_OUT_OF_BOUNDS),
+            "  %p = getelementptr i8, ptr %base, i64 %start\n  ret ptr %p\n",
+        )  # fmt: skip
+        self.define(
+            "rt.range64", "ptr", ", ptr %memory, ptr %base, i64 %start, i64 %n", inline,
+            self.field("i64", "%memory", Memory, "size"),
+            "  %fits = icmp uge i64 %size, %n\n  %room = sub i64 %size, %n\n"
+            "  %low = icmp ule i64 %start, %room\n  %ok = and i1 %fits, %low\n",
+            self.unless("%ok", TrapCode.MEMORY_OUT_OF_BOUNDS),
+            "  %p = getelementptr i8, ptr %base, i64 %start\n  ret ptr %p\n",
+        )  # fmt: skip
         for name, code in (
             ("element", TrapCode.UNDEFINED_ELEMENT),
             ("slot", TrapCode.TABLE_OUT_OF_BOUNDS),
@@ -152,8 +167,16 @@ class Runtime:
             self.helper("table_grow"),
             "  %old = call i64 %helper(ptr %table, i64 %n, i32 %value)\n  ret i64 %old\n",
         )  # fmt: skip
-        self.checked("memory_fill", "ptr %memory, i64 %d, i8 zeroext %value, i64 %n")
-        self.checked("memory_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")
+        for name, params in (
+            ("move", "ptr %to, ptr %from, i64 %n"),
+            ("set", "ptr %to, i32 %value, i64 %n"),
+        ):
+            self.define(
+                f"rt.{name}", "void", f", {params}", "alwaysinline",
+                self.helper(name),
+                f"  %same = call ptr %helper({params}) nounwind memory(argmem: readwrite)\n"
+                "  ret void\n",
+            )  # fmt: skip
         self.checked("table_set", "ptr %table, i64 %i, i32 %value")
         self.checked("table_fill", "ptr %table, i64 %d, i32 %value, i64 %n")
         self.checked("table_copy", "ptr %to, ptr %from, i64 %d, i64 %s, i64 %n")

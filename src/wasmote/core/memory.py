@@ -20,6 +20,7 @@ from wasmote.nativepy import (
     copy,
     fence,
     fill,
+    i32,
     inline,
     native,
     ptr,
@@ -134,7 +135,12 @@ def memory_fill(memory: ptr[Memory], d: u64, value: u8, n: u64) -> u32:
     """memory.fill: 0 or a trap code, and then nothing is written."""
     if not in_range(memory.size, d, n):
         return TrapCode.MEMORY_OUT_OF_BOUNDS
-    if n != 0:
+    if n == 0:
+        return 0
+    set = memory.platform.set
+    if set is not None:
+        set(memory.data + d, i32(value), usize(n))
+    else:
         fill(memory.data + d, value, usize(n))
     return 0
 
@@ -144,7 +150,12 @@ def memory_copy(to: ptr[Memory], source: ptr[Memory], d: u64, s: u64, n: u64) ->
     """memory.copy, overlapping or not: 0 or a trap code, and then nothing is written."""
     if not (in_range(to.size, d, n) and in_range(source.size, s, n)):
         return TrapCode.MEMORY_OUT_OF_BOUNDS
-    if n != 0:
+    if n == 0:
+        return 0
+    move = to.platform.move
+    if move is not None:
+        move(to.data + d, source.data + s, usize(n))
+    else:
         copy(to.data + d, source.data + s, usize(n))
     return 0
 

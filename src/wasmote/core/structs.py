@@ -80,6 +80,9 @@ class Platform:
     clock: fn[[ptr["Platform"]], u64]  # nanoseconds, of a clock that only goes forward
     # The lowest address of the running thread's native stack, which compiled code uses.
     stack_bottom: fn[[ptr["Platform"]], usize]
+    # memmove and memset, made for this processor; None: our own are used.
+    move: fn[[ptr[u8], ptr[u8], usize], ptr[u8]]
+    set: fn[[ptr[u8], i32, usize], ptr[u8]]
     # Compiled code without polls of its own begins to run in this thread, or goes on: have it call
     # `poll` now and then. Sets `Exec.watch`; 0, or a trap code. None: nobody can.
     watch: fn[[ptr["Exec"]], u32]

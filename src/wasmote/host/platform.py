@@ -24,6 +24,8 @@ def create_platform(symbol: Callable[[str], int]) -> ctypes.Structure:
         allocate=linux.address_of_libc("malloc"),
         resize=linux.address_of_libc("realloc"),
         release=linux.address_of_libc("free"),
+        move=linux.address_of_libc("memmove"),
+        set=linux.address_of_libc("memset"),
         reserve=symbol("linux_reserve"),
         commit=symbol("linux_commit"),
         unreserve=symbol("linux_unreserve"),
