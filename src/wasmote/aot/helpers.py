@@ -9,7 +9,7 @@ from wasmote.aot.waiting import aot_wait
 from wasmote.aot.watch import begin_code, end_code
 from wasmote.core.function import instance_function
 from wasmote.core.gc.exceptions import exception_fields
-from wasmote.core.memory import data_drop, memory_copy, memory_fill, memory_grow, memory_init
+from wasmote.core.memory import data_drop, memory_grow, memory_init
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst
 from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, table_init, table_set
@@ -93,10 +93,8 @@ HELPERS = {
     "callee": aot_callee,
     "function": instance_function,
     "memory_grow": memory_grow,
-    "memory_fill": memory_fill,
     "move": aot_move,
     "set": aot_set,
-    "memory_copy": memory_copy,
     "memory_init": memory_init,
     "data_drop": data_drop,
     "table_grow": table_grow,

@@ -13,6 +13,7 @@ from wasmote.compile.options import Options
 from wasmote.compile.recursion import find_recursion
 from wasmote.compile.scan import ANY, Calls, scan
 from wasmote.compile.source import Body, Source
+from wasmote.compile.static_tables import static_tables
 
 #: Bytes of bodies up to which a module stays whole, and that a part of a larger one has at least:
 #: LLVM sees what it may expand where, and parts are not so small that starting on one costs more.
@@ -73,6 +74,7 @@ class Plan:
         self.inlined = set(self._inlined()) if options.level else set()
         self.partitions = self._partitions()
         self.recursive &= self.counting  # from here on: those that count their calls
+        self.static_tables = static_tables(source, self.calls)
         self.whole = len(self.partitions) == 1
         #: Whether so little is to be done that starting processes would take longer.
         self.small = _size(source.bodies) <= self.part_size

@@ -263,6 +263,14 @@ class Runtime:
             + "  %same = icmp eq i32 %type_id, %wanted\n  %ok = and i1 %same, %own\n",
         )
         self._callee("rt.referred", "  %ok = and i1 %own, true\n")
+        null = int(TrapCode.UNINITIALIZED_ELEMENT)
+        self.define(
+            "rt.find", "ptr", ", ptr %table, i64 %i, i64 %type, ptr %outside", "noinline cold",
+            "  %at = call ptr @rt.element(ptr %exec, ptr %ctx, ptr %table, i64 %i)\n"
+            f"  %handle = load i32, ptr %at, {RUNTIME}\n"
+            "  %code = call ptr @rt.callee(ptr %exec, ptr %ctx, i32 %handle, i64 %type, "
+            f"i32 {null}, ptr %outside)\n  ret ptr %code\n",
+        )  # fmt: skip
         self.define(
             "rt.callee_slow", "ptr", ", i32 %handle, i32 %type, i32 %null, ptr %outside",
             "noinline",

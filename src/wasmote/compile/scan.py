@@ -21,6 +21,8 @@ CALL, CALL_INDIRECT, RETURN_CALL, RETURN_CALL_INDIRECT, CALL_REF, RETURN_CALL_RE
 BLOCK, LOOP, IF, END, BR, BR_IF = 0x02, 0x03, 0x04, 0x0B, 0x0C, 0x0D
 #: What a tight loop may have besides straight code.
 _STRUCTURE = (BLOCK, IF, END, BR, BR_IF)
+TABLE_SET, TABLE_INIT, TABLE_COPY = 0x26, 0xFC000C, 0xFC000E
+_CHANGE_TABLES = {TABLE_SET, TABLE_INIT, TABLE_COPY, 0xFC000F, 0xFC0011}
 _CALLS = range(CALL, RETURN_CALL_REF + 1)
 _THROWS = {by_name(name).opcode for name in ("throw", "throw_ref", "rethrow")}
 _CATCHES = {by_name(name).opcode for name in ("try_table", "try")}
@@ -41,6 +43,7 @@ class Calls:
     #: Bytes in loops that call nothing, have no others within, and branch only back.
     tight: int = 0
     references: bool = False
+    tables: set[int] = field(default_factory=set)  # that it may change
 
 
 def scan(source: Source) -> dict[int, Calls]:
@@ -78,6 +81,9 @@ def _scan(source: Source, body: Body) -> Calls:
             found.throws |= opcode in _THROWS
             found.catches |= opcode in _CATCHES
             found.references |= opcode in _MAKE_REFERENCES
+            if opcode in _CHANGE_TABLES:
+                found.tables.add(_changed_table(opcode, cursor))
+                continue
             cursor.skip_immediates(opcode)
             if opcode == LOOP:
                 found.tight += _tight(code, cursor.pos, body.end)
@@ -98,6 +104,16 @@ def _tight(code: bytes, start: int, end: int) -> int:
         cursor.skip_immediates(opcode)
         depth += (opcode in (BLOCK, IF)) - (opcode == END)
         branches += opcode in (IF, BR, BR_IF)
+
+
+def _changed_table(opcode: int, cursor: Cursor) -> int:
+    """The table that an instruction writes to; passes over its immediates."""
+    first = cursor.unsigned()
+    if opcode == TABLE_INIT:
+        return cursor.unsigned()
+    if opcode == TABLE_COPY:
+        cursor.unsigned()
+    return first
 
 
 def _note(found: Calls, opcode: int, cursor: Cursor) -> None:
@@ -174,6 +190,6 @@ def _of(codes: Iterable[bytes], size: int) -> list[bytes]:
     return [code for code in codes if min(len(code), 2) == size]
 
 
-_NOTED = (*_CALLS, *_THROWS, *_CATCHES, *_MAKE_REFERENCES, LOOP)
+_NOTED = (*_CALLS, *_THROWS, *_CATCHES, *_MAKE_REFERENCES, *_CHANGE_TABLES, LOOP)
 _OTHERS = _instructions(_NOTED)
 _STRAIGHT = _instructions((*_NOTED, *_STRUCTURE))

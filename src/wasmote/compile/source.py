@@ -85,6 +85,8 @@ class Source:
     #: All types once more, as what they are if they are structures or arrays.
     defined: list[Defined] = field(default_factory=list)
     tags: list[Signature] = field(default_factory=list)
+    #: From 1, the same for equal types.
+    type_numbers: list[int] = field(default_factory=list)
     #: Type indices of all functions.
     functions: list[int] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
@@ -113,6 +115,8 @@ def read_source(module: Module) -> Source:
     source = Source(module, bytes(module._binary))
     types = items(FuncTypeLayout, core.types, core.type_count)
     source.types = [_signature(t) for t in types]
+    first: dict[int, int] = {}
+    source.type_numbers = [first.setdefault(t.id, i) for i, t in enumerate(types, 1)]
     source.defined = [_defined(t) for t in types]
     source.holds_objects = bool(core.holds_objects)
     source.tags = [source.types[t.type] for t in items(TagTypeLayout, core.tags, core.tag_count)]

@@ -11,6 +11,7 @@ from wasmote.compile.partition import Partition, Plan
 from wasmote.compile.runtime import INVARIANT, METADATA, Runtime
 from wasmote.compile.runtime_objects import define_objects
 from wasmote.compile.source import Signature
+from wasmote.compile.static_tables import table_text
 from wasmote.compile.templates import Template, Templates
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Memory, Table
@@ -173,6 +174,23 @@ class Unit:
         offset = self.offsets.field(Table, "size")
         return f.value(f"getelementptr i8, ptr {self.table(f, i)}, i64 {offset}")
 
+    def static_table(self, index: int) -> list[int | None] | None:
+        """The elements of a table if they never change; it is the constant `@table.<index>`."""
+        elements = self.plan.static_tables.get(index)
+        if elements is not None and not self.partition.glue:
+            kind = f"[{len(elements)} x {{ i32, i32 }}]"
+            self.declare(f"@table.{index} = external hidden constant {kind}, align 8")
+        return elements
+
+    def _element(self, index: int | None) -> int | None:
+        """One of the module's own functions that a table has, declared if it is elsewhere; else
+        None.
+        """
+        if index is None or index < self.source.imported_functions:
+            return None
+        self.symbol(index)
+        return index
+
     def callee(
         self, f: "Function", handle: str, type: int, null: TrapCode, name: str = "rt.callee"
     ) -> str:
@@ -280,7 +298,12 @@ class Unit:
         types = self.source.types
         entries = {types[type].key: types[type] for type in self.source.functions}
         outside = {types[type].key: types[type] for type in self.plan.types_called_outside()}
+        linkage = self.plan.linkage
         return [
+            *(
+                table_text(self.source, index, [self._element(e) for e in elements], linkage)
+                for index, elements in self.plan.static_tables.items()
+            ),
             *(entry_text(self, signature) for _, signature in sorted(entries.items())),
             *(outside_text(self, signature) for _, signature in sorted(outside.items())),
             *(import_text(self, index) for index in self.plan.called_imports()),
