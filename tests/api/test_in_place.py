@@ -71,7 +71,7 @@ def test_no_page_of_the_code_is_private(path):
     if is_on_disk(path):
         assert pages["Private_Dirty"] == pages["Shared_Dirty"] == 0
     report = wasmote.memory_report(instance)
-    assert report.native_code == module._code.image.size > 16384
+    assert report.native_code == module._code.image.size > 8192
     assert report.native_resident == pages["Rss"]
     assert report.native_private == 0
     assert report.binary_mapped

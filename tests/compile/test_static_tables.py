@@ -13,7 +13,8 @@ from wasmote.wat import wat2wasm
 
 pytest.importorskip("llvmlite")
 
-FUNCTIONS = """(type $t (func (param i32) (result i32))) (type $same (func (param i32) (result i32)))
+FUNCTIONS = """(type $t (func (param i32) (result i32)))
+  (type $same (func (param i32) (result i32)))
   (import "m" "host" (func $host (type $t)))
   (func $one (type $t) (i32.add (local.get 0) (i32.const 1)))
   (func $two (type $same) (i32.add (local.get 0) (i32.const 2)))

@@ -11,6 +11,7 @@ from wasmote.compile.locations import located
 from wasmote.compile.metering import Meter
 from wasmote.compile.reading import Cursor
 from wasmote.compile.roots import NOTHING, UNKNOWN, Roots, State
+from wasmote.compile.runtime import LIKELY, UNLIKELY
 from wasmote.compile.source import Body, Signature
 from wasmote.compile.types import Reference
 from wasmote.compile.unit import Unit
@@ -79,6 +80,7 @@ class Function(Cursor):
         self.attributes = "#0"
         self.needs = unit.needs
         self.counts = body.index in unit.plan.counting  # it has polls of its own
+        self.hints = unit.plan.hints.get(body.index, {})
         self.entry: list[str] = []  # text of the entry block
         self.lines: list[str] = []
         self.values: list[str] = []
@@ -260,6 +262,11 @@ class Function(Cursor):
             f"tick:\n{before}  call void @rt.poll(ptr %exec, ptr %ctx, i32 0) #2\n{after}"
             "  br label %ticked\nticked:\n"
         )
+
+    def hint(self) -> str:
+        """What is known of where the branch goes whose opcode was just read."""
+        likely = self.hints.get(self.pos - 1 - self.body.start)
+        return "" if likely is None else f", {LIKELY if likely else UNLIKELY}"
 
     # -- text ------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ module always becomes the same bytes.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from wasmote.compile.hints import SECTION, read_hints
 from wasmote.compile.locations import Locations, NoLocations
 from wasmote.compile.machines import machine_of
 from wasmote.compile.options import Options
@@ -75,6 +76,7 @@ class Plan:
         self.partitions = self._partitions()
         self.recursive &= self.counting  # from here on: those that count their calls
         self.static_tables = static_tables(source, self.calls)
+        self.hints = read_hints(source.module.custom_sections(SECTION))
         self.whole = len(self.partitions) == 1
         #: Whether so little is to be done that starting processes would take longer.
         self.small = _size(source.bodies) <= self.part_size

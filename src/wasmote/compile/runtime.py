@@ -33,7 +33,7 @@ METADATA = """
 """
 MEMORY, GLOBAL, RUNTIME = "!tbaa !1", "!tbaa !3", "!tbaa !5"
 FIELD, HEADER = "!tbaa !12", "!tbaa !14"  # of objects
-LIKELY, INVARIANT = "!prof !7", "!invariant.load !8"
+LIKELY, UNLIKELY, INVARIANT = "!prof !7", "!prof !11", "!invariant.load !8"
 
 
 class Runtime:

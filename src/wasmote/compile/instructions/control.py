@@ -68,7 +68,7 @@ def loop(f: Function) -> None:
 
 @handles(0x04)
 def if_(f: Function) -> None:
-    condition = f.truth(f.pop())
+    hint, condition = f.hint(), f.truth(f.pop())
     params, results = f.block_type()
     frame = Frame("if", f.new_label(), len(f.values) - len(params), params, results)
     frame.start = f.values[frame.height :]
@@ -76,7 +76,7 @@ def if_(f: Function) -> None:
     frame.slots = f.roots.state
     f.frames.append(frame)
     n = frame.label
-    f.emit(f"br i1 {condition}, label %{n}.then, label %{n}.else")
+    f.emit(f"br i1 {condition}, label %{n}.then, label %{n}.else{hint}")
     f.block(f"{n}.then")
 
 
@@ -159,13 +159,13 @@ def br(f: Function) -> None:
 
 @handles(0x0D)
 def br_if(f: Function) -> None:
-    condition = f.truth(f.pop())
-    branch_if(f, condition, f.unsigned())
+    hint, condition = f.hint(), f.truth(f.pop())
+    branch_if(f, condition, f.unsigned(), hint)
 
 
-def branch_if(f: Function, condition: str, depth: int) -> None:
+def branch_if(f: Function, condition: str, depth: int, hint: str = "") -> None:
     target, following = f.jump(depth), f.new_label()
-    f.emit(f"br i1 {condition}, label %{target}, label %{following}")
+    f.emit(f"br i1 {condition}, label %{target}, label %{following}{hint}")
     f.block(following)
 
 

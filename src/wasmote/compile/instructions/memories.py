@@ -68,7 +68,7 @@ def memory_copy(f: Function) -> None:
     d, s, n = range_operands(f)
     to, source = checked(f, i, d, n), checked(f, j, s, n)
     if is_few:
-        f.declare("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
+        f.unit.declare("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
         f.emit(f"call void @llvm.memmove.p0.p0.i64(ptr {to}, ptr {source}, i64 {n}, i1 false)")
     else:
         helper(f, "move", f"ptr {to}, ptr {source}, i64 {n}")
@@ -82,7 +82,7 @@ def memory_fill(f: Function) -> None:
     spend_for_size(f, n)
     to = checked(f, i, d, n)
     if is_few:
-        f.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+        f.unit.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
         byte = f.value(f"trunc i32 {value} to i8")
         f.emit(f"call void @llvm.memset.p0.i64(ptr {to}, i8 {byte}, i64 {n}, i1 false)")
     else:
