@@ -29,11 +29,16 @@ class LoopEntry(Function):
 
     def __init__(self, unit: "Unit", body: Body, start: int) -> None:
         super().__init__(unit, body)
+        self.counts = True  # signals only poll in what the table of functions has
         self.start = start
         self.scope = _SCOPES + start
         self.cell = 0  # of the next local
         self.lines.append("")  # the jump to the loop
         self.last_block = "start"
+
+    def expansion(self, callee: int) -> str:
+        """Functions that may have no polls of their own stay where signals find them."""
+        return " noinline"
 
     def declare(self, kind: str, value: str) -> None:
         i = len(self.local_kinds)

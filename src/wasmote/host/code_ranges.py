@@ -77,6 +77,8 @@ def unframed_return(code: ptr[CodeRange], function: u32, registers: ptr[Register
     """Where a function returns to that was interrupted at one of its ends, where it has no frame;
     else 0.
     """
+    if function == NONE:  # code that goes on from a loop
+        return 0
     start = code.start + usize(code.functions[2 * function])
     instruction = ptr[u8](registers.rip)
     stack = ptr[usize](registers.rsp)

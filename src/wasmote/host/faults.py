@@ -10,7 +10,7 @@ continues in `wasmote.trap`. Every other fault goes to the handler that was ther
 import signal
 
 from wasmote.core.status import TrapCode
-from wasmote.core.structs import NONE, Instance
+from wasmote.core.structs import Instance
 from wasmote.host.code_ranges import (
     CodeRange,
     Registers,
@@ -54,8 +54,6 @@ def linux_fault(
 def become_trap(code: ptr[CodeRange], address: usize, registers: ptr[Registers]) -> boolean:
     """If the address is in a memory of the instance, go on in `wasmote.trap`."""
     function = own_function(code, registers.rip)
-    if function == NONE:
-        return False
     context = context_of(entry_of(code, registers))
     if not is_in_memory(context.instance, address):
         return False
