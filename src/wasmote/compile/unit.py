@@ -188,7 +188,8 @@ class Unit:
         """
         if index is None or index < self.source.imported_functions:
             return None
-        self.symbol(index)
+        if index not in self.own:
+            self.declare_function(f"@f{index}", self.source.types[self.source.functions[index]])
         return index
 
     def callee(
