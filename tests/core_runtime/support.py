@@ -17,7 +17,7 @@ from wasmote.core import (
     type_store,
 )
 from wasmote.core.status import ExternKind, SegmentMode, ValueType
-from wasmote.host import linux
+from wasmote.host import linux, ticks
 from wasmote.host.platform import create_platform
 from wasmote.image.testing import Library
 from wasmote.nativepy import NativeFunction, mirror
@@ -42,7 +42,7 @@ MemoryType, TableType, FuncType = (
 @cache
 def core() -> Library:
     """All exported functions of the modules under test."""
-    modules = (const_expr, function, instantiate, memory, store, table, type_store, linux)
+    modules = (const_expr, function, instantiate, memory, store, table, type_store, linux, ticks)
     found = {
         id(value): value
         for module in modules
