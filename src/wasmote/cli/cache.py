@@ -21,7 +21,7 @@ examples:
   wasmote cache list
   wasmote cache list --json
   wasmote cache clear
-  WASMOTE_CACHE=/tmp/compiled wasmote run program.wasm
+  WASMOTE_CACHE=compiled wasmote run program.wasm
 """,
 )
 
