@@ -48,7 +48,6 @@ def run(engine: str, file: str, arguments: list[str], folders: dict[str, str]) -
         module = wasmote.Module(file)
         instance = wasmote.Instance(module, wasi.imports(), engine=engine)
         memory = instance.exports.memory
-        wasi.attach(memory)
         try:
             instance.exports._start()
         except Exit as end:

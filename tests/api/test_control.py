@@ -208,7 +208,6 @@ def test_a_wasi_program_that_sleeps_can_be_ended() -> None:
         (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128))))"""
     with Wasi() as wasi:
         instance = Instance(module(text), wasi.imports())
-        wasi.attach(instance.exports.memory)
         with wasmote.timeout(0.05):
             assert trap_of(instance.exports.sleep).kind is TrapKind.DEADLINE
         thread, found = in_thread(instance.exports.sleep)

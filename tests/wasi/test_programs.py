@@ -98,7 +98,6 @@ def run_in_wasmtime(binary: bytes, wasi: Wasi) -> None:
 def run_in_wasmote(binary: bytes, wasi: Wasi) -> None:
     """Our functions in our own runtime."""
     instance = wasmote.Instance(wasmote.Module(binary), wasi.imports())
-    wasi.attach(instance.exports.memory)
     try:
         instance.exports._start()
     except wasmote.Trap as trap:

@@ -72,7 +72,6 @@ class Program:
         self.memory = Memory(wanted.type)  # type: ignore[arg-type]
         self.threads = WasiThreads(most)
         wasi = Wasi()
-        wasi.attach(self.memory)
         imports: Any = {
             **wasi.imports(),
             **self.threads.imports(),

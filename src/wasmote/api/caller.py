@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from wasmote.api.module import Module
     from wasmote.errors import Frame
 
+_caller_memory = BINDING.python_function("cpython_caller_memory", ctypes.py_object, Address)
 _caller = BINDING.python_function("cpython_caller", ctypes.py_object, Address)
 
 
@@ -97,6 +98,15 @@ def current_caller(attachment: object = None) -> Caller:
     if owner is None:
         raise LookupError("the function was not called by WebAssembly code, so there is no caller")
     return Caller(owner, attachment)
+
+
+def current_memory() -> Memory | None:
+    """Memory 0 of the caller of the host function that runs.
+
+    None if it has none, or if Python itself is the caller.
+    """
+    found: Memory | None = _caller_memory(BINDING.address)
+    return found
 
 
 def first_memory(owner: Owner) -> Memory:

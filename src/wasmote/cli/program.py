@@ -105,9 +105,6 @@ class _Linker(Linker):
                 place = f"({wanted.module}, {wanted.name})"
                 self.reporter.log(WARNING, f"failed to link import function {place}")
         instance = super().make(module, imports)
-        memory = _memory(instance.exports)
-        if module in self.wasi and memory is not None:
-            self.wasi[module].attach(memory)  # type: ignore[arg-type]
         if module in self.threads:
             make = super().make
             self.threads[module].attach(instance, lambda: make(module, imports))

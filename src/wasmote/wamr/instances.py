@@ -94,10 +94,7 @@ class _Linker(Linker):
         for each in module.imports:
             if isinstance(each.type, FuncType) and each.name not in imports.get(each.module, ()):
                 warn(f"failed to link import function ({each.module}, {each.name})")
-        instance = super().make(module, imports)
-        if self.inst.wasi is not None and "memory" in instance.exports:
-            self.inst.wasi.attach(instance.exports.memory)  # type: ignore[arg-type]
-        return instance
+        return super().make(module, imports)
 
     def _find(self, name: str, importer: Module) -> Module | None:
         if name in runtime.modules:

@@ -1,8 +1,8 @@
 """WASI preview 1: the system interface of WebAssembly programs, in a sandbox.
 
 Also serves its predecessor, `wasi_unstable`. Here belongs what a program gets from the host
-through these two modules; nothing here knows of engines or instances, only of host functions and
-a memory.
+through these two modules; nothing here knows of engines, only of host functions and
+the memory of their callers.
 
 - `host`: `Wasi`, which an embedder sets up;
 - `files`, `directories`, `poll`, `sockets`, `process`: the functions, by subject;

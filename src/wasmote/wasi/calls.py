@@ -2,12 +2,15 @@
 
 A function is declared once: its annotations give the WebAssembly type of each parameter.
 It gets unsigned (or, for `S64`, signed) integers, returns nothing, and gives up by raising
-`CallError` or an `OSError` of the host; `bind` turns that into what a guest calls.
+`CallError` or an `OSError` of the host; `HostFunction` turns that into what a guest calls.
 """
 
 from collections.abc import Callable
 from operator import and_
 
+from wasmote.api.caller import current_memory
+from wasmote.api.func import Bindable, Func, make_host_func
+from wasmote.errors import LinkError
 from wasmote.types import FuncType, ValType
 from wasmote.wasi.abi import EINVAL, ESUCCESS, Layout, errno_of
 from wasmote.wasi.descriptors import Table
@@ -57,22 +60,34 @@ class Strings:
             offset += len(string) + 1
 
 
+class Program:
+    """What the program of a `Wasi` has; threads and both versions of the interface share it."""
+
+    __slots__ = ("args", "environ", "guest", "table")
+
+    def __init__(self, args: Strings, environ: Strings) -> None:
+        self.args = args
+        self.environ = environ
+        self.table = Table()
+        #: The memory that pointers mean, whoever calls; None: that of the caller.
+        self.guest: Guest | None = None
+
+
 class State:
-    """What the functions of a `Wasi` work on. Its two versions share all but `layout`."""
+    """What a function works on during one call."""
 
     __slots__ = ("args", "environ", "guest", "layout", "table")
 
-    def __init__(
-        self, layout: Layout, guest: Guest, table: Table, args: Strings, environ: Strings
-    ) -> None:
+    def __init__(self, program: Program, layout: Layout) -> None:
         self.layout = layout
-        self.guest = guest
-        self.table = table
-        self.args = args
-        self.environ = environ
+        self.guest = program.guest or Guest(current_memory() or _NO_MEMORY)  # type: ignore[arg-type]
+        self.table = program.table
+        self.args = program.args
+        self.environ = program.environ
 
 
 Function = Callable[..., None]
+_NO_MEMORY = bytearray()
 
 #: Every WASI function by its name.
 FUNCTIONS: dict[str, Function] = {}
@@ -84,25 +99,42 @@ def wasi_function(function: Function) -> Function:
     return function
 
 
-def bind(function: Function, state: State) -> Callable[..., int]:
-    """The host function that a guest calls; its `type` attribute is its WebAssembly type."""
-    annotations = function.__annotations__.items()
-    kinds = [kind for name, kind in annotations if name not in ("state", "return")]
-    masks = tuple(kind.mask for kind in kinds)
+class HostFunction(Bindable):
+    """A function of one `Wasi`, for modules to import, or to be called."""
 
-    def call(*arguments: int) -> int:
-        try:
-            function(state, *map(and_, arguments, masks))
-        except CallError as error:
-            return error.errno
-        except OSError as error:
-            return errno_of(error)
-        return ESUCCESS
+    __slots__ = ("_call", "name", "type")
 
-    results = () if function.__name__ == "proc_exit" else (ValType.I32,)
-    call.__name__ = call.__qualname__ = function.__name__
-    call.__dict__["type"] = FuncType(tuple(kind.type for kind in kinds), results)
-    return call
+    def __init__(self, function: Function, program: Program, layout: Layout) -> None:
+        self.name = function.__name__
+        annotations = function.__annotations__.items()
+        kinds = [kind for name, kind in annotations if name not in ("state", "return")]
+        results = () if self.name == "proc_exit" else (ValType.I32,)
+        self.type = FuncType(tuple(kind.type for kind in kinds), results)
+        masks = tuple(kind.mask for kind in kinds)
+
+        def call(*arguments: int) -> int:
+            try:
+                function(State(program, layout), *map(and_, arguments, masks))
+            except CallError as error:
+                return error.errno
+            except OSError as error:
+                return errno_of(error)
+            return ESUCCESS
+
+        self._call = call
+
+    def __call__(self, *arguments: int) -> int:
+        """Call it as a program would, with the numbers of its type. Returns the errno."""
+        return self._call(*arguments)
+
+    def bind(self, type: FuncType, label: str) -> Func:
+        """The function for an import. Raises LinkError if that is of another type."""
+        if type != self.type:
+            raise LinkError(
+                f"incompatible import type: {label} is a function {self.type}, "
+                f"but the module needs a function {type}"
+            )
+        return make_host_func(type, self._call, label)
 
 
 def file_offset(number: int) -> int:

@@ -21,15 +21,11 @@ PATH_MAX = 4096
 
 
 class Guest:
-    """Bounds-checked access to a memory; until `attach`, a memory of no bytes."""
+    """Bounds-checked access to a memory."""
 
     __slots__ = ("_memory", "_view")
 
-    def __init__(self) -> None:
-        self.attach(bytearray())
-
-    def attach(self, memory: "LinearMemory") -> None:
-        """Use `memory` from now on."""
+    def __init__(self, memory: "LinearMemory") -> None:
         self._memory = memory
         self._view = memoryview(memory).cast("B")
 

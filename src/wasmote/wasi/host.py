@@ -1,11 +1,11 @@
 """`Wasi`: what one program may see of the host."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from wasmote.wasi import abi, directories, files, poll, process, sockets
-from wasmote.wasi.calls import FUNCTIONS, State, Strings, bind
-from wasmote.wasi.descriptors import Table, preopened, standard
+from wasmote.wasi.calls import FUNCTIONS, HostFunction, Program, Strings
+from wasmote.wasi.descriptors import preopened, standard
 from wasmote.wasi.errors import WasiError
 from wasmote.wasi.guest import Guest
 
@@ -29,11 +29,11 @@ class Wasi:
 
         with Wasi(args=["prog", "-v"], dirs={"/data": "./data"}) as wasi:
             instance = wasmote.Instance(module, wasi.imports())
-            wasi.attach(instance.exports.memory)
             instance.exports._start()
 
-    `_start` may end by raising `Exit`. The functions serve one thread at a time. Raises WasiError
-    for what cannot be given.
+    `_start` may end by raising `Exit`. Several instances, and threads, may share a `Wasi`: the
+    pointers that they pass mean memory 0 of whichever calls. Raises WasiError for what cannot be
+    given.
     """
 
     def __init__(
@@ -45,38 +45,43 @@ class Wasi:
         stdout: "int | BinaryIO | None" = None,
         stderr: "int | BinaryIO | None" = None,
     ) -> None:
-        self._guest = Guest()
-        self._table = Table()
-        self._args = Strings([_encode("argument", argument) for argument in args])
-        self._environ = Strings(_environment(env or {}))
+        self._program = Program(
+            Strings([_encode("argument", argument) for argument in args]),
+            Strings(_environment(env or {})),
+        )
+        table = self._program.table
         for number, source in enumerate((stdin, stdout, stderr)):
             descriptor = standard(number, source)
             if descriptor is not None:
-                self._table.set(number, descriptor)
+                table.set(number, descriptor)
         for number, (guest_path, host_path) in enumerate((dirs or {}).items(), 3):
-            self._table.set(number, preopened(guest_path, host_path))
+            table.set(number, preopened(guest_path, host_path))
 
-    def imports(self) -> dict[str, dict[str, Callable[..., int]]]:
+    def imports(self) -> dict[str, dict[str, HostFunction]]:
         """The host functions by module and name, as `Instance` takes them.
 
-        The `type` attribute of each is its WebAssembly type.
+        Each can also be called; its attribute `type` is its WebAssembly type.
         """
         return {
             "wasi_snapshot_preview1": self._bind(abi.PREVIEW1),
             "wasi_unstable": self._bind(abi.UNSTABLE),
         }
 
-    def _bind(self, layout: abi.Layout) -> dict[str, Callable[..., int]]:
-        state = State(layout, self._guest, self._table, self._args, self._environ)
-        return {name: bind(function, state) for name, function in FUNCTIONS.items()}
+    def _bind(self, layout: abi.Layout) -> dict[str, HostFunction]:
+        program = self._program
+        return {name: HostFunction(each, program, layout) for name, each in FUNCTIONS.items()}
 
     def attach(self, memory: "LinearMemory") -> None:
-        """Work on `memory`, the program's exported one. Before, every pointer is a fault."""
-        self._guest.attach(memory)
+        """Let pointers mean `memory`, any writable buffer, whoever calls.
+
+        For callers that are no instances of Wasmote, such as tests and other engines: without, they
+        have no memory, so every pointer is a fault.
+        """
+        self._program.guest = Guest(memory)
 
     def close(self) -> None:
         """Close what the program has open; all its descriptors become invalid."""
-        self._table.clear()
+        self._program.table.clear()
 
     def __enter__(self) -> "Self":
         return self

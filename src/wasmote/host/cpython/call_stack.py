@@ -1,6 +1,8 @@
 """Call stacks of running code: for host functions, and for other threads."""
 
+from wasmote.core.structs import Instance
 from wasmote.host.cpython.convert import borrow, caller
+from wasmote.host.cpython.objects import memory_new
 from wasmote.host.cpython.structs import Activation, Object, OwnerObject, Python, StackRequest
 from wasmote.interp.common.trace import capture_stack
 from wasmote.nativepy import (
@@ -67,6 +69,22 @@ def caller_of_host(python: ptr[Python]) -> ptr[Object]:
     if activation is not None:
         found = caller(activation)
     return borrow(python, ptr[Object](found))
+
+
+@native(export="cpython_caller_memory")
+def caller_memory(python: ptr[Python]) -> ptr[Object]:
+    """Memory 0 of that instance, as a new `Memory`, or Python's None: there is no such thing.
+
+    None: a Python exception is set.
+    """
+    activation = own_activation(python, None, 0)
+    if activation is not None:
+        owner = caller(activation)
+        if owner is not None:
+            instance = ptr[Instance](owner.resource)
+            if instance.module.memory_count != 0:
+                return memory_new(python, instance.memories[0], owner)
+    return borrow(python, None)
 
 
 @native
