@@ -88,7 +88,7 @@ class Templates:
         """Compile the semantics of all instructions and simplify them."""
         unit = Unit(self.target)
         instructions = {}
-        for instruction, lane in _all():
+        for instruction, lane in templated_instructions():
             symbol = _symbol(instruction.opcode, lane)
             instructions[symbol] = instruction
             unit.add(meaning_of(instruction, lane, symbol))
@@ -140,7 +140,7 @@ def _symbol(opcode: int, lane: int | None) -> str:
     return f"op.{opcode:x}" if lane is None else f"op.{opcode:x}.{lane}"
 
 
-def _all() -> Iterable[tuple[Instruction, int | None]]:
+def templated_instructions() -> Iterable[tuple[Instruction, int | None]]:
     """Every instruction that has a template, with each number of a lane it may have."""
     for instruction in INSTRUCTIONS.values():
         if instruction.semantics is None or instruction.family not in FAMILIES:
