@@ -157,3 +157,16 @@ def test_profiles_see_inlined_functions():
     assert found.keys() == {"main", "much", "little", "work"}
     assert found["main"] == pytest.approx(found["work"], rel=0.1)
     assert 1.5 < found["much"] / found["little"] < 6
+
+
+def test_a_function_that_mostly_needs_no_frame_is_seen():
+    """LLVM would make the frame only on the way to the trap of the division."""
+    module = Module(
+        wat2wasm("""(module (memory 1) (global (export "g") (mut i32) (i32.const 1))
+          (func (export "run") (param i32)
+            (drop (i32.div_u (i32.const 1) (global.get 0)))
+            (i64.store (local.get 0) (i64.const 1))))""")
+    )
+    expected = outcome(instance_of(module), "run", -1)
+    compiled = Module(compile_module(module).encode())
+    assert outcome(instance_of(compiled), "run", -1) == expected

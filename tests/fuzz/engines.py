@@ -54,6 +54,7 @@ class Wasmote:
 
         self.wasmote, self.engine = wasmote, engine.removesuffix(RESTLESS)
         self.restless = engine.endswith(RESTLESS)
+        self.modules = 0  # that it has disturbed
         self.images: dict[Any, bytes] = {}  # of modules that run without them so far
         self.limits = wasmote.Limits(memory_pages=MAX_PAGES, table_elements=MAX_ELEMENTS)
         self.refusals: tuple[type[Exception], ...] = (wasmote.ModuleError,)
@@ -111,17 +112,20 @@ class Wasmote:
         return self.wasmote.Module(image, limits=self.limits)
 
     def disturb(self) -> None:
-        """At each allocation the collector does a step: of one object, or of a whole collection."""
+        """At each allocation the collector does a step: of one object, or of a whole collection.
+        Every third module it leaves compiled code some objects to take without it.
+        """
         heap = self.wasmote.heap
-        heap.growth = heap.minimum = 0
-        heap.step = 1 if heap.step > 1 else 1 << 30
+        self.modules += 1
+        heap.growth, heap.minimum = 0, 256 if self.modules % 3 == 2 else 0
+        heap.step = 1 if self.modules % 3 == 0 else 1 << 30
 
     def observe(self, binaries: Binaries, calls: list[Call]) -> Observation:
         if self.restless:
             self.disturb()
         self.images.clear()
         recorder = Recorder()
-        seen_ = Observation(calls, recorder.events, unplaced=self.engine in ("aot", "jit"))
+        seen_ = Observation(calls, recorder.events)
         instances: list[Any] = []
         try:
             for binary in binaries:

@@ -32,15 +32,13 @@ STOPPED = ("call stack exhausted", "interrupted", OUT_OF_MEMORY)
 class Observation:
     """What was seen: while calls were made, and after all of them (None: they were not all made).
 
-    `refusal` says why a module did not load. `unplaced`: the engine says where calls are, not where
-    in them a trap was.
+    `refusal` says why a module did not load.
     """
 
     calls: list[Call] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     state: list[Event] | None = None
     refusal: str = ""
-    unplaced: bool = False
 
     def without_places(self) -> None:
         """Forget where traps were."""

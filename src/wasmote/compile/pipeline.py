@@ -35,11 +35,16 @@ def compile_partition(plan: Plan, partition: Partition) -> bytes:
     return bytes(tm.emit_object(module))
 
 
+#: A function makes its frame where it begins: a backtrace of a fault follows the frame pointers,
+#: and would miss the caller of a function that makes its frame only on some of its ways.
+_WHOLE_FRAMES = "enable-shrink-wrap=0"
+
+
 def machine(options: Options) -> Any:
     """LLVM's target machine."""
     import llvmlite.binding as llvm
 
-    apply_options(options.llvm_options)
+    apply_options((_WHOLE_FRAMES, *options.llvm_options))
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()  # for the few functions in assembly
