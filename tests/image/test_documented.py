@@ -23,7 +23,7 @@ def test_the_dump():
     assert documented() == image.encode()
     front = parse(documented())
     assert front.digest == digest(documented())
-    assert front.sections == {"note": (0x4010, 5)}
+    assert front.sections == {"note": (0x90, 5)}
 
 
 def test_the_explanation():

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from wasmote.image.format import HEADER, PAGE, Image, ImageError, parse
+from wasmote.image.format import ALIGNMENT, HEADER, Image, ImageError, parse
 
 IMAGE = Image("x86_64-linux", {"run": 0, "größe": 5}, b"\xc3" * 100)
 RAW = IMAGE.encode()
@@ -19,9 +19,19 @@ def test_round_trip():
     front = parse(RAW)
     assert front.target == "x86_64-linux"
     assert front.symbols == {"run": 0, "größe": 5}
-    assert front.code_offset % PAGE == 0
+    assert front.code_offset % ALIGNMENT == 0
     assert RAW[front.code_offset :] == IMAGE.code
     assert front.code_size == len(IMAGE.code)
+    assert len(RAW) < 300  # no page of padding
+
+
+def test_code_of_aarch64_begins_a_page():
+    """It has addresses of data in two parts: the page, and the place in it."""
+    raw = Image("aarch64-linux", {"run": 0}, bytes(100)).encode()
+    assert parse(raw).code_offset == 4096
+    damaged = raw[:76] + struct.pack("<I", 128) + raw[80:]
+    with pytest.raises(ImageError, match="header is damaged"):
+        parse(damaged)
 
 
 def test_the_same_image_is_encoded_the_same():
@@ -34,13 +44,13 @@ def test_the_same_image_is_encoded_the_same():
         (b"", "not an image"),
         (RAW[: HEADER.size - 1], "not an image"),
         (b"\0asm" + RAW[4:], "not an image"),
-        (patched(4, b"\x63"), "image format 99, this runtime reads 3: compile it again"),
+        (patched(4, b"\x63"), "image format 99, this runtime reads 4: compile it again"),
         (RAW[:-1], "truncated"),
-        (RAW[:PAGE], "truncated"),
+        (RAW[: ALIGNMENT * 2], "truncated"),
         (patched(72, struct.pack("<I", 0xFFFFFFFF)), "truncated"),
-        (patched(72, struct.pack("<I", 4096)), "header is damaged"),
+        (patched(72, struct.pack("<I", ALIGNMENT)), "header is damaged"),
         (patched(72, struct.pack("<I", len(RAW) - 1)), "header is damaged"),
-        (patched(76, struct.pack("<I", 4096)), "header is damaged"),
+        (patched(76, struct.pack("<I", 96)), "header is damaged"),
         (patched(76, struct.pack("<I", 0)), "header is damaged"),
         (patched(76, struct.pack("<I", 0xFFFFC000)), "header is damaged"),
         (patched(80, struct.pack("<I", 0xFFFFFFFF)), "header is damaged"),
@@ -72,7 +82,7 @@ def test_a_damaged_symbol_table_is_refused_even_without_the_hash(raw):
 
 def test_every_bit_counts():
     for position in range(len(RAW)):
-        for bit in range(8) if RAW[position] or position < 200 else (position % 8,):
+        for bit in range(8):
             damaged = bytearray(RAW)
             damaged[position] ^= 1 << bit
             with pytest.raises(ImageError):
@@ -80,7 +90,7 @@ def test_every_bit_counts():
 
 
 def test_truncated_images_are_refused():
-    for size in (*range(300), *range(300, len(RAW), 97), len(RAW) - 1):
+    for size in range(len(RAW)):
         with pytest.raises(ImageError, match=r"not an image|truncated"):
             parse(RAW[:size])
 

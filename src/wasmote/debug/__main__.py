@@ -15,7 +15,8 @@ from collections.abc import Iterator
 from wasmote.api.module import Module
 from wasmote.debug.gdb import object_file
 from wasmote.errors import WasmoteError
-from wasmote.image.format import MAGIC
+from wasmote.image.format import HEADER, MAGIC
+from wasmote.image.loader import before
 
 
 def mapped_images(pid: int) -> Iterator[tuple[str, str, int]]:
@@ -29,16 +30,21 @@ def mapped_images(pid: int) -> Iterator[tuple[str, str, int]]:
                 # Also for a file that has no name any more.
                 file = f"/proc/{pid}/map_files/{fields[0]}"
                 path = file if os.access(file, os.R_OK) else fields[5]
-                if _is_image(path):
-                    yield path, fields[5], int(fields[0].partition("-")[0], 16)
+                start = _code_offset(path)
+                if start is not None:
+                    mapped = int(fields[0].partition("-")[0], 16)
+                    yield path, fields[5], mapped + before(start)
 
 
-def _is_image(path: str) -> bool:
+def _code_offset(path: str) -> int | None:
+    """Where the code of an image is in its file; None for another file."""
     try:
         with open(path, "rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            front = file.read(HEADER.size)
     except OSError:
-        return False
+        return None
+    is_image = len(front) == HEADER.size and front.startswith(MAGIC)
+    return int(HEADER.unpack(front)[5]) if is_image else None
 
 
 def gdb_commands(pid: int, folder: str) -> str:

@@ -32,7 +32,8 @@ def mapped_image(pid: int | None = None) -> tuple[str, int]:
 
 
 def compile_object(image: str) -> tuple[str, dict[str, int]]:
-    """The core's ELF object, kept in the user's cache: its path, and its sections' offsets.
+    """The core's ELF object, kept in the user's cache: its path, and where its sections are from
+    where the image is mapped.
 
     Raises `ValueError` if the image's code comes from other sources or another compiler.
     """
@@ -40,6 +41,7 @@ def compile_object(image: str) -> tuple[str, dict[str, int]]:
     from wasmote.image.elf import Object
     from wasmote.image.format import parse
     from wasmote.image.join import join
+    from wasmote.image.loader import before
 
     target = host_target()
     folder = core_image.cache_folder()
@@ -60,7 +62,8 @@ def compile_object(image: str) -> tuple[str, dict[str, int]]:
     joined = join(with_library([elf], target), target)
     if bytes(joined.code) != code:
         raise ValueError(f"{image} was built from other sources or by another compiler")
-    return path, {elf.sections[i].name: at for i, at in joined.addresses[0].items()}
+    lead = before(front.code_offset)
+    return path, {elf.sections[i].name: lead + at for i, at in joined.addresses[0].items()}
 
 
 def gdb_commands(pid: int | None = None) -> str:

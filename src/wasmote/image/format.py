@@ -1,5 +1,5 @@
-"""The container of native code: a header, tables of symbols and sections, code that starts on a
-page boundary, and sections of data.
+"""The container of native code: a header, tables of symbols and sections, code, and sections of
+data.
 
 All numbers are little-endian.
 
@@ -9,7 +9,7 @@ All numbers are little-endian.
     8      32   target name, padded with zeros
     40     32   SHA-256 of the image without these 32 bytes
     72     4    bytes of the image; only a signature may follow (`signature`)
-    76     4    offset of the code in the file (a multiple of 16384: the largest common page)
+    76     4    offset of the code in the file (a multiple of 64; on AArch64 of 4096)
     80     4    bytes of code, read-only data included
     84     4    number of symbols
     88     4    number of sections
@@ -22,8 +22,11 @@ import struct
 from .signature import content_size
 
 MAGIC = b"\0wmi"
-VERSION = 3
-PAGE = 16384
+VERSION = 4
+#: The largest alignment that anything in the code may have.
+ALIGNMENT = 64
+#: Pages of AArch64, whose code finds data by the page and the place in it.
+_PAGE = 4096
 HEADER = struct.Struct("<4sI32s32sIIIII")
 #: Where the hash is, which it cannot cover itself.
 HASH = slice(40, 72)
@@ -63,7 +66,7 @@ class Image:
         sections = [(name.encode(), data) for name, data in sorted(self.sections.items())]
         table = b"".join(struct.pack("<IH", offset, len(name)) + name for name, offset in symbols)
         front = HEADER.size + len(table) + sum(10 + len(name) for name, _ in sections)
-        start = -(-front // PAGE) * PAGE
+        start = -(-front // alignment(self.target)) * alignment(self.target)
         parts = [self.code]
         end = start + len(self.code)
         for name, data in sections:
@@ -107,6 +110,11 @@ class Layout:
         self.tables_end = HEADER.size
 
 
+def alignment(target: str) -> int:
+    """What the offset of a target's code is a multiple of, in a file and in memory."""
+    return _PAGE if target.startswith("aarch64") else ALIGNMENT
+
+
 def digest(raw: bytes | bytearray | memoryview) -> bytes:
     """The hash of an image: of all its bytes but those of the hash itself."""
     view = memoryview(raw)
@@ -142,13 +150,14 @@ def parse(raw: bytes | memoryview, verify: bool = True) -> Layout:
         raise ImageError(f"image format {version}, this runtime reads {VERSION}: compile it again")
     if len(raw) < size:
         raise ImageError(f"the image is truncated: it has {len(raw)} bytes of {size}")
-    if size < start or start % PAGE or start < HEADER.size or code_size > size - start:
+    target = name.rstrip(b"\0").decode("ascii", "replace")
+    misplaced = start % alignment(target) or start < HEADER.size
+    if misplaced or size < start or code_size > size - start:
         raise ImageError("the image's header is damaged")
     if len(raw) != size and content_size(raw) != size:
         raise ImageError("there is something behind the image that is no signature")
     if verify and digest(memoryview(raw)[:size]) != found:
         raise ImageError("the image's hash does not match its contents: it is damaged")
-    target = name.rstrip(b"\0").decode("ascii", "replace")
     layout = Layout(target, found, size, (start, code_size))
     layout.symbols, position = _symbols(raw, start, code_size, count)
     _read_sections(raw, position, layout, sections)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from wasmote.nativepy.targets import Target
 
 from .elf import LOADED, REL, RELA, WRITABLE, Object
-from .format import ImageError
+from .format import ALIGNMENT, ImageError
 from .relocations import OWN_ADDRESS, SETTLE, Relocation
 
 #: Sections that make up an image; unwind tables and debug information stay in the object.
@@ -81,6 +81,8 @@ class _Places:
                     f"section {section.name} is writable: an image has no data of its own"
                 )
             if section.name.startswith(prefix) and section.flags & LOADED and section.size:
+                if section.align > ALIGNMENT:
+                    raise ImageError(f"section {section.name} needs alignment {section.align}")
                 code.extend(b"\0" * (-len(code) % max(section.align, 16)))
                 self.addresses[index] = len(code)
                 code.extend(section.data)

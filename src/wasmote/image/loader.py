@@ -60,13 +60,14 @@ class LoadedImage:
             number = ctypes.get_errno()
             hint = "; is its file system mounted noexec?" if number == errno.EPERM else ""
             raise OSError(number, f"its code cannot be mapped: {os.strerror(number)}{hint}", path)
-        self.address: int = address
+        self.address: int = address + before(layout.code_offset)
         self.size = layout.code_size
         self.symbols = layout.symbols
 
     def unmap(self) -> None:
         """Give the code's address space back. Nothing of it may be called any more."""
-        libc().munmap(self.address, self.size)
+        lead = before(self.layout.code_offset)
+        libc().munmap(self.address - lead, lead + self.size)
 
     def symbol(self, name: str) -> int:
         """The address of an exported function."""
@@ -79,26 +80,33 @@ class LoadedImage:
         return ctypes.CFUNCTYPE(result, *arguments)(self.symbol(name))
 
 
+def before(code_offset: int) -> int:
+    """How much of the file is mapped before the code, as a mapping begins with a page."""
+    return code_offset % mmap.ALLOCATIONGRANULARITY
+
+
 def _mapped(layout: Layout, file: "BinaryIO") -> int | None:
-    """Map the code, read-only."""
+    """Map the code, read-only. Returns where the first page is."""
+    lead = before(layout.code_offset)
     address: int | None = libc().mmap(
         None,
-        layout.code_size,
+        lead + layout.code_size,
         PROT_READ | PROT_EXEC,
         MAP_PRIVATE,
         file.fileno(),
-        layout.code_offset,
+        layout.code_offset - lead,
     )
     return address
 
 
 def _copied(layout: Layout, file: "BinaryIO") -> int | None:
-    """Copy the code, and let nobody write there afterwards."""
-    size, how = layout.code_size, MAP_PRIVATE | MAP_ANONYMOUS
+    """The same, but copy the code, and let nobody write there afterwards."""
+    lead = before(layout.code_offset)
+    size, how = lead + layout.code_size, MAP_PRIVATE | MAP_ANONYMOUS
     address: int | None = libc().mmap(None, size, PROT_READ | PROT_WRITE, how, -1, 0)
     if address in (None, ctypes.c_void_p(-1).value):
         return None
-    ctypes.memmove(address, os.pread(file.fileno(), size, layout.code_offset), size)
+    ctypes.memmove(address, os.pread(file.fileno(), size, layout.code_offset - lead), size)
     libc().mprotect(address, size, PROT_READ | PROT_EXEC)
     return address
 
