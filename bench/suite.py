@@ -54,7 +54,9 @@ PROGRAMS = (
     Program("mandelbrot", "double precision, no memory", 2000, 100),
     Program("matmul", "matrix product in doubles", 70, 4),
     Program("memory", "memcpy, memmove, memset", 600, 30),
+    Program("mulhash", "products of 128 bits, folded", 100, 5),
     Program("nbody", "double precision in structs", 600, 30),
+    Program("primes", "products of 128 bits, Montgomery form", 60000, 3000),
     Program("queens", "backtracking on bit sets", 6000, 300),
     Program("quicksort", "sorting", 30, 2),
     Program("sha256", "rotations and logic", 200, 10),
@@ -62,6 +64,7 @@ PROGRAMS = (
     Program("stencil", "nested loops over doubles", 90, 5),
     Program("strings", "libc string functions", 160, 8),
     Program("vm", "bytecode switch (br_table)", 100, 5),
+    Program("x25519", "products of 128 bits, elliptic curve", 1500, 75),
 )
 
 

@@ -15,6 +15,7 @@ from wasmote.compile.runtime import LIKELY, UNLIKELY
 from wasmote.compile.source import Body, Signature
 from wasmote.compile.types import Reference
 from wasmote.compile.unit import Unit
+from wasmote.compile.wide_products import Products, has_products
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec
 from wasmote.errors import CompileError
@@ -87,6 +88,14 @@ class Function(Cursor):
         self.kinds: list[str] = []
         self.frames: list[Frame] = []
         self.known: dict[int, str] = {}  # values of locals here
+        plan = unit.plan
+        # What is known of i64 values, where there may be products of 128 bits; whether functions
+        # are called that store such, what they have stored here, and sums of i32 and constants.
+        has_some = plan.options.level and has_products(unit.source.binary, body)
+        self.products = Products() if has_some else None
+        self.expands_products = bool(plan.products & plan.calls[body.index].functions)
+        self.stored: dict[tuple[str, int], tuple[str, int]] = {}
+        self.sums: dict[str, tuple[str, int]] = {}
         self.conditions: dict[str, str] = {}  # i32 values that are extended truth values
         self.promoted: set[str] = set()
         self.touched: set[int] = set()  # memories
@@ -113,6 +122,7 @@ class Function(Cursor):
     def translate(self) -> None:
         """Write the body's text."""
         from wasmote.compile.instructions import HANDLERS
+        from wasmote.compile.instructions.products import NEUTRAL
 
         self.declare_locals()
         results = self.signature.results
@@ -125,6 +135,8 @@ class Function(Cursor):
             byte = code[start]
             self.pos += 1
             HANDLERS[byte](self)
+            if self.stored and byte not in NEUTRAL:
+                self.stored.clear()
             self.locate(written, start)
             if self.dead and self.frames:
                 self.skip_dead()

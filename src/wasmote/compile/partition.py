@@ -11,6 +11,7 @@ from wasmote.compile.hints import SECTION, read_hints
 from wasmote.compile.locations import Locations, NoLocations
 from wasmote.compile.machines import machine_of
 from wasmote.compile.options import Options
+from wasmote.compile.product_functions import stores_product
 from wasmote.compile.recursion import find_recursion
 from wasmote.compile.scan import ANY, Calls, scan
 from wasmote.compile.source import Body, Source
@@ -72,7 +73,13 @@ class Plan:
             for index, calls in self.calls.items()
             if options.polls != "signals" or calls.references
         }
-        self.inlined = set(self._inlined()) if options.level else set()
+        #: Functions that store products of 128 bits.
+        self.products = {
+            body.index
+            for body in (source.bodies if options.level else ())
+            if stores_product(source, body) and not self.source.memories[0].shared
+        }
+        self.inlined = set(self._inlined()) | self.products if options.level else set()
         self.partitions = self._partitions()
         self.recursive &= self.counting  # from here on: those that count their calls
         self.static_tables = static_tables(source, self.calls)
@@ -105,10 +112,12 @@ class Plan:
                 yield body.index
 
     def _is_worth_it(self, body: Body) -> bool:
-        """Whether all of LLVM's passes may make a difference: in tight loops, and where a function
-        calls itself. The rest was optimised when it became WebAssembly.
+        """Whether all of LLVM's passes may make a difference: in tight loops, where a function
+        calls itself, and for wide products. The rest was optimised when it became WebAssembly.
         """
         calls = self.calls[body.index]
+        if self.products & calls.functions:
+            return True
         return calls.tight > _TIGHT * (body.end - body.start) or body.index in calls.functions
 
     def _partitions(self) -> list[Partition]:

@@ -11,6 +11,7 @@ from wasmote.compile.instructions import (
     exceptions,
     memories,
     numeric,
+    products,
     tables,
     variables,
 )
@@ -19,8 +20,8 @@ from wasmote.compile.templates import FAMILIES
 from wasmote.isa import INSTRUCTIONS, Feature, Immediate, Instruction, feature_of_reserved_opcode
 
 __all__ = [
-    "HANDLERS", "aggregates", "atomics", "casts", "control", "exceptions", "memories", "tables",
-    "variables",
+    "HANDLERS", "aggregates", "atomics", "casts", "control", "exceptions", "memories",
+    "products", "tables", "variables",
 ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from wasmote.compile.function import Frame, Function
+from wasmote.compile.instructions.products import note_product
 from wasmote.compile.instructions.registry import handles
 from wasmote.compile.roots import UNKNOWN
 from wasmote.compile.runtime import INVARIANT, RUNTIME
@@ -193,7 +194,13 @@ def call(f: Function) -> None:
     f.note_call(index)
     thrown = at if index in f.unit.plan.throwing else None
     type, where = f.source.functions[index], f.expansion(index)
+    if index in f.unit.plan.products:
+        arguments = f.values[-5:]
+        f.unit.call(f, f.unit.symbol(index), type, thrown, where=where)
+        note_product(f, arguments)
+        return
     f.unit.call(f, f.unit.symbol(index), type, thrown, where=where)
+    f.stored.clear()
 
 
 @handles(0x12)
