@@ -1,15 +1,18 @@
 """WASI functions on paths and directories. All paths go through `paths.resolve`."""
 
+import errno
 import os
-import stat
 
 from wasmote.wasi import abi
 from wasmote.wasi.abi import EBADF, EINVAL, EISDIR, ENAMETOOLONG, ENOTCAPABLE, ENOTDIR
 from wasmote.wasi.calls import U32, U64, Pointer, State, wasi_function
-from wasmote.wasi.descriptors import Descriptor, filetype_of, opened
+from wasmote.wasi.descriptors import OpenDirectory
 from wasmote.wasi.errors import CallError
 from wasmote.wasi.files import new_times, pack_filestat
+from wasmote.wasi.opening import open_place
 from wasmote.wasi.paths import Place, resolve
+
+_MOST = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @wasi_function
@@ -29,10 +32,10 @@ def fd_prestat_dir_name(state: State, fd: U32, path: Pointer, length: U32) -> No
 
 
 def _preopen_name(state: State, fd: int) -> bytes:
-    name = state.table.get(fd).preopen
-    if name is None:
+    found = state.table.get(fd)
+    if not isinstance(found, OpenDirectory) or found.preopen is None:
         raise CallError(EBADF)
-    return name
+    return found.preopen
 
 
 @wasi_function
@@ -68,16 +71,9 @@ def path_open(
     stored = state.guest.slice(result, 4)
     exclusive = oflags & abi.OFLAGS_CREAT and oflags & abi.OFLAGS_EXCL
     follow = bool(dirflags & abi.LOOKUP_SYMLINK_FOLLOW and not exclusive)
-    host_flags = _host_open_flags(own_rights, oflags, fdflags)
-    with resolve(directory.fd, state.guest.path(path, length), follow=follow) as place:
-        # Opening a FIFO waits for the other end: O_NONBLOCK keeps a file name from hanging us.
-        flags = host_flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_NOFOLLOW
-        host_fd = os.open(place.name, flags, 0o666, dir_fd=place.directory)
-    if not own_rights & abi.FD_WRITE:
-        own_rights &= ~abi.WRITING_RIGHTS
-    descriptor = opened(host_fd, own_rights, rights_below, fdflags)
-    if descriptor.filetype not in (abi.REGULAR_FILE, abi.DIRECTORY):
-        os.set_blocking(host_fd, not fdflags & abi.NONBLOCK)
+    flags = _open_flags(own_rights, oflags, fdflags)
+    place = resolve(directory.directory, state.guest.path(path, length), follow=follow)
+    descriptor = open_place(place, flags, own_rights, rights_below, fdflags)
     stored[:] = state.table.insert(descriptor).to_bytes(4, "little")
 
 
@@ -91,10 +87,12 @@ def _rights_to_open(oflags: int) -> int:
     return rights
 
 
-def _host_open_flags(base: int, oflags: int, fdflags: int) -> int:
-    """The host's flags for opening with the rights `base`. Raises EINVAL for unknown flags."""
+def _open_flags(base: int, oflags: int, fdflags: int) -> int:
+    """Flags as of `os.open` for the rights `base`. Raises EINVAL for those that make no sense."""
     if oflags & ~15 or fdflags & ~sum(abi.HOST_FLAGS):
         raise CallError(EINVAL)
+    if oflags & abi.OFLAGS_DIRECTORY and oflags != abi.OFLAGS_DIRECTORY:
+        raise CallError(EINVAL)  # directories are not made or cut off by opening them
     if base & abi.FD_WRITE:
         reading = base & (abi.FD_READ | abi.FD_READDIR)
         flags = os.O_RDWR if reading else os.O_WRONLY
@@ -143,28 +141,14 @@ def fd_readdir(
     stored[:] = position.to_bytes(4, "little")
 
 
-def _list(directory: Descriptor) -> list[tuple[int, int, bytes]]:
+def _list(opened: OpenDirectory) -> list[tuple[int, int, bytes]]:
     # What lies above a directory is not the guest's business: ".." has its own inode.
-    inode = directory.stat().st_ino
+    inode = opened.stat().inode
     entries = [(inode, abi.DIRECTORY, b"."), (inode, abi.DIRECTORY, b"..")]
-    with os.scandir(directory.fd) as listing:
-        for entry in listing:
-            entries.append((entry.inode(), _entry_type(entry), os.fsencode(entry.name)))
+    for name, status in opened.directory.scandir():
+        entry = name.encode("utf-8", "surrogateescape")
+        entries.append((status.inode & _MOST, status.filetype, entry))
     return entries
-
-
-def _entry_type(entry: os.DirEntry[str]) -> int:
-    """File type of a directory entry, in most cases without asking the file system again."""
-    if entry.is_symlink():
-        return abi.SYMBOLIC_LINK
-    if entry.is_dir(follow_symlinks=False):
-        return abi.DIRECTORY
-    if entry.is_file(follow_symlinks=False):
-        return abi.REGULAR_FILE
-    try:
-        return filetype_of(entry.stat(follow_symlinks=False).st_mode)
-    except OSError:  # gone meanwhile
-        return abi.UNKNOWN
 
 
 @wasi_function
@@ -174,9 +158,8 @@ def path_filestat_get(
     """Status of a file, or of a symbolic link unless `flags` asks to follow it."""
     directory = state.table.directory(fd, abi.PATH_FILESTAT_GET)
     stored = state.guest.slice(result, state.layout.filestat.size)
-    with _resolve(state, directory, path, length, flags) as place:
-        status = place.stat()
-    stored[:] = pack_filestat(state, status, filetype_of(status.st_mode))
+    place = _resolve(state, directory, path, length, flags)
+    stored[:] = pack_filestat(state, place.stat())
 
 
 @wasi_function
@@ -192,10 +175,10 @@ def path_filestat_set_times(
 ) -> None:
     """Set the times of a file, in nanoseconds since 1970."""
     directory = state.table.directory(fd, abi.PATH_FILESTAT_SET_TIMES)
-    with _resolve(state, directory, path, length, flags) as place:
-        times = new_times(place.stat(), atim, mtim, fst_flags)
-        if fst_flags:
-            os.utime(place.name, ns=times, dir_fd=place.directory, follow_symlinks=False)
+    place = _resolve(state, directory, path, length, flags)
+    times = new_times(place.stat(), atim, mtim, fst_flags)
+    if fst_flags:
+        place.directory.utime(place.name, *times)
 
 
 @wasi_function
@@ -212,8 +195,9 @@ def path_readlink(
     directory = state.table.directory(fd, abi.PATH_READLINK)
     stored = state.guest.slice(used, 4)
     buffer = state.guest.slice(buf, buf_length)
-    with _resolve(state, directory, path, length) as place:
-        target = os.readlink(place.name, dir_fd=place.directory)[:buf_length]
+    place = _resolve(state, directory, path, length)
+    link = place.directory.readlink(place.entry(errno.EINVAL))
+    target = link.encode("utf-8", "surrogateescape")[:buf_length]
     buffer[: len(target)] = target
     stored[:] = len(target).to_bytes(4, "little")
 
@@ -222,28 +206,28 @@ def path_readlink(
 def path_create_directory(state: State, fd: U32, path: Pointer, length: U32) -> None:
     """Make a directory."""
     directory = state.table.directory(fd, abi.PATH_CREATE_DIRECTORY)
-    with _resolve_entry(state, directory, path, length) as place:
-        os.mkdir(place.name, 0o777, dir_fd=place.directory)
+    place = _resolve_entry(state, directory, path, length)
+    place.directory.mkdir(place.entry(errno.EEXIST))
 
 
 @wasi_function
 def path_remove_directory(state: State, fd: U32, path: Pointer, length: U32) -> None:
     """Remove an empty directory."""
     directory = state.table.directory(fd, abi.PATH_REMOVE_DIRECTORY)
-    with _resolve_entry(state, directory, path, length) as place:
-        os.rmdir(place.name, dir_fd=place.directory)
+    place = _resolve_entry(state, directory, path, length)
+    place.directory.rmdir(place.entry(errno.EINVAL))
 
 
 @wasi_function
 def path_unlink_file(state: State, fd: U32, path: Pointer, length: U32) -> None:
     """Remove anything but a directory."""
     directory = state.table.directory(fd, abi.PATH_UNLINK_FILE)
-    with _resolve_entry(state, directory, path, length) as place:
-        if stat.S_ISDIR(place.stat().st_mode):  # systems differ in what unlink says of it
-            raise CallError(EISDIR)
-        if place.slash:
-            raise CallError(ENOTDIR)
-        os.unlink(place.name, dir_fd=place.directory)
+    place = _resolve_entry(state, directory, path, length)
+    if place.stat().filetype == abi.DIRECTORY:  # systems differ in what unlink says of it
+        raise CallError(EISDIR)
+    if place.slash:
+        raise CallError(ENOTDIR)
+    place.directory.unlink(place.entry(errno.EISDIR))
 
 
 @wasi_function
@@ -260,18 +244,11 @@ def path_link(
     """Make a hard link."""
     source = state.table.directory(old_fd, abi.PATH_LINK_SOURCE)
     target = state.table.directory(new_fd, abi.PATH_LINK_TARGET)
-    with (
-        _resolve(state, source, old_path, old_length, old_flags) as old,
-        _resolve_entry(state, target, new_path, new_length) as new,
-    ):
-        _must_not_be_directory(new)
-        os.link(
-            old.name,
-            new.name,
-            src_dir_fd=old.directory,
-            dst_dir_fd=new.directory,
-            follow_symlinks=False,
-        )
+    old = _resolve(state, source, old_path, old_length, old_flags)
+    new = _resolve_entry(state, target, new_path, new_length)
+    _must_not_be_directory(new)
+    name = old.entry(errno.EPERM)
+    old.directory.link(name, new.directory, new.entry(errno.EEXIST))
 
 
 @wasi_function
@@ -291,9 +268,10 @@ def path_symlink(
     target = state.guest.path(old_path, old_length)
     if target.startswith(b"/"):
         raise CallError(abi.EPERM)
-    with _resolve_entry(state, directory, new_path, new_length) as place:
-        _must_not_be_directory(place)
-        os.symlink(target, place.name, dir_fd=place.directory)
+    place = _resolve_entry(state, directory, new_path, new_length)
+    _must_not_be_directory(place)
+    link = target.decode("utf-8", "surrogateescape")
+    place.directory.symlink(link, place.entry(errno.EEXIST))
 
 
 @wasi_function
@@ -309,24 +287,25 @@ def path_rename(
     """Rename or move, replacing what is there."""
     source = state.table.directory(fd, abi.PATH_RENAME_SOURCE)
     target = state.table.directory(new_fd, abi.PATH_RENAME_TARGET)
-    with (
-        _resolve_entry(state, source, old_path, old_length) as old,
-        _resolve_entry(state, target, new_path, new_length) as new,
-    ):
-        if (old.slash or new.slash) and not stat.S_ISDIR(old.stat().st_mode):
-            raise CallError(ENOTDIR)
-        os.rename(old.name, new.name, src_dir_fd=old.directory, dst_dir_fd=new.directory)
+    old = _resolve_entry(state, source, old_path, old_length)
+    new = _resolve_entry(state, target, new_path, new_length)
+    if (old.slash or new.slash) and old.stat().filetype != abi.DIRECTORY:
+        raise CallError(ENOTDIR)
+    name = old.entry(errno.EBUSY)
+    old.directory.rename(name, new.directory, new.entry(errno.EBUSY))
 
 
-def _resolve(state: State, directory: Descriptor, path: int, length: int, flags: int = 0) -> Place:
+def _resolve(
+    state: State, directory: OpenDirectory, path: int, length: int, flags: int = 0
+) -> Place:
     """Resolve the path in memory to the file it means, `flags` being lookupflags."""
     follow = bool(flags & abi.LOOKUP_SYMLINK_FOLLOW)
-    return resolve(directory.fd, state.guest.path(path, length), follow=follow)
+    return resolve(directory.directory, state.guest.path(path, length), follow=follow)
 
 
-def _resolve_entry(state: State, directory: Descriptor, path: int, length: int) -> Place:
+def _resolve_entry(state: State, directory: OpenDirectory, path: int, length: int) -> Place:
     """Resolve the path in memory to the directory entry it means."""
-    return resolve(directory.fd, state.guest.path(path, length), entry=True)
+    return resolve(directory.directory, state.guest.path(path, length), entry=True)
 
 
 def _must_not_be_directory(place: Place) -> None:

@@ -7,11 +7,10 @@ from wasmote.wasi import abi
 from wasmote.wasi.abi import EINVAL, ENOTCAPABLE, ENOTSUP
 from wasmote.wasi.calls import S64, U32, U64, Pointer, State, file_offset, wasi_function
 from wasmote.wasi.errors import CallError
+from wasmote.wasi.filesystem import Status
 
-_ADVICE = tuple(
-    getattr(os, "POSIX_FADV_" + name, 0)
-    for name in ("NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE")
-)
+_ADVICE_COUNT = 6
+_MOST = 0xFFFF_FFFF_FFFF_FFFF
 
 
 @wasi_function
@@ -41,7 +40,7 @@ def fd_pread(state: State, fd: U32, iovs: Pointer, count: U32, offset: U64, nrea
     result = state.guest.slice(nread, 4)
     buffers = state.guest.buffers(iovs, count)
     position = file_offset(offset)
-    length = os.preadv(descriptor.fd, buffers, position) if buffers else 0
+    length = descriptor.preadv(buffers, position) if buffers else 0
     result[:] = length.to_bytes(4, "little")
 
 
@@ -54,7 +53,7 @@ def fd_pwrite(
     result = state.guest.slice(nwritten, 4)
     buffers = state.guest.buffers(iovs, count)
     position = file_offset(offset)
-    length = os.pwritev(descriptor.fd, buffers, position) if buffers else 0
+    length = descriptor.pwritev(buffers, position) if buffers else 0
     result[:] = length.to_bytes(4, "little")
 
 
@@ -83,7 +82,7 @@ def _seek(state: State, fd: int, offset: int, origin: int, either: int, result: 
     if not descriptor.rights & either:
         raise CallError(ENOTCAPABLE)
     stored = state.guest.slice(result, 8)
-    stored[:] = os.lseek(descriptor.fd, offset, origin).to_bytes(8, "little")
+    stored[:] = descriptor.seek(offset, origin).to_bytes(8, "little")
 
 
 @wasi_function
@@ -133,14 +132,14 @@ def fd_filestat_get(state: State, fd: U32, stat: Pointer) -> None:
     """Status of the open file."""
     descriptor = state.table.get(fd, abi.FD_FILESTAT_GET)
     stored = state.guest.slice(stat, state.layout.filestat.size)
-    stored[:] = pack_filestat(state, descriptor.stat(), descriptor.filetype)
+    stored[:] = pack_filestat(state, descriptor.stat())
 
 
 @wasi_function
 def fd_filestat_set_size(state: State, fd: U32, size: U64) -> None:
     """Truncate, or extend with zeros."""
     descriptor = state.table.get(fd, abi.FD_FILESTAT_SET_SIZE)
-    os.ftruncate(descriptor.fd, file_offset(size))
+    descriptor.truncate(file_offset(size))
 
 
 @wasi_function
@@ -148,7 +147,7 @@ def fd_filestat_set_times(state: State, fd: U32, atim: U64, mtim: U64, flags: U3
     """Set the times of the open file, in nanoseconds since 1970."""
     descriptor = state.table.get(fd, abi.FD_FILESTAT_SET_TIMES)
     if flags:
-        os.utime(descriptor.fd, ns=new_times(descriptor.stat(), atim, mtim, flags))
+        descriptor.utime(*new_times(descriptor.stat(), atim, mtim, flags))
 
 
 @wasi_function
@@ -156,9 +155,9 @@ def fd_allocate(state: State, fd: U32, offset: U64, length: U64) -> None:
     """Make sure that the file has room for the bytes."""
     descriptor = state.table.get(fd, abi.FD_ALLOCATE)
     file_offset(offset + length)
-    if not hasattr(os, "posix_fallocate"):  # macOS
-        raise CallError(ENOTSUP)
-    os.posix_fallocate(descriptor.fd, offset, length)
+    if length == 0:
+        raise CallError(EINVAL)
+    descriptor.allocate(offset, length)
 
 
 @wasi_function
@@ -166,47 +165,45 @@ def fd_advise(state: State, fd: U32, offset: U64, length: U64, advice: U32) -> N
     """Announce how the file will be read; where the host takes no advice, none is needed."""
     descriptor = state.table.get(fd, abi.FD_ADVISE)
     file_offset(offset), file_offset(length)
-    if advice >= len(_ADVICE):
+    if advice >= _ADVICE_COUNT:
         raise CallError(EINVAL)
-    if descriptor.filetype != abi.DIRECTORY and hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(descriptor.fd, offset, length, _ADVICE[advice])
+    descriptor.advise(offset, length, advice)
 
 
 @wasi_function
 def fd_sync(state: State, fd: U32) -> None:
     """Write data and status to the disk."""
-    os.fsync(state.table.get(fd, abi.FD_SYNC).fd)
+    state.table.get(fd, abi.FD_SYNC).sync()
 
 
 @wasi_function
 def fd_datasync(state: State, fd: U32) -> None:
     """Write data to the disk."""
-    descriptor = state.table.get(fd, abi.FD_DATASYNC)
-    getattr(os, "fdatasync", os.fsync)(descriptor.fd)
+    state.table.get(fd, abi.FD_DATASYNC).datasync()
 
 
-def pack_filestat(state: State, status: os.stat_result, filetype: int) -> bytes:
-    """The host's status of a file in the layout of the interface version."""
+def pack_filestat(state: State, status: Status) -> bytes:
+    """The status of a file in the layout of the interface version."""
     return state.layout.filestat.pack(
-        status.st_dev & 0xFFFF_FFFF_FFFF_FFFF,
-        status.st_ino,
-        filetype,
-        status.st_nlink & 0xFFFF_FFFF,  # the older version has no more bits
-        status.st_size,
-        max(0, status.st_atime_ns),
-        max(0, status.st_mtime_ns),
-        max(0, status.st_ctime_ns),
+        status.device & _MOST,
+        status.inode & _MOST,
+        status.filetype,
+        status.links & 0xFFFF_FFFF,  # the older version has no more bits
+        status.size & _MOST,
+        min(max(0, status.accessed), _MOST),
+        min(max(0, status.modified), _MOST),
+        min(max(0, status.changed), _MOST),
     )
 
 
-def new_times(status: os.stat_result, atim: int, mtim: int, flags: int) -> tuple[int, int]:
+def new_times(status: Status, atim: int, mtim: int, flags: int) -> tuple[int, int]:
     """Access and modification time in nanoseconds after setting those that `flags` names."""
     both = (abi.FST_ATIM | abi.FST_ATIM_NOW, abi.FST_MTIM | abi.FST_MTIM_NOW)
     if flags & both[0] == both[0] or flags & both[1] == both[1] or flags & ~sum(both):
         raise CallError(EINVAL)
     now = time.time_ns()
     if not flags & abi.FST_ATIM:
-        atim = now if flags & abi.FST_ATIM_NOW else status.st_atime_ns
+        atim = now if flags & abi.FST_ATIM_NOW else status.accessed
     if not flags & abi.FST_MTIM:
-        mtim = now if flags & abi.FST_MTIM_NOW else status.st_mtime_ns
+        mtim = now if flags & abi.FST_MTIM_NOW else status.modified
     return atim, mtim

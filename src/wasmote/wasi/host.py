@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 
 from wasmote.wasi import abi, directories, files, poll, process, sockets
 from wasmote.wasi.calls import FUNCTIONS, HostFunction, Program, Strings
-from wasmote.wasi.descriptors import preopened, standard
 from wasmote.wasi.errors import WasiError
 from wasmote.wasi.guest import Guest
+from wasmote.wasi.opening import preopened
+from wasmote.wasi.streams import standard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO, Self
 
+    from wasmote.wasi.filesystem import Directory
     from wasmote.wasi.guest import LinearMemory
 
 # Importing these has filled FUNCTIONS.
@@ -23,9 +25,10 @@ class Wasi:
     """The host side of WASI preview 1 for one program.
 
     Nothing is given but what is listed: `args` (with the program's name first), `env`, and the
-    directories `dirs`, a mapping from the name in the program to the path on the host, which
-    become descriptors 3, 4, … in order. `stdin`, `stdout` and `stderr` are those of the process
-    by default; each may be a descriptor number or a binary file. They stay the embedder's.
+    directories `dirs`, a mapping from the name in the program to the path on the host or to a
+    `Directory`, which become descriptors 3, 4, … in order. `stdin`, `stdout` and `stderr` are those
+    of the process by default; each may be a descriptor number or a binary file. They stay the
+    embedder's.
 
         with Wasi(args=["prog", "-v"], dirs={"/data": "./data"}) as wasi:
             instance = wasmote.Instance(module, wasi.imports())
@@ -40,7 +43,7 @@ class Wasi:
         self,
         args: Iterable[str | bytes] = (),
         env: Mapping[str, str] | None = None,
-        dirs: Mapping[str, str | os.PathLike[str]] | None = None,
+        dirs: "Mapping[str, Directory | str | os.PathLike[str]] | None" = None,
         stdin: "int | BinaryIO | None" = None,
         stdout: "int | BinaryIO | None" = None,
         stderr: "int | BinaryIO | None" = None,
@@ -54,8 +57,8 @@ class Wasi:
             descriptor = standard(number, source)
             if descriptor is not None:
                 table.set(number, descriptor)
-        for number, (guest_path, host_path) in enumerate((dirs or {}).items(), 3):
-            table.set(number, preopened(guest_path, host_path))
+        for number, (name, directory) in enumerate((dirs or {}).items(), 3):
+            table.set(number, preopened(name, directory))
 
     def imports(self) -> dict[str, dict[str, HostFunction]]:
         """The host functions by module and name, as `Instance` takes them.

@@ -1,90 +1,78 @@
 """Resolving a guest's path below a directory, so that nothing outside can be reached.
 
-The path is walked one component at a time. Each directory on the way is opened by its plain name
-relative to its parent's descriptor, never following a symbolic link; links are read and walked
-like the rest of the path, and `..` returns to the descriptor of the directory before. No check is
-made on a string that the system resolves again afterwards, so there is no moment at which another
-process could swap a directory for a link and lead the walk outside.
+The path is walked one component at a time. Each directory on the way is entered by its plain name
+relative to its parent (on the host: relative to its parent's descriptor), never following a
+symbolic link; links are read and walked like the rest of the path, and `..` returns to the
+directory before. No check is made on a string that the system resolves again afterwards, so there
+is no moment at which another process could swap a directory for a link and lead the walk outside.
 """
 
-import os
-from errno import EINVAL, ELOOP, ENOENT, ENOTDIR
+import errno
 
 from wasmote.wasi import abi
 from wasmote.wasi.errors import CallError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Self
+from wasmote.wasi.filesystem import Directory, Status, error
 
 #: As Linux: so many symbolic links in a path are taken for a loop.
 MAX_LINKS = 40
 #: How many directories may be open at a time; what is left of the host's descriptors is shared.
 MAX_DEPTH = 256
 
-# O_PATH also enters directories that may be searched but not listed.
-_ENTER = os.O_DIRECTORY | os.O_NOFOLLOW | getattr(os, "O_PATH", os.O_RDONLY)
-
 
 class Place:
-    """Where a path leads: `name`, a single component, inside the open directory `directory`.
+    """Where a path leads: the entry `name` of a directory, or, if that is None, the directory.
 
-    `name` may be absent, and never is "..". Operations on it must not follow symbolic links.
-    A context manager: leaving it closes the directories that were opened on the way.
+    There may be no such entry. Operations on it must not follow symbolic links.
     """
 
-    __slots__ = ("_opened", "directory", "name", "slash")
+    __slots__ = ("directory", "name", "slash")
 
-    def __init__(self, directory: int, name: bytes, slash: bool, opened: list[int]) -> None:
+    def __init__(self, directory: Directory, name: str | None, slash: bool) -> None:
         self.directory = directory
         self.name = name
         #: The path ended in a slash: only a directory is meant.
         self.slash = slash
-        self._opened = opened
 
-    def __enter__(self) -> "Self":
-        return self
+    def stat(self) -> Status:
+        """Status of the place itself, even if it is a symbolic link."""
+        return self.directory.stat(self.name)
 
-    def __exit__(self, *exception: object) -> None:
-        _close(self._opened)
+    def entry(self, otherwise: int) -> str:
+        """The name; for a directory itself, which has none here, raises that errno of the host."""
+        if self.name is None:
+            raise error(otherwise)
+        return self.name
 
-    def stat(self) -> os.stat_result:
-        """Status of the name itself, even if it is a symbolic link."""
-        return os.stat(self.name, dir_fd=self.directory, follow_symlinks=False)
 
-
-def resolve(root: int, path: bytes, *, follow: bool = False, entry: bool = False) -> Place:
+def resolve(root: Directory, path: bytes, *, follow: bool = False, entry: bool = False) -> Place:
     """Walk `path` from the directory `root`.
 
     `follow` says whether a symbolic link at the end is followed. With `entry` the caller means
     the directory entry, to make, remove or rename it: a slash at the end is then only noted in
     the result, where it otherwise asks for the directory, through a link if need be.
 
-    Raises EPERM for a path that leads outside, ELOOP, ENAMETOOLONG, and what the host raises.
+    Raises EPERM for a path that leads outside, ELOOP, ENAMETOOLONG, and what the directories raise.
     """
     if not path:
         raise CallError(abi.ENOENT)
-    opened: list[int] = []
-    try:
-        directory, name = _walk(root, _components(path, entry), follow, opened)
-    except BaseException:
-        _close(opened)
-        raise
-    return Place(directory, name, path.endswith(b"/"), opened)
+    pending = _components(path.decode("utf-8", "surrogateescape"), entry)
+    directory, name = _walk(root, pending, follow)
+    return Place(directory, name, path.endswith(b"/"))
 
 
-def _walk(root: int, pending: list[bytes], follow: bool, opened: list[int]) -> tuple[int, bytes]:
-    """Walk the components in `pending`, the next one last, entering directories into `opened`."""
+def _walk(root: Directory, pending: list[str], follow: bool) -> tuple[Directory, str | None]:
+    """Walk the components in `pending`, the next one last."""
     links = 0
+    opened = [root]
     while pending:
-        here = opened[-1] if opened else root
+        here = opened[-1]
         name = pending.pop()
-        if name == b".":
+        if name == ".":
             continue
-        if name == b"..":
-            if not opened:
+        if name == "..":
+            if len(opened) == 1:
                 raise CallError(abi.EPERM)
-            os.close(opened.pop())
+            opened.pop()
             continue
         if pending:
             target = _enter(here, name, opened)
@@ -99,29 +87,29 @@ def _walk(root: int, pending: list[bytes], follow: bool, opened: list[int]) -> t
             if links > MAX_LINKS:
                 raise CallError(abi.ELOOP)
             pending += _components(target)
-    return (opened[-1] if opened else root), b"."
+    return opened[-1], None
 
 
-def _components(path: bytes, entry: bool = False) -> list[bytes]:
+def _components(path: str, entry: bool = False) -> list[str]:
     """The components of a relative path, last one first. Raises EPERM for an absolute path."""
-    if path.startswith(b"/"):
+    if path.startswith("/"):
         raise CallError(abi.EPERM)
-    components = [component for component in path.split(b"/") if component]
-    if path.endswith(b"/") and not entry:
-        components.append(b".")
+    components = [component for component in path.split("/") if component]
+    if path.endswith("/") and not entry:
+        components.append(".")
     components.reverse()
     return components
 
 
-def _enter(here: int, name: bytes, opened: list[int]) -> bytes | None:
-    """Open the directory `name`, or return where it leads if it is a symbolic link."""
-    if len(opened) >= MAX_DEPTH:
+def _enter(here: Directory, name: str, opened: list[Directory]) -> str | None:
+    """Enter the directory `name`, or return where it leads if it is a symbolic link."""
+    if len(opened) > MAX_DEPTH:
         raise CallError(abi.ENAMETOOLONG)
     try:
-        opened.append(os.open(name, _ENTER, dir_fd=here))
-    except OSError as error:
+        opened.append(here.enter(name))
+    except OSError as problem:
         # Systems differ in what O_NOFOLLOW with O_DIRECTORY says of a link.
-        if error.errno not in (ENOTDIR, ELOOP):
+        if problem.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
         target = _read_link(here, name)
         if target is None:
@@ -130,16 +118,11 @@ def _enter(here: int, name: bytes, opened: list[int]) -> bytes | None:
     return None
 
 
-def _read_link(here: int, name: bytes) -> bytes | None:
+def _read_link(here: Directory, name: str) -> str | None:
     """The target of a symbolic link, None if `name` is something else or absent."""
     try:
-        return os.readlink(name, dir_fd=here)
-    except OSError as error:
-        if error.errno in (EINVAL, ENOENT):
+        return here.readlink(name)
+    except OSError as problem:
+        if problem.errno in (errno.EINVAL, errno.ENOENT):
             return None
         raise
-
-
-def _close(opened: list[int]) -> None:
-    while opened:
-        os.close(opened.pop())

@@ -1,7 +1,5 @@
 """`poll_oneoff`: waiting for clocks and descriptors."""
 
-import fcntl
-import os
 import time
 from collections.abc import Iterator
 
@@ -73,7 +71,7 @@ class _Ready:
         """The event to report."""
         available = 0
         if self.descriptor is not None and self.tag == abi.EVENT_FD_READ and not self.errno:
-            available = _available(self.descriptor)
+            available = self.descriptor.available()
         flags = abi.EVENT_HANGUP if hangup else 0
         return abi.EVENT.pack(self.userdata, self.errno, self.tag, available, flags)
 
@@ -152,16 +150,3 @@ def _poll(waiting: list[_Ready], pause: int) -> Iterator[bytes]:
         elif not bits & (wanted | select.POLLHUP):
             continue
         yield subscription.event(bool(bits & select.POLLHUP))
-
-
-def _available(descriptor: Descriptor) -> int:
-    """How many bytes can be read at once; 0 where the host cannot tell."""
-    try:
-        if descriptor.filetype == abi.REGULAR_FILE:
-            return max(0, descriptor.stat().st_size - os.lseek(descriptor.fd, 0, os.SEEK_CUR))
-        import termios
-
-        answer = fcntl.ioctl(descriptor.fd, termios.FIONREAD, b"\0\0\0\0")
-        return int.from_bytes(answer, "little")
-    except OSError:
-        return 0

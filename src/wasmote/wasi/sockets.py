@@ -5,8 +5,9 @@ import os
 from wasmote.wasi import abi
 from wasmote.wasi.abi import EINVAL
 from wasmote.wasi.calls import U32, Pointer, State, wasi_function
-from wasmote.wasi.descriptors import Descriptor, opened
+from wasmote.wasi.descriptors import Descriptor
 from wasmote.wasi.errors import CallError
+from wasmote.wasi.host_descriptors import opened
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def sock_accept(state: State, fd: U32, flags: U32, result: Pointer) -> None:
     with _Socket(descriptor) as listening:
         connection = listening.accept()[0]
     os.set_blocking(connection.fileno(), not flags)
-    accepted = opened(connection.detach(), abi.SOCKET_RIGHTS, 0, flags)
+    accepted = opened(connection.detach(), abi.SOCKET_RIGHTS, flags)
     stored[:] = state.table.insert(accepted).to_bytes(4, "little")
 
 
