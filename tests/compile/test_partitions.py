@@ -5,6 +5,7 @@ happens when one fails.
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -98,6 +99,24 @@ def test_the_bytes_do_not_depend_on_jobs_or_hashes(image, jobs, seed):
     assert done.stdout == image
 
 
+def test_processes_beside_other_threads_are_new_ones_and_make_the_same_bytes(image, monkeypatch):
+    """A copy of this process would have what other threads have locked."""
+    started = []
+    monkeypatch.setattr(
+        workers, "_started", lambda *a, f=workers._started: started.append(a) or f(*a)
+    )
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    try:
+        made = plan()
+        assert link(made, compile_parts(made, jobs=2)).encode() == image
+    finally:
+        done.set()
+        other.join()
+    assert len(started) == 2
+
+
 def test_small_modules_are_one_part():
     assert plan(part_size=64 << 10).whole
     made = plan(part_size=40)
@@ -184,6 +203,14 @@ LOOPS = """(module (memory 1)
     (if (result i32) (i32.lt_u (local.get 0) (i32.const 2)) (then (local.get 0)) (else
       (call $add (call $fib (i32.sub (local.get 0) (i32.const 1)))
         (call $fib (i32.sub (local.get 0) (i32.const 2))))))))"""
+
+
+def test_large_functions_are_not_worth_all_passes():
+    padding = "(drop (i32.const 1000000))" * 500  # bytes before the loop, and in it
+    text = LOOPS.replace("(loop $again\n      (i32.store8", f"(loop $again {padding}(i32.store8")
+    text = text.replace("(call $add (call $fib", f"{padding} (call $add (call $fib")
+    made = Plan(read_source(Module(wat2wasm(text))), Options(level=2))
+    assert not any(part.full for part in made.partitions if part.bodies)
 
 
 @pytest.mark.parametrize(("level", "full"), [(0, [0, 1, 2, 3]), (1, []), (2, [2, 3]), (3, [2, 3])])

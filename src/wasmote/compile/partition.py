@@ -20,8 +20,11 @@ from wasmote.compile.static_tables import static_tables
 #: Bytes of bodies up to which a module stays whole, and that a part of a larger one has at least:
 #: LLVM sees what it may expand where, and parts are not so small that starting on one costs more.
 PART_SIZE = 64 << 10
-#: Functions of which this share is in tight loops are worth all of LLVM's passes.
-_TIGHT = 1 / 16
+#: Functions of which this share is in tight loops are worth all of LLVM's passes, if their bodies
+#: have so many bytes at most.
+_TIGHT, _TIGHT_SIZE = 1 / 16, 2048
+#: Those that call themselves, if they have so many.
+_RECURSIVE_SIZE = 512
 #: Bytes of a body up to which a function is expanded wherever it is called.
 _INLINED = 32
 
@@ -113,12 +116,15 @@ class Plan:
 
     def _is_worth_it(self, body: Body) -> bool:
         """Whether all of LLVM's passes may make a difference: in tight loops, where a function
-        calls itself, and for wide products. The rest was optimised when it became WebAssembly.
+        calls itself and is small enough to be expanded there, and for wide products. The rest was
+        optimised when it became WebAssembly, and large functions take long.
         """
-        calls = self.calls[body.index]
+        calls, size = self.calls[body.index], body.end - body.start
         if self.products & calls.functions:
             return True
-        return calls.tight > _TIGHT * (body.end - body.start) or body.index in calls.functions
+        if body.index in calls.functions and size <= _RECURSIVE_SIZE:
+            return True
+        return size <= _TIGHT_SIZE and calls.tight > _TIGHT * size
 
     def _partitions(self) -> list[Partition]:
         """The parts of the module: functions in their order, as compilers put related ones side by

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from wasmote.compile.llvm_options import apply_options
+from wasmote.compile.llvm_options import ALWAYS, apply_options, loop_reduction
 from wasmote.compile.machines import machine_of
 from wasmote.compile.options import Options
 from wasmote.compile.partition import Partition, Plan
@@ -32,19 +32,21 @@ def compile_partition(plan: Plan, partition: Partition) -> bytes:
     it refers to those of other parts, and to what the glue has. Raises CompileError.
     """
     module, tm = optimised(partition_ir(plan, partition), plan.options, partition.full)
-    return bytes(tm.emit_object(module))
+    with loop_reduction(partition.full, plan.options):
+        return bytes(tm.emit_object(module))
 
 
-#: A function makes its frame where it begins: a backtrace of a fault follows the frame pointers,
-#: and would miss the caller of a function that makes its frame only on some of its ways.
-_WHOLE_FRAMES = "enable-shrink-wrap=0"
+def prepare(options: Options) -> None:
+    """Load what all parts of a module need, before processes that share it are made."""
+    machine(options)
+    load_templates(options.target)
 
 
 def machine(options: Options) -> Any:
     """LLVM's target machine."""
     import llvmlite.binding as llvm
 
-    apply_options((_WHOLE_FRAMES, *options.llvm_options))
+    apply_options((*ALWAYS, *options.llvm_options))
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()  # for the few functions in assembly

@@ -6,7 +6,6 @@ with the message of a CompileError. Both come and go over standard input and out
 
 import os
 import signal
-import sys
 import time
 from multiprocessing.connection import Connection
 
@@ -21,15 +20,13 @@ from wasmote.errors import CompileError
 _NO_LIMITS = Limits(**dict.fromkeys(Limits.__annotations__, 0xFFFF_FFFF))
 
 
-def main() -> None:
-    """Work until there is nothing more to read."""
+def serve(incoming: Connection, outgoing: Connection, plan: Plan | None = None) -> None:
+    """Work until there is nothing more to read. Without a plan, what one is made of comes first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
-    incoming = Connection(os.dup(0), writable=False)
-    outgoing = Connection(os.dup(1), readable=False)
-    os.dup2(2, 1)  # whatever else writes to standard output is no answer
     try:
-        binary, options, part_size = incoming.recv()
-        plan = Plan(read_source(Module(binary, limits=_NO_LIMITS)), options, part_size)
+        if plan is None:
+            binary, options, part_size = incoming.recv()
+            plan = Plan(read_source(Module(binary, limits=_NO_LIMITS)), options, part_size)
         while True:
             partition = plan.partitions[incoming.recv()]
             start = time.process_time()
@@ -39,7 +36,15 @@ def main() -> None:
                 answer = str(error)
             outgoing.send((answer, time.process_time() - start))
     except (EOFError, BrokenPipeError):
-        sys.exit()
+        return
+
+
+def main() -> None:
+    """Serve over standard input and output."""
+    incoming = Connection(os.dup(0), writable=False)
+    outgoing = Connection(os.dup(1), readable=False)
+    os.dup2(2, 1)  # whatever else writes to standard output is no answer
+    serve(incoming, outgoing)
 
 
 if __name__ == "__main__":

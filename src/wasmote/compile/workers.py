@@ -7,12 +7,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import traceback
 from collections.abc import Callable
-from multiprocessing.connection import Connection, wait
+from functools import partial
+from multiprocessing.connection import Connection, Pipe, wait
 from types import TracebackType
 from typing import IO, Any
 
 from wasmote.compile.partition import Partition, Plan
+from wasmote.compile.pipeline import prepare
+from wasmote.compile.worker import serve
 from wasmote.errors import CompileError
 
 #: Told after each part: that part, and how many seconds of one processor it took.
@@ -26,6 +31,7 @@ def compile_in_workers(
 
     Raises CompileError. Whatever happens, no process is left behind.
     """
+    prepare(plan.options)
     # What takes longest first, so that no process ends long after the others.
     todo = sorted(plan.partitions, key=lambda part: part.size)
     count = min(jobs or _processors(), len(todo))
@@ -48,6 +54,59 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
+class _Copy:
+    """A copy of this process that does one thing and ends; used as `subprocess.Popen` is."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.pid = os.fork()
+        self.returncode: int | None = None
+        if not self.pid:
+            status = 1
+            try:
+                action()
+                status = 0
+            except BaseException:  # nothing may go on here as if it were the original
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+
+    def poll(self) -> int | None:
+        """The exit code if the process has ended; negative: the signal that ended it."""
+        return self._wait(os.WNOHANG)
+
+    def wait(self) -> int:
+        status = self._wait(0)
+        assert status is not None
+        return status
+
+    def _wait(self, how: int) -> int | None:
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, how)
+            if pid:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def kill(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
+def _started(
+    incoming: Connection, outgoing: Connection, messages: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """A new process that knows nothing yet."""
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "wasmote.compile.worker"],
+        stdin=incoming.fileno(),
+        stdout=outgoing.fileno(),
+        stderr=messages,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
 class _Worker:
     """One process."""
 
@@ -55,23 +114,31 @@ class _Worker:
         self.plan = plan
         self.part: Partition | None = None
         self.messages: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by `end`
-        path = os.pathsep.join(filter(None, sys.path))
-        self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "wasmote.compile.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.messages,
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        assert self.process.stdin and self.process.stdout
-        self.to = Connection(os.dup(self.process.stdin.fileno()), readable=False)
-        self.answers = Connection(os.dup(self.process.stdout.fileno()), writable=False)
-        self.process.stdin.close()
-        self.process.stdout.close()
+        incoming, self.to = Pipe(duplex=False)
+        self.answers, outgoing = Pipe(duplex=False)
+        # A copy of this process knows everything at once. But in the copy of one with several
+        # threads, what they have locked stays locked.
+        self.is_copy = threading.active_count() == 1
+        self.process: _Copy | subprocess.Popen[bytes]
+        if self.is_copy:
+            self.process = _Copy(partial(self._work, incoming, outgoing))
+        else:
+            self.process = _started(incoming, outgoing, self.messages)
+        incoming.close()
+        outgoing.close()
 
     def prepare(self) -> None:
-        """Hand over the module."""
-        self._send((self.plan.source.binary, self.plan.options, self.plan.part_size))
+        """Hand over the module to a process that does not have it."""
+        if not self.is_copy:
+            self._send((self.plan.source.binary, self.plan.options, self.plan.part_size))
+
+    def _work(self, incoming: Connection, outgoing: Connection) -> None:
+        """What the copy does."""
+        self.to.close()  # else it would not see that nobody has orders any more
+        self.answers.close()
+        os.dup2(self.messages.fileno(), 1)
+        os.dup2(1, 2)
+        serve(incoming, outgoing, self.plan)
 
     def _send(self, message: Any) -> None:
         try:
