@@ -273,7 +273,7 @@ def test_mistakes(folder, capfd, words, status, message):
 
 def test_nothing_is_left_of_a_file_that_there_is_no_room_for(folder):
     code = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))\n"
     code += "from wasmote.cli import main; sys.exit(main(sys.argv[1:]))"
     compiled()  # what the compiler keeps in the user's cache is there, then
     Path("x.aot").write_bytes(b"what was there before")
