@@ -1,5 +1,6 @@
-"""A stand-in for a WebAssembly program: calls WASI functions over a memory of its own."""
+"""A stand-in for a WebAssembly program: calls WASI functions through an instance of its own."""
 
+import functools
 import io
 import struct
 from collections.abc import Iterator
@@ -7,9 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from wasmote import Instance, Module
 from wasmote.wasi import Wasi, abi
+from wasmote.wat import wat2wasm
 
 SIZE = 1 << 17
+
+
+@functools.cache
+def forwarder(version: str) -> Module:
+    """A module that exports each function of WASI, and calls it with the same arguments."""
+    imports, exports = [], []
+    with Wasi() as wasi:
+        functions = wasi.imports()[version]
+    for name, function in functions.items():
+        params = " ".join(map(str, function.type.params))
+        results = " ".join(map(str, function.type.results))
+        type_ = f"(param {params}) (result {results})"
+        imports.append(f'(import "{version}" "{name}" (func ${name} {type_}))')
+        arguments = " ".join(f"(local.get {i})" for i in range(len(function.type.params)))
+        exports.append(f'(func (export "{name}") {type_} (call ${name} {arguments}))')
+    memory = f'(memory (export "memory") {SIZE >> 16})'
+    return Module(wat2wasm(f"(module {' '.join(imports)} {memory} {' '.join(exports)})"))
 
 
 def signed(number: int, bits: int) -> int:
@@ -23,9 +43,10 @@ class Program:
 
     def __init__(self, wasi: Wasi, version: str = "wasi_snapshot_preview1") -> None:
         self.wasi = wasi
-        self.memory = bytearray(SIZE)
-        wasi.attach(self.memory)
-        self.functions = wasi.imports()[version]
+        self.instance = Instance(forwarder(version), wasi.imports())
+        exports = self.instance.exports
+        self.memory = memoryview(exports.memory)  # type: ignore[arg-type]
+        self.functions = {name: exports[name] for name in exports if name != "memory"}
         self._free = 1024
 
     def alloc(self, length: int) -> int:

@@ -20,7 +20,7 @@ def strings(program: Program, what: str) -> list[bytes]:
     addresses = struct.unpack_from(f"<{program.u32(count)}I", program.memory, pointers)
     if addresses:
         assert addresses[0] == data
-    ends = [program.memory.index(0, address) for address in addresses]
+    ends = [bytes(program.memory).index(0, address) for address in addresses]
     assert not ends or ends[-1] == data + program.u32(size) - 1
     return [program.get(a, e - a) for a, e in zip(addresses, ends, strict=True)]
 

@@ -51,6 +51,7 @@ HOST_MODULES = (
     "wasmote.host.linux",
     "wasmote.host.faults",
     "wasmote.host.c_functions",
+    "wasmote.host.wasi_calls",
     "wasmote.host.ticks",
     "wasmote.host.cpython.activation",
     "wasmote.host.cpython.call",

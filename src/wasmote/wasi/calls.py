@@ -16,6 +16,7 @@ from wasmote.wasi.abi import EINVAL, ESUCCESS, Layout, errno_of
 from wasmote.wasi.descriptors import Table
 from wasmote.wasi.errors import CallError
 from wasmote.wasi.guest import Guest
+from wasmote.wasi.hot_calls import HOT
 
 # Arguments arrive as signed integers of the parameter's width; `mask` makes them what they mean.
 
@@ -102,10 +103,11 @@ def wasi_function(function: Function) -> Function:
 class HostFunction(Bindable):
     """A function of one `Wasi`, for modules to import, or to be called."""
 
-    __slots__ = ("_call", "name", "type")
+    __slots__ = ("_call", "_program", "name", "type")
 
     def __init__(self, function: Function, program: Program, layout: Layout) -> None:
         self.name = function.__name__
+        self._program = program
         annotations = function.__annotations__.items()
         kinds = [kind for name, kind in annotations if name not in ("state", "return")]
         results = () if self.name == "proc_exit" else (ValType.I32,)
@@ -134,7 +136,10 @@ class HostFunction(Bindable):
                 f"incompatible import type: {label} is a function {self.type}, "
                 f"but the module needs a function {type}"
             )
-        return make_host_func(type, self._call, label)
+        made = make_host_func(type, self._call, label)
+        if self.name in HOT:
+            self._program.table.hot.connect(made, self.name)
+        return made
 
 
 def file_offset(number: int) -> int:

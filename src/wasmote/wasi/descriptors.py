@@ -7,6 +7,7 @@ from wasmote.wasi import abi
 from wasmote.wasi.abi import EBADF, ENOTCAPABLE, ENOTDIR, ENOTSOCK, ENOTSUP, ESPIPE
 from wasmote.wasi.errors import CallError
 from wasmote.wasi.filesystem import Directory, Status
+from wasmote.wasi.hot_calls import HotCalls
 
 
 class Descriptor:
@@ -14,6 +15,8 @@ class Descriptor:
 
     #: The host's descriptor to read, write and wait for; -1: there is none.
     fd = -1
+    #: Something has to be done before the first write.
+    unflushed = False
 
     def __init__(self, filetype: int, rights: int, inheriting: int = 0, flags: int = 0) -> None:
         self.filetype = filetype
@@ -28,6 +31,9 @@ class Descriptor:
     def readv(self, buffers: Sequence[memoryview]) -> int:
         """Fill `buffers` from the position on; the number of bytes read."""
         raise CallError(ENOTSUP)
+
+    def flush(self) -> None:
+        """What has to be done before the first write."""
 
     def writev(self, buffers: Sequence[memoryview]) -> int:
         """Write `buffers` at the position; the number of bytes, maybe less than asked for."""
@@ -110,6 +116,8 @@ class Table:
     def __init__(self) -> None:
         self._descriptors: dict[int, Descriptor] = {}
         self._lock = allocate_lock()  # guest threads share the table
+        #: What native code knows of the table; each change is made here and there.
+        self.hot = HotCalls()
 
     def get(self, number: int, rights: int = 0) -> Descriptor:
         """The descriptor `number` if it has all of `rights`. Raises EBADF, ENOTCAPABLE."""
@@ -141,18 +149,19 @@ class Table:
             number = 0
             while number in self._descriptors:
                 number += 1
-            self._descriptors[number] = descriptor
+            self._put(number, descriptor)
         return number
 
     def set(self, number: int, descriptor: Descriptor) -> None:
         """Give `descriptor` a certain number."""
         with self._lock:
-            self._descriptors[number] = descriptor
+            self._take(number)
+            self._put(number, descriptor)
 
     def remove(self, number: int) -> None:
         """Close `number`. Raises EBADF."""
         with self._lock:
-            descriptor = self._descriptors.pop(number, None)
+            descriptor = self._take(number)
         if descriptor is None:
             raise CallError(EBADF)
 
@@ -161,9 +170,37 @@ class Table:
         with self._lock:
             if source not in self._descriptors or target not in self._descriptors:
                 raise CallError(EBADF)
-            self._descriptors[target] = self._descriptors.pop(source)
+            moved = self._take(source)
+            self._take(target)
+            assert moved is not None
+            self._put(target, moved)
+
+    def set_rights(self, number: int, base: int, inheriting: int) -> None:
+        """Take rights away. Raises EBADF, ENOTCAPABLE for one that is not there."""
+        with self._lock:
+            descriptor = self.get(number)
+            if base & ~descriptor.rights or inheriting & ~descriptor.inheriting:
+                raise CallError(ENOTCAPABLE)
+            self._take(number)
+            descriptor.rights, descriptor.inheriting = base, inheriting
+            self._put(number, descriptor)
+
+    def flushed(self, number: int, descriptor: Descriptor) -> None:
+        """The first write has been made: let native code make the others."""
+        with self._lock:
+            if self._descriptors.get(number) is descriptor:
+                self.hot.share(number, descriptor)
 
     def clear(self) -> None:
         """Close all."""
         with self._lock:
-            self._descriptors.clear()
+            for number in list(self._descriptors):
+                self._take(number)
+
+    def _put(self, number: int, descriptor: Descriptor) -> None:
+        self._descriptors[number] = descriptor
+        self.hot.share(number, descriptor)
+
+    def _take(self, number: int) -> Descriptor | None:
+        self.hot.withdraw(number)
+        return self._descriptors.pop(number, None)

@@ -30,6 +30,9 @@ def fd_write(state: State, fd: U32, iovs: Pointer, count: U32, nwritten: Pointer
     guest = state.guest
     result = guest.slice(nwritten, 4)
     buffers = guest.buffers(iovs, count)
+    if descriptor.unflushed:
+        descriptor.flush()
+        state.table.flushed(fd, descriptor)
     result[:] = (descriptor.writev(buffers) if buffers else 0).to_bytes(4, "little")
 
 
@@ -120,11 +123,7 @@ def fd_fdstat_set_flags(state: State, fd: U32, flags: U32) -> None:
 @wasi_function
 def fd_fdstat_set_rights(state: State, fd: U32, base: U64, inheriting: U64) -> None:
     """Give up rights; taking new ones fails with NOTCAPABLE."""
-    descriptor = state.table.get(fd)
-    if base & ~descriptor.rights or inheriting & ~descriptor.inheriting:
-        raise CallError(ENOTCAPABLE)
-    descriptor.rights = base
-    descriptor.inheriting = inheriting
+    state.table.set_rights(fd, base, inheriting)
 
 
 @wasi_function

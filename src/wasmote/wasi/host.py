@@ -81,6 +81,7 @@ class Wasi:
         have no memory, so every pointer is a fault.
         """
         self._program.guest = Guest(memory)
+        self._program.table.hot.attach(memory)
 
     def close(self) -> None:
         """Close what the program has open; all its descriptors become invalid."""

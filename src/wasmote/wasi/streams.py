@@ -34,7 +34,7 @@ class Borrowed(HostDescriptor):
         self.owner = owner
         self._original_flags = host
         self._flags_changed = False
-        self._written = False
+        self.unflushed = True
 
     def __del__(self, close: object = None) -> None:
         # Flags belong to the open file, which the host's other users (a shell) share.
@@ -44,11 +44,9 @@ class Borrowed(HostDescriptor):
             except OSError:  # the host may have closed it
                 pass
 
-    def writev(self, buffers: Sequence[memoryview]) -> int:
-        if not self._written:
-            self._written = True
-            _flush(self.owner or {1: sys.stdout, 2: sys.stderr}.get(self.fd))
-        return os.writev(self.fd, buffers)
+    def flush(self) -> None:
+        self.unflushed = False
+        _flush(self.owner or {1: sys.stdout, 2: sys.stderr}.get(self.fd))
 
     def set_flags(self, flags: int) -> None:
         self._flags_changed = True

@@ -9,6 +9,9 @@ from wasmote.nativepy import inline, native, ptr, stack, u32, usize
 
 from .trace import capture_trace
 
+#: What a call of a native function of the host costs of `Exec.budget`, in loop iterations.
+NATIVE_COST = 20
+
 
 @native(export="call_from_host")
 def call_from_host(exec: ptr[Exec], f: ptr[FuncInst], args: ptr[u32]) -> u32:
@@ -60,6 +63,12 @@ def call_host(exec: ptr[Exec], target: ptr[FuncInst], cells: ptr[u32]) -> u32:
         exec.crossing = crossing
         if target.native is not None:
             code = target.native(exec, target, cells)
+            # Compiled code only polls where a timer finds it: hardly ever if this is all it does.
+            exec.budget -= NATIVE_COST
+            if exec.budget < 0 and code == 0:
+                crossing.types = kind.types + kind.param_count
+                crossing.count = kind.result_count
+                code = exec.platform.poll(exec)
         else:
             code = exec.platform.call_host(exec, target, cells)
         exec.crossing = crossing.outer
