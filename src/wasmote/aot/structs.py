@@ -14,6 +14,12 @@ HELPER_PLACES = 48
 GUARDED = (8 << 30) + 16
 
 
+#: Bytes for each argument in memory, of calls in modules with tail calls, and cells that all
+#: arguments of one call may take.
+SPILLED = 16
+MOST_SPILLED = 1000 * SPILLED // 4
+
+
 @struct
 class Context:
     """An instance as compiled code sees it. Slots of the size of an address follow:

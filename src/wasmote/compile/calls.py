@@ -2,6 +2,7 @@
 
 from wasmote.compile.runtime import INVARIANT, RUNTIME
 from wasmote.compile.source import Signature
+from wasmote.compile.spilled import load_text, room_text, store_text
 from wasmote.compile.unit import CELLS, Unit
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import EXCEPTION, Exec
@@ -41,9 +42,17 @@ def entry_text(unit: Unit, signature: Signature) -> str:
     if len(results) > 1:
         given.append("ptr %rest")
         room = f"  %rest = alloca i8, i32 {16 * (len(results) - 1)}, align 16\n"
-    given += [f"{kind} %p{i}" for i, kind in enumerate(params)]
-    call = f"call {unit.convention(signature)}{signature.result} %function({', '.join(given)})"
+    spilled = unit.spilled(signature)
+    given += [f"{kind} %p{i}" for i, kind in enumerate(params) if i not in spilled]
+    call = f"call {unit.plan.convention}{signature.result} %function({', '.join(given)})"
     call = f"  %r0 = {call}\n" if results else f"  {call}\n"
+    if spilled:
+        arguments = [f"%p{i}" for i in range(len(params))]
+        call = (
+            f"{room_text(unit.offsets, spilled, '%spilled')}"
+            f"  br i1 %spilled.full, label %overflow, label %fits, !prof !11\n{_overflow()}fits:\n"
+            f"{store_text(signature, spilled, arguments, '%spilled')}{call}"
+        )
     rest = "".join(
         f"  %r{i}.at = getelementptr i8, ptr %rest, i64 {16 * i - 16}\n"
         f"  %r{i} = load {results[i]}, ptr %r{i}.at, !tbaa !9\n"
@@ -54,6 +63,13 @@ def entry_text(unit: Unit, signature: Signature) -> str:
         "(ptr %exec, ptr %ctx, ptr %function, ptr %cells) #0 {\n"
         f"{room}{_loads(params, '%cells', 'p')}{call}{_look(unit)}{rest}"
         f"{_stores(results, '%cells', 'r')}  ret i32 0\n}}\n"
+    )
+
+
+def _overflow() -> str:
+    code = int(TrapCode.STACK_OVERFLOW)
+    return (
+        f"overflow:\n  call void @wasmote.trap(ptr %exec, ptr %ctx, i32 {code}) #1\n  unreachable\n"
     )
 
 
@@ -75,13 +91,13 @@ def import_text(unit: Unit, index: int) -> str:
     slot = unit.offsets.imported + unit.offsets.pointer * index
     names = [p.rpartition(" ") for p in unit.parameters(signature).split(", ")]
     given = ", ".join(f"{kind} {name}" for kind, _, name in names)
-    text = f"{unit.convention(signature)}{signature.result} @outside.{signature.key}({given})"
+    text = f"{unit.plan.convention}{signature.result} @outside.{signature.key}({given})"
     how = "musttail" if unit.machine.tail_calls else "tail"
     call = f"  %r = {how} call {text}\n  ret {signature.result} %r\n"
     if not signature.results:
         call = f"  {how} call {text}\n  ret void\n"
     return (
-        f"define {unit.plan.linkage}{unit.convention(signature)}{signature.result} @import.{index}"
+        f"define {unit.plan.linkage}{unit.plan.convention}{signature.result} @import.{index}"
         f"({unit.parameters(signature)}) #0 {{\n"
         f"  %at = getelementptr i8, ptr %ctx, i64 {slot}\n"
         f"  %target = load ptr, ptr %at, {INVARIANT}\n"
@@ -118,18 +134,16 @@ def outside_text(unit: Unit, signature: Signature) -> str:
         for i in range(1, len(results))
     )
     done = f"  ret {results[0]} %r0\n" if results else "  ret void\n"
-    overflow = int(TrapCode.STACK_OVERFLOW)
     return (
-        f"define {unit.plan.linkage}{unit.convention(signature)}{signature.result}"
+        f"define {unit.plan.linkage}{unit.plan.convention}{signature.result}"
         f" @outside.{signature.key}"
         f"({unit.parameters(signature)}) noinline #0 {{\n"
+        f"{load_text(o, signature, unit.spilled(signature))}"
         f"{exec_field('successor')}{exec_field('top')}{exec_field('stack_end')}"
         f"  %last = getelementptr i8, ptr %top, i64 {room}\n"
         "  %full = icmp ugt ptr %last, %stack_end\n"
         "  br i1 %full, label %overflow, label %fits, !prof !11\n"
-        f"overflow:\n  call void @wasmote.trap(ptr %exec, ptr %ctx, i32 {overflow}) #1\n"
-        "  unreachable\n"
-        f"fits:\n{_stores(params, '%top', 'p')}"
+        f"{_overflow()}fits:\n{_stores(params, '%top', 'p')}"
         f"  %helper.at = getelementptr i8, ptr %ctx, i64 {o.helper('call')}\n"
         f"  %helper = load ptr, ptr %helper.at, {INVARIANT}\n"
         "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"

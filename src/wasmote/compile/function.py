@@ -13,6 +13,7 @@ from wasmote.compile.reading import Cursor
 from wasmote.compile.roots import NOTHING, UNKNOWN, Roots, State
 from wasmote.compile.runtime import LIKELY, UNLIKELY
 from wasmote.compile.source import Body, Signature
+from wasmote.compile.spilled import load_text
 from wasmote.compile.types import Reference
 from wasmote.compile.unit import Unit
 from wasmote.compile.wide_products import Products, has_products
@@ -233,7 +234,7 @@ class Function(Cursor):
         if self.roots.has_frame:
             entry += self.roots.frame()
         # The block that the body begins with is called `entry`.
-        entry = f"begin:\n{entry}  br label %entry\nentry:\n"
+        entry = f"begin:\n{self.spilled()}{entry}  br label %entry\nentry:\n"
         for memory in sorted(self.touched):
             entry += unit.memory_base(memory)
         start = self.body.start
@@ -256,9 +257,13 @@ class Function(Cursor):
     def head(self) -> str:
         """How the definition begins."""
         unit, index = self.unit, self.body.index
-        convention = unit.convention(self.signature)
-        head = f"define {unit.linkage(index)}{convention}{self.signature.result}"
+        head = f"define {unit.linkage(index)}{unit.plan.convention}{self.signature.result}"
         return f"{head} {unit.symbol(index)}({unit.parameters(self.signature)})"
+
+    def spilled(self) -> str:
+        """Text that loads the parameters that are in memory."""
+        spilled = self.unit.spilled(self.signature)
+        return load_text(self.unit.offsets, self.signature, spilled)
 
     def tick(self) -> str:
         """Text that counts a call, and lets the host look at the world now and then."""

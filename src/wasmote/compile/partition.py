@@ -97,8 +97,9 @@ class Plan:
         self.throwing = find_throwing(self.calls) if self.catches else set()
         machine = machine_of(options.target)
         tail = any(calls.tail for calls in self.calls.values())
+        self.guarantees_tail_calls = tail and machine.tail_calls
         #: tailcc guarantees tail calls between any two types, and costs a little more.
-        self.convention = "tailcc " if tail and machine.tail_calls else "fastcc "
+        self.convention = "tailcc " if self.guarantees_tail_calls else "fastcc "
 
     @property
     def linkage(self) -> str:

@@ -45,11 +45,18 @@ class Signature:
         return f"{params}_{''.join(letters[r] for r in self.results)}"
 
     @property
-    def stack_room(self) -> int:
-        """Bytes of arguments on the native stack, of x86-64: beyond six integers, eight others."""
-        integers = 2 + (len(self.results) > 1) + sum(p in ("i32", "i64") for p in self.params)
-        others = [16 if p.startswith("<") else 8 for p in self.params if p not in ("i32", "i64")]
-        return 8 * max(0, integers - 6) + sum(others[8:])
+    def without_register(self) -> tuple[int, ...]:
+        """Parameters that x86-64 has no register for: beyond six integers and eight others."""
+        integers, others = 2 + (len(self.results) > 1), 0
+        found = []
+        for i, kind in enumerate(self.params):
+            if kind in ("i32", "i64"):
+                integers += 1
+            else:
+                others += 1
+            if (integers > 6) if kind in ("i32", "i64") else (others > 8):
+                found.append(i)
+        return tuple(found)
 
 
 @dataclass(slots=True)

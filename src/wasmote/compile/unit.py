@@ -11,6 +11,7 @@ from wasmote.compile.partition import Partition, Plan
 from wasmote.compile.runtime import INVARIANT, METADATA, Runtime
 from wasmote.compile.runtime_objects import define_objects
 from wasmote.compile.source import Signature
+from wasmote.compile.spilled import room_text, store_text
 from wasmote.compile.static_tables import table_text
 from wasmote.compile.templates import Template, Templates
 from wasmote.core.status import TrapCode
@@ -78,22 +79,21 @@ class Unit:
 
     def declare_function(self, name: str, signature: Signature) -> None:
         """One that another part of the module has."""
-        params = ", ".join(["ptr", "ptr", *["ptr"] * len(_rest(signature)), *signature.params])
-        convention = self.convention(signature)
-        self.declare(f"declare hidden {convention}{signature.result} {name}({params}) #3")
+        kinds = [p.rpartition(" ")[0] for p in self.parameters(signature).split(", ")]
+        head = f"declare hidden {self.plan.convention}{signature.result}"
+        self.declare(f"{head} {name}({', '.join(kinds)}) #3")
 
-    def convention(self, signature: Signature) -> str:
-        """How functions of a type are called. LLVM 22 does not hand over arguments on the stack in
-        a guaranteed tail call, but for fastcc, and there only between equal types.
-        """
-        return "fastcc " if signature.stack_room else self.plan.convention
+    def spilled(self, signature: Signature) -> tuple[int, ...]:
+        """Parameters that functions of a type take in memory; see `compile.spilled`."""
+        return signature.without_register if self.plan.guarantees_tail_calls else ()
 
     def declare(self, text: str) -> None:
         self.declarations.add(text)
 
     def parameters(self, signature: Signature) -> str:
-        """A definition's parameters."""
-        own = [f"{kind} %p{i}" for i, kind in enumerate(signature.params)]
+        """A definition's parameters, without those in memory."""
+        spilled = self.spilled(signature)
+        own = [f"{kind} %p{i}" for i, kind in enumerate(signature.params) if i not in spilled]
         return ", ".join(["ptr %exec", "ptr %ctx", *_rest(signature), *own])
 
     # -- what instructions expand to -------------------------------------------------------------
@@ -230,14 +230,19 @@ class Unit:
         """
         signature = self.source.types[type]
         arguments = f.pop_many(len(signature.params))
-        own = [f"{k} {a}" for k, a in zip(signature.params, arguments, strict=True)]
+        spilled = self.spilled(signature)
+        own = [f"{signature.params[i]} {a}" for i, a in enumerate(arguments) if i not in spilled]
         rest = ["ptr %rest" if tail else "ptr %out"] if len(signature.results) > 1 else []
         given = ", ".join(["ptr %exec", "ptr %ctx", *rest, *own])
-        text = f"call {self.convention(signature)}{signature.result} {callee}({given}){where}"
+        text = f"call {self.plan.convention}{signature.result} {callee}({given}){where}"
         f.calls = True
-        if not tail:
-            f.roots.show()
+        if tail:
+            f.roots.leave()
         else:
+            f.roots.show()
+        if spilled:
+            self._spill(f, signature, arguments)
+        if tail:
             self._tail_call(f, signature, text)
             return
         f.widest = max(f.widest, len(signature.results) - 1)
@@ -255,13 +260,17 @@ class Unit:
         for kind, value in zip(signature.results, values, strict=True):
             f.push(kind, value)
 
+    def _spill(self, f: "Function", signature: Signature, arguments: list[str]) -> None:
+        name, spilled = f.fresh(), self.spilled(signature)
+        f.lines.append(room_text(self.offsets, spilled, name))
+        f.check(f"{name}.full", TrapCode.STACK_OVERFLOW)
+        f.lines.append(store_text(signature, spilled, arguments, name))
+
     def _tail_call(self, f: "Function", signature: Signature, text: str) -> None:
-        f.roots.leave()
-        on_stack = signature.stack_room or f.signature.stack_room
-        if not self.machine.tail_calls:
-            text, f.attributes = f"tail {text}", "#4"
-        elif not on_stack or signature.key == f.signature.key:
+        if self.machine.tail_calls:
             text = f"musttail {text}"
+        else:
+            text, f.attributes = f"tail {text}", "#4"
         if signature.results:
             f.emit(f"ret {signature.result} {f.value(text)}")
         else:

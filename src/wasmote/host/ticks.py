@@ -16,6 +16,7 @@ import signal
 import time
 
 from wasmote.aot.leave import leave_compiled
+from wasmote.aot.structs import MOST_SPILLED
 from wasmote.aot.watch import begin_code
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import NONE, Exec, Watch
@@ -268,7 +269,13 @@ def poll_here(code: ptr[CodeRange], function: u32, registers: ptr[Registers]) ->
     link_frame(code, function, registers, frame)
     context = context_of(entry)
     leave_compiled(exec, context, ptr[u32](frame))
+    # A call may be under way whose last arguments are above the top: `compile.spilled`.
+    top = exec.top
+    exec.top = top + MOST_SPILLED
+    if exec.top > exec.stack_end:
+        exec.top = exec.stack_end
     reason = exec.platform.poll(exec)
+    exec.top = top
     if reason == 0:
         reason = begin_code(exec, context)  # a poll may run other code
     if reason != 0:
