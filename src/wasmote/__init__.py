@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         WasmoteError,
     )
     from wasmote.isa.features import FEATURES
+    from wasmote.libc.library import Libc
     from wasmote.types import (
         ExportType,
         ExternType,
@@ -81,6 +82,7 @@ __all__ = [
     "HeapStatistics",
     "ImportType",
     "Instance",
+    "Libc",
     "LimitError",
     "Limits",
     "LinkError",
@@ -150,6 +152,7 @@ _HOMES = {
         "WasmoteError",
     ),
     "isa.features": ("FEATURES",),
+    "libc.library": ("Libc",),
     "types": (
         "ExportType",
         "ExternType",

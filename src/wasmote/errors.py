@@ -85,6 +85,7 @@ class TrapKind(StrEnum):
     NULL_EXCEPTION_REFERENCE = "null exception reference"
     UNALIGNED_ATOMIC = "unaligned atomic"
     UNSHARED_MEMORY = "expected shared memory"
+    APP_HEAP_CORRUPTED = "app heap corrupted"
     OUT_OF_FUEL = "all fuel consumed"
     DEADLINE = "deadline exceeded"
     TERMINATED = "terminated by user"

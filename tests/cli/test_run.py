@@ -111,9 +111,20 @@ def test_a_heap_makes_room_for_the_arguments_of_main(shell: Shell) -> None:
     file = shell.module("main.wasm", text.replace('(export "malloc") ', ""))
     assert shell.wasmote("run", "--heap-size=8192", file, "7", "x").status == 3 * 16 + 7
     assert "--heap-size=8192 makes room" in shell.wasmote("run", file, "7").err
-    assert "no memory is left" in shell.wasmote("run", "--heap-size=16", file, "7", "x").err
-    # The memory may grow by one page only.
-    assert "cannot grow by a heap of 131072" in shell.wasmote("run", "--heap-size=131072", file).err
+    long = "x" * 300
+    assert "no memory is left" in shell.wasmote("run", "--heap-size=256", file, "7", long).err
+
+
+def test_a_heap_that_there_is_no_room_for(shell: Shell) -> None:
+    text = '(module (memory (export "memory") 65536) (func (export "main")))'
+    file = shell.module("full.wasm", text)
+    outcome = shell.wasmote("run", "--heap-size=4K", file)
+    assert "it cannot grow by a heap of 4096 bytes" in outcome.err
+    assert outcome.status == 126
+    assert shell.iwasm("--heap-size=4K", file).out == (
+        "WASM module instantiate failed: failed to insert app heap into linear memory, "
+        "try using `--heap-size=0` option\n"
+    )
 
 
 def test_main_of_another_type_is_refused(shell: Shell) -> None:

@@ -224,8 +224,8 @@ def test_memory_of_the_module() -> None:
 def test_the_app_heap_is_for_modules_without_malloc() -> None:
     inst = instantiate('(memory (export "memory") 1)', heap=1000)
     offset, view = wasm_runtime_module_malloc(inst, 10)
-    assert offset == 65536 and view is not None
-    assert wasm_runtime_module_malloc(inst, 900)[0] == 65552
+    assert offset == 65552 and view is not None
+    assert wasm_runtime_module_malloc(inst, 900)[0] == 65584
     assert wasm_runtime_module_malloc(inst, 900) == (0, None)
     assert wasm_runtime_get_exception(inst) == "Exception: out of memory"
 

@@ -17,10 +17,10 @@ LAYERS = (
     ("isa",),
     ("core",),
     ("interp",),
-    ("aot",),
+    ("aot", "libc.native"),
     ("host",),
     ("api", "jit", ""),  # the package itself: `from wasmote import Module`
-    ("wat", "wasi", "inspect", "compile", "debug"),
+    ("wat", "wasi", "libc", "inspect", "compile", "debug"),
     ("script",),
     ("cli", "__main__"),
     ("capi", "wamr"),

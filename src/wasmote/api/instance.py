@@ -60,6 +60,7 @@ _KINDS = {
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
 #: Bounds of `stack_size`.
 _SMALLEST_STACK, _LARGEST_STACK = 1 << 16, 1 << 30
+_LARGEST_HEAP = 1 << 30
 
 
 class Instance:
@@ -73,6 +74,8 @@ class Instance:
     `stack_size` is in bytes, 64 KiB to 1 GiB: the space for the values of all active functions of
     one call. With `fuel`, an amount or a `Fuel`, its code may execute only so many instructions; a
     compiled module must have been compiled for that.
+    `heap_size` is in bytes, up to 1 GiB: the app heap, room in memory 0 for `malloc` and the like,
+    unless the module exports functions `malloc` and `free` of its own.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
     wrong type, `Trap` if a segment does not fit or the start function traps, what else that raises,
@@ -95,6 +98,7 @@ class Instance:
         missing: str = "error",
         stack_size: int = DEFAULT_STACK_SIZE,
         fuel: Fuel | int | None = None,
+        heap_size: int = 0,
     ) -> None:
         if engine not in _ENGINES:
             raise ValueError(f"engine is one of {', '.join(_ENGINES)}, not {engine!r}")
@@ -102,6 +106,8 @@ class Instance:
             raise ValueError(f'missing is "error" or "trap", not {missing!r}')
         if not _SMALLEST_STACK <= stack_size <= _LARGEST_STACK:
             raise ValueError(f"stack_size is {_SMALLEST_STACK} to {_LARGEST_STACK} bytes")
+        if not 0 <= heap_size <= _LARGEST_HEAP:
+            raise ValueError(f"heap_size is 0 to {_LARGEST_HEAP} bytes, not {heap_size}")
         chosen = _engine_for(module, engine, fuel is not None)
         if chosen == "jit":
             _begin_compiling(module, engine)
@@ -113,6 +119,10 @@ class Instance:
         if module._tier is not None and chosen == "jit":
             module._tier.instances.add(self)
         self.exports = Exports(self._owner, given)
+        if heap_size:
+            from wasmote.api.app_heap import add_app_heap
+
+            add_app_heap(self, heap_size)
         if module._layout.start != NONE:
             func_at(_function(owner_layout(self._owner).resource, module._layout.start))()
 
@@ -126,16 +136,16 @@ class Instance:
         self._owner.links.user_data = value
 
     def malloc(self, size: int) -> int:
-        """Allocate bytes of memory by the module's own `malloc`; returns their offset.
+        """Allocate bytes in the app heap, else by the module's own `malloc`; returns their offset.
 
-        Raises LookupError if the module exports none, MemoryError if it has no room.
+        Raises LookupError if there is neither, MemoryError if there is no room.
         """
         from wasmote.api.guest_memory import malloc
 
         return malloc(self, size)
 
     def free(self, offset: int) -> None:
-        """Free what `malloc` gave. Raises LookupError if the module exports no `free`."""
+        """Free what `malloc` gave. Raises LookupError without app heap and exported `free`."""
         from wasmote.api.guest_memory import free
 
         free(self, offset)

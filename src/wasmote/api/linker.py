@@ -123,9 +123,12 @@ class Linker:
         """
         return {}
 
-    def make(self, module: Module, imports: Mapping[str, Namespace]) -> Instance:
-        """The instance, once all that it imports is there. Subclasses may do more."""
-        return Instance(module, imports, **self.options)
+    def make(self, module: Module, imports: Mapping[str, Namespace], **options: "Any") -> Instance:
+        """The instance, once all that it imports is there. Subclasses may do more.
+
+        `options` are for this one, in place of the linker's.
+        """
+        return Instance(module, imports, **{**self.options, **options})
 
     def open(self, path: str) -> Module:
         """Load a module of the module path. Subclasses may do more. Raises what `Module` does."""
@@ -138,7 +141,7 @@ class Linker:
             for each in dict.fromkeys(wanted.module for wanted in module.imports):
                 found = self._namespace(each, module)
                 if found is not None:
-                    given[each] = _merged(found, given[each]) if each in given else found
+                    given[each] = merged(found, given[each]) if each in given else found
             instance = self.make(module, given)
         except CircularImportError:
             raise
@@ -155,7 +158,7 @@ class Linker:
         single = self._single.get(name)
         if single is None:
             return whole
-        return single if whole is None else _merged(whole, single)
+        return single if whole is None else merged(whole, single)
 
     def _whole(self, name: str, importer: Module) -> Namespace | None:
         seen = {name}
@@ -195,7 +198,7 @@ class Linker:
         return f"circular dependency: {' imports '.join(map(str, chain))}"
 
 
-def _merged(names: Namespace, others: Namespace) -> dict[str, object]:
+def merged(names: Namespace, others: Namespace) -> dict[str, object]:
     """All names, those of `others` first."""
     return {**{each: names[each] for each in names}, **{each: others[each] for each in others}}
 

@@ -52,16 +52,16 @@ def _no_main(program: Program) -> str:
 
 def _allocate(program: Program, size: int) -> int:
     """Memory for the runtime, as WAMR has it: from the app heap, else from the module's malloc."""
-    exports = program.instance.exports
-    if program.heap is not None:
-        return program.heap.allocate(size)
-    if "malloc" in exports and exports["malloc"].type == FuncType((_I32,), (_I32,)):
-        return exports["malloc"](size) & 0xFFFF_FFFF  # type: ignore[no-any-return, operator]
-    raise CallError(
-        "main takes arguments, but the module exports no malloc to put them into memory;"
-        " --heap-size=8192 makes room",
-        "allocate memory failed",
-    )
+    try:
+        return program.instance.malloc(size)
+    except LookupError:
+        raise CallError(
+            "main takes arguments, but the module exports no malloc to put them into memory;"
+            " --heap-size=8192 makes room",
+            "allocate memory failed",
+        ) from None
+    except MemoryError:
+        return 0
 
 
 def _place_arguments(program: Program) -> tuple[int, int]:

@@ -64,6 +64,12 @@ class IwasmReporter(Reporter):
         self.say(f"WASM module instantiate failed: {trap.message}")
         return 255
 
+    def ended(self, end: Exception, status: int) -> int:
+        if not str(end).startswith("env.exit"):
+            return status
+        self.say(f"Exception: {end}")  # exit of the C library that is built in
+        return TRAPPED
+
     def log(self, level: int, message: str) -> None:
         if level <= self.level:
             self.say(f"[{_clock()}]: {'warning: ' if level == WARNING else ''}{message}")

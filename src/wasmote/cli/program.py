@@ -3,6 +3,7 @@
 import sys
 
 from wasmote import CircularImportError, Fuel, Instance, Linker, Module
+from wasmote.api.linker import merged
 from wasmote.cli.features import allowed
 from wasmote.cli.files import open_module
 from wasmote.cli.report import DEBUG, WARNING, CallError, LoadError, Reporter
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
     from types import SimpleNamespace
     from typing import Any
 
-    from wasmote import Exports, Func, Memory
+    from wasmote import Exports, Func, Libc, Memory
     from wasmote.api.linker import Namespace
-    from wasmote.cli.heap import AppHeap
     from wasmote.wasi import Wasi, WasiThreads
 
 THREAD_SPAWN = ("wasi", "thread-spawn")
 #: Engines that compile while the program runs.
 COMPILING = ("auto", "jit")
+#: Where a module imports the C library that is built in from.
+LIBC_MODULES = ("env", "global")
 WASI_MODULES = ("wasi_snapshot_preview1", "wasi_unstable")
 
 
@@ -41,6 +43,7 @@ class _Linker(Linker):
         self.reporter = reporter
         self.wasi: dict[Module, Wasi] = {}
         self.threads: dict[Module, WasiThreads] = {}
+        self.libc: Libc | None = None
         for path in options.native_libs:
             self._load(path)
 
@@ -69,7 +72,27 @@ class _Linker(Linker):
                 self.define(library.name, name, function)
 
     def provide(self, module: Module) -> "Mapping[str, Namespace]":
-        return {**self._wasi(module), **self._threads(module)}
+        given = {**self._wasi(module), **self._threads(module)}
+        for name, found in self._libc(module).items():
+            given[name] = merged(found, given[name]) if name in given else found
+        return given
+
+    def _libc(self, module: Module) -> "Mapping[str, Mapping[str, object]]":
+        """What the C library that is built in has for a module, and no native library."""
+        if not any(each.module in LIBC_MODULES for each in module.imports):
+            return {}
+        from wasmote import Libc
+
+        def refused(name: str, signature: str) -> None:
+            what = "failed to check signature '{}' and resolve pointer params for import function"
+            self.reporter.log(WARNING, f"{what.format(signature)} (env, {name})")
+
+        if self.libc is None:
+            self.libc = Libc()
+        given = self.libc.provide(module, refused)
+        for name in self._single.get("env", ()):
+            given.get("env", {}).pop(name, None)
+        return given
 
     def _threads(self, module: Module) -> "Mapping[str, Namespace]":
         """For a module that starts threads, also the memory that they share."""
@@ -98,17 +121,33 @@ class _Linker(Linker):
         self.wasi[module] = wasi
         return wasi.imports()
 
-    def make(self, module: Module, imports: "Mapping[str, Namespace]") -> Instance:
+    def make(
+        self, module: Module, imports: "Mapping[str, Namespace]", **options: "Any"
+    ) -> Instance:
         for wanted in module.imports:
             found = wanted.name in imports.get(wanted.module, ())
             if isinstance(wanted.type, FuncType) and not found:
                 place = f"({wanted.module}, {wanted.name})"
                 self.reporter.log(WARNING, f"failed to link import function {place}")
-        instance = super().make(module, imports)
+        heap_size = self._heap_size(module)
+        instance = super().make(module, imports, heap_size=heap_size)
         if module in self.threads:
             make = super().make
-            self.threads[module].attach(instance, lambda: make(module, imports))
+            self.threads[module].attach(
+                instance, lambda: make(module, imports, heap_size=heap_size)
+            )
         return instance
+
+    def _heap_size(self, module: Module) -> int:
+        """Bytes of the app heap: what the command says, else what a module needs."""
+        if self.command.heap_size is not None:
+            return int(self.command.heap_size)
+        if not any(each.module == "env" for each in module.imports):
+            return 0
+        from wasmote.libc.library import wants_heap
+        from wasmote.libc.table import DEFAULT_HEAP
+
+        return DEFAULT_HEAP if wants_heap(module) else 0
 
 
 class Program:
@@ -128,7 +167,6 @@ class Program:
         self.path = options.words[0]
         self.linker = _Linker(options, reporter, self.fuel)
         self.instance = self._instantiate()
-        self.heap = self._app_heap()
 
     def function(self, name: str) -> "Func":
         """The exported function `name`; `$module$name` is one of an imported module.
@@ -154,14 +192,6 @@ class Program:
         """The memory that the module exports."""
         return _memory(self.instance.exports)
 
-    def _app_heap(self) -> "AppHeap | None":
-        memory, size = self.memory(), self.options.heap_size
-        if memory is None or not size:
-            return None
-        from wasmote.cli.heap import AppHeap
-
-        return AppHeap(memory, size)
-
     def _instantiate(self) -> Instance:
         path = self.path
         module = self.linker.open(path)
@@ -174,7 +204,13 @@ class Program:
             message = f"WASM module instantiate failed: {error}"
             raise LoadError(f"{path}: {error}", message) from None
         except MemoryError as error:
-            message = "WASM module instantiate failed: allocate memory failed"
+            no_heap = "failed to insert app heap into linear memory"
+            what = (
+                f"{no_heap}, try using `--heap-size=0` option"
+                if no_heap in str(error)
+                else "allocate memory failed"
+            )
+            message = f"WASM module instantiate failed: {what}"
             raise LoadError(f"{path}: {error}", message) from None
 
 

@@ -95,6 +95,10 @@ class Reporter:
         """A module that trapped or threw when it was instantiated."""
         return self.trap(trap)
 
+    def ended(self, end: Exception, status: int) -> int:
+        """A program that ended itself with an exit code."""
+        return status
+
     def log(self, level: int, message: str) -> None:
         """Something along the way, if the level of `-v` allows."""
         if level <= self.level:

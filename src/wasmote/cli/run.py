@@ -121,10 +121,10 @@ OPTIONS = (
     ),
     Option(
         "--heap-size BYTES",
-        "room added to the module's memory for what the runtime puts there, such as main's"
-        " arguments (default 0: the module's own malloc serves)",
+        "the app heap: room in the module's memory for malloc of the C library that is built in,"
+        " and for main's arguments (default 16K for a module that imports env.malloc and the like,"
+        " else 0); none if the module exports malloc and free",
         convert=number(0, _LARGEST_HEAP),
-        default=0,
     ),
     Option(
         "--gc-heap-size BYTES",
@@ -217,6 +217,7 @@ examples:
   wasmote run --dir=. --env=LANG=C tool.wasm --verbose input.txt
   wasmote run --map-dir=/data::./build/data --timeout=5000 tool.wasm
   wasmote run -f add math.wasm 1 2
+  wasmote run --heap-size=64K tiny.wasm
   wasmote run --require-signature=vendor.pub plugin.aot
 """,
     program=True,
@@ -292,7 +293,7 @@ def run(options: SimpleNamespace, reporter: Reporter) -> int:
         status = exit_status(error)
         if status is None:
             raise
-        return status
+        return reporter.ended(error, status)
 
 
 def _start(program: "Program", reporter: Reporter) -> int:

@@ -95,6 +95,7 @@ def memory_release(memory: ptr[Memory]) -> void:
     platform = memory.platform
     if memory.data is not None:
         platform.unreserve(platform, memory.data, memory.reserved)
+    platform.release(memory.heap)
     platform.release(ptr[u8](memory))
 
 
@@ -127,6 +128,20 @@ def grow(memory: ptr[Memory], delta: u64) -> u64:
     fence()  # whoever sees the new size finds the bytes there
     volatile_store(addr(memory.pages), old + delta)
     volatile_store(addr(memory.size), size)
+    return old
+
+
+@native(export="memory_extend")
+def memory_extend(memory: ptr[Memory], delta: u64) -> u64:
+    """`memory_grow` by the host, for its own purposes: beyond the declared maximum, if need be."""
+    acquire(memory.platform, addr(memory.lock))
+    declared = memory.maximum
+    if memory.pages + delta > declared:
+        memory.maximum = memory.pages + delta
+    old = grow(memory, delta)
+    if old == GROW_FAILED:
+        memory.maximum = declared
+    release(memory.platform, addr(memory.lock))
     return old
 
 

@@ -34,6 +34,8 @@ class TrapCode(IntEnum):
     NULL_EXCEPTION_REFERENCE = 23
     UNALIGNED_ATOMIC = 30
     UNSHARED_MEMORY = 31
+    #: The program has overwritten what the runtime keeps in its memory: see core.app_heap.
+    APP_HEAP_CORRUPTED = 32
     #: How the host ends a program, see `wasmote.Fuel`, `wasmote.timeout` and `Instance.terminate`.
     OUT_OF_FUEL = 40
     DEADLINE = 41

@@ -147,6 +147,7 @@ class Memory:
     platform: ptr[Platform]
     lock: u32  # a mutex for growing and for `waiters`; see core.mutex
     waiters: ptr[Waiter]  # those who wait for a notification, longest first
+    heap: ptr[u8]  # its AppHeap, see core.app_heap; None: there is none
 
 
 @struct

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 HERE = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = os.path.dirname(HERE)
 #: Folders whose sources become native code, or turn them into it.
-SOURCES = ("nativepy", "image", "isa", "core", "interp", "aot", "host")
+SOURCES = ("nativepy", "image", "isa", "core", "interp", "aot", "libc/native", "host")
 #: Modules whose exported functions, and all that these reach, make up the core.
 MODULES = (
     "wasmote.core.decode.module",
@@ -34,6 +34,7 @@ MODULES = (
     "wasmote.core.gc.exceptions",
     "wasmote.core.tags",
     "wasmote.core.memory",
+    "wasmote.core.app_heap",
     "wasmote.core.table",
     "wasmote.core.function",
     "wasmote.core.fuel",
@@ -46,6 +47,11 @@ MODULES = (
     "wasmote.aot.run",
     "wasmote.aot.loops",
     "wasmote.aot.tier",
+    "wasmote.libc.native.memory",
+    "wasmote.libc.native.strings",
+    "wasmote.libc.native.numbers",
+    "wasmote.libc.native.allocation",
+    "wasmote.libc.native.printing",
 )
 HOST_MODULES = (
     "wasmote.host.linux",

@@ -136,7 +136,7 @@ def _guarded(exec_env: ExecEnv, call: "Any") -> "tuple[object, ...] | None":
         if type(error).__name__ != "Exit":
             raise
         inst.exit_code = int(error.code)  # type: ignore[attr-defined]
-        inst.exception = "wasi proc exit"
+        inst.exception = str(error) if str(error).startswith("env.exit") else "wasi proc exit"
     return None
 
 

@@ -5,11 +5,13 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
-from wasmote import Caller, Frame, Fuel, Func, FuncType, Instance, Linker, WasmoteError
+from wasmote import Caller, Frame, Fuel, Func, FuncType, Instance, Libc, Linker, WasmoteError
 from wasmote.api.lifetime import Owner
 from wasmote.api.linker import Namespace
 from wasmote.api.module import Module
+from wasmote.core.app_heap import LARGEST
 from wasmote.wamr.modules import PackageType, WasiArgs, WasmModule, engine_of
 from wasmote.wamr.natives import find_native
 from wasmote.wamr.state import RunningMode, fill, runtime, warn
@@ -42,7 +44,6 @@ class ModuleInst:
         self.fuel: Fuel | None = None
         self.mode = runtime.mode
         self.singleton: ExecEnv | None = None
-        self.heap: tuple[int, int] = (0, 0)  # the app heap: next offset, end
 
 
 class ExecEnv:
@@ -74,7 +75,7 @@ class _Linker(Linker):
         self.inst, self.wasi = inst, wasi
 
     def provide(self, module: Module) -> "Mapping[str, Namespace]":
-        given: dict[str, dict[str, object]] = {}
+        given: dict[str, dict[str, object]] = _libc().provide(module)
         if any(each.module.startswith("wasi_") for each in module.imports):
             given.update(self._wasi())
         for each in module.imports:
@@ -90,11 +91,13 @@ class _Linker(Linker):
         self.inst.wasi = Wasi(self.wasi.argv, self.wasi.env, self.wasi.dirs, *stdio)
         return {name: dict(functions) for name, functions in self.inst.wasi.imports().items()}
 
-    def make(self, module: Module, imports: "Mapping[str, Namespace]") -> Instance:
+    def make(
+        self, module: Module, imports: "Mapping[str, Namespace]", **options: "Any"
+    ) -> Instance:
         for each in module.imports:
             if isinstance(each.type, FuncType) and each.name not in imports.get(each.module, ()):
                 warn(f"failed to link import function ({each.module}, {each.name})")
-        return super().make(module, imports)
+        return super().make(module, imports, **options)
 
     def _find(self, name: str, importer: Module) -> Module | None:
         if name in runtime.modules:
@@ -109,6 +112,12 @@ class _Linker(Linker):
         if runtime.destroyer is not None:
             runtime.destroyer(data)
         return made
+
+
+@cache
+def _libc() -> Libc:
+    """libc-builtin, which WAMR registers when it starts."""
+    return Libc()
 
 
 def wasm_runtime_instantiate(
@@ -136,6 +145,7 @@ def wasm_runtime_instantiate_ex(
         return None
     stack = min(max(args.default_stack_size, _SMALLEST_STACK), _LARGEST_STACK)
     options = {"engine": engine_of(module.module, inst.mode), "stack_size": stack}
+    options["heap_size"] = min(args.host_managed_heap_size, LARGEST)
     linker = _Linker(inst, wasi, fuel=inst.fuel, **options)
     try:
         with entered(
@@ -143,7 +153,6 @@ def wasm_runtime_instantiate_ex(
         ):  # for natives of the start function
             inst.instance = linker.instantiate(module.module)
         inst.owner = inst.instance._owner
-        _add_heap(inst, args.host_managed_heap_size)
     except (WasmoteError, MemoryError, ValueError) as error:
         fill(error_buf, f"WASM module instantiate failed: {error}")
         return None
@@ -152,19 +161,6 @@ def wasm_runtime_instantiate_ex(
 
 
 wasm_runtime_instantiate_ex2 = wasm_runtime_instantiate_ex
-
-
-def _add_heap(inst: ModuleInst, size: int) -> None:
-    """Room at the end of memory, for a module that has no `malloc` of its own."""
-    exports = inst.instance.exports
-    if not size or "malloc" in exports or not inst.instance.module._layout.memory_count:
-        return
-    from wasmote.api.caller import first_memory
-
-    memory = first_memory(inst.instance._owner)
-    page = memory.type.page_size
-    start = memory.grow(-(-size // page)) * page
-    inst.heap = start, start + size
 
 
 def wasm_runtime_deinstantiate(module_inst: ModuleInst) -> None:

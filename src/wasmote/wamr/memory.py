@@ -5,7 +5,8 @@ Where C has an address in linear memory, Python has a writable memoryview that e
 
 import ctypes
 
-from wasmote import Func, Memory
+from wasmote import Func, Memory, Trap
+from wasmote.api.app_heap import has_heap, heap_allocate, heap_free
 from wasmote.api.caller import first_memory
 from wasmote.api.layouts import InstanceLayout, MemoryLayout
 from wasmote.api.lifetime import owner_layout
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _OUT_OF_BOUNDS = "out of bounds memory access"
-_ALIGNMENT = 8
 #: Reasons that `wasm_runtime_set_enlarge_mem_error_callback` is told of.
 INTERNAL_ERROR, MAX_SIZE_REACHED = 0, 1
 _PAGES = {(False, 65536): 65536, (True, 65536): 1 << 48, (False, 1): (1 << 32) - 1}
@@ -70,24 +70,39 @@ def _allocate(inst: ModuleInst, size: int) -> int:
     from wasmote.wamr.calls import _values
     from wasmote.wamr.instances import wasm_runtime_get_exec_env_singleton
 
+    memory = _memory(inst)
+    if memory is not None and has_heap(memory):
+        found = _in_heap(inst, lambda: heap_allocate(memory, size))
+        if not found and inst.exception is None:
+            inst.exception = "out of memory"
+        return found
     exports = inst.instance.exports
     if "malloc" in exports and isinstance(exports["malloc"], Func):
         env = wasm_runtime_get_exec_env_singleton(inst)
-        found = _values(env, exports["malloc"], [size])
-        return int(found[0]) & 0xFFFF_FFFF if found else 0  # type: ignore[call-overload]
-    start, end = inst.heap
-    if size > end - start:
-        inst.exception = "out of memory"
+        results = _values(env, exports["malloc"], [size])
+        return int(results[0]) & 0xFFFF_FFFF if results else 0  # type: ignore[call-overload]
+    inst.exception = "out of memory"
+    return 0
+
+
+def _in_heap(inst: ModuleInst, action: "Callable[[], int | None]") -> int:
+    """Do something in the app heap; 0: an exception may be set."""
+    try:
+        return action() or 0
+    except Trap as trap:
+        inst.exception = trap.message
         return 0
-    inst.heap = start + -(-size // _ALIGNMENT) * _ALIGNMENT, end
-    return start
 
 
 def wasm_runtime_module_free(module_inst: ModuleInst, ptr: int) -> None:
-    """Free by the module's `free`. What the app heap gave stays allocated."""
+    """Free what `wasm_runtime_module_malloc` gave, in the app heap or by the module's `free`."""
     from wasmote.wamr.calls import _values
     from wasmote.wamr.instances import wasm_runtime_get_exec_env_singleton
 
+    memory = _memory(module_inst)
+    if memory is not None and has_heap(memory):
+        _in_heap(module_inst, lambda: heap_free(memory, ptr))
+        return
     exports = module_inst.instance.exports
     if ptr and "free" in exports and isinstance(exports["free"], Func):
         _values(wasm_runtime_get_exec_env_singleton(module_inst), exports["free"], [ptr])
