@@ -63,7 +63,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = Path(__file__).parent / "programs" / "builtin.c"
     command = [sys.executable, "-m", "ziglang", "cc", "-target", "wasm32-freestanding", "-O2"]
     command += ["-nostdlib", "-fno-builtin", "-w", "-Wl,--no-entry", "-Wl,--export=main"]
-    command += ["-Wl,--allow-undefined", "-Wl,--export=__heap_base", "-o", str(output)]
+    command += ["-Wl,--import-symbols", "-Wl,--export=__heap_base", "-o", str(output)]
     subprocess.run([*command, str(source)], check=True)
     return output
 

@@ -15,17 +15,19 @@ from wasmote.isa.features import FEATURES, build_without
 from wasmote.nativepy.targets import TARGETS, Target, host_target
 
 
-def build(target: Target, without: Iterable[str] = (), hosted: bool = False) -> bytes:
+def build(
+    target: Target, without: Iterable[str] = (), hosted: bool = False, libc: bool = False
+) -> bytes:
     """The core's object file for a target, without the features named and what is built on them.
 
-    `hosted`: with the binding to CPython. Raises ValueError for a name that is not in
-    `wasmote.FEATURES`.
+    `hosted`: with the binding to CPython, and with what `libc` asks for: the C library for modules.
+    Raises ValueError for a name that is not in `wasmote.FEATURES`.
     """
     from wasmote.image.build import build_object
 
     build_without(without)
     try:
-        return build_object(core_image.exported_functions(hosted), target)
+        return build_object(core_image.exported_functions(hosted, hosted or libc), target)
     finally:
         build_without(())
 
@@ -46,13 +48,16 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--host", action="store_true", help="with the binding to CPython")
     parser.add_argument(
+        "--libc", action="store_true", help="with the C library for modules that have none"
+    )
+    parser.add_argument(
         "--object", action="store_true", help="write an object file for the board's own linker"
     )
     parser.add_argument("-o", "--output", metavar="FILE", help="write the image or object here")
     options = parser.parse_args(words)
     target = TARGETS[options.target]
     try:
-        raw = build(target, options.without, options.host)
+        raw = build(target, options.without, options.host, options.libc)
     except ValueError as error:
         parser.error(str(error))
     from wasmote.image.build import link

@@ -47,6 +47,9 @@ MODULES = (
     "wasmote.aot.run",
     "wasmote.aot.loops",
     "wasmote.aot.tier",
+)
+#: libc-builtin, which a small machine may leave out.
+LIBC_MODULES = (
     "wasmote.libc.native.memory",
     "wasmote.libc.native.strings",
     "wasmote.libc.native.numbers",
@@ -69,14 +72,14 @@ HOST_MODULES = (
 )
 
 
-def exported_functions(hosted: bool = True) -> list["NativeFunction"]:
-    """Every exported native function of the core and, `hosted`, of its binding to the host."""
+def exported_functions(hosted: bool = True, libc: bool = True) -> list["NativeFunction"]:
+    """Every exported native function of the core, its C library, and its binding to the host."""
     import importlib
 
     from wasmote.nativepy import NativeFunction
 
     found: dict[str, NativeFunction] = {}
-    for name in (*MODULES, *(HOST_MODULES if hosted else ())):
+    for name in (*MODULES, *(LIBC_MODULES if libc else ()), *(HOST_MODULES if hosted else ())):
         for value in vars(importlib.import_module(name)).values():
             if isinstance(value, NativeFunction) and value.export:
                 found[value.export] = value
