@@ -271,7 +271,7 @@ class MemoryDir(_Node, Directory):
 
     def open(self, name: str, flags: int) -> "File | Directory | BinaryIO":
         with self._tree.lock:
-            found = self._entries.get(name)
+            found = self._look_up(name)
             if found is None:
                 if not flags & os.O_CREAT:
                     raise error(errno.ENOENT)
@@ -360,18 +360,21 @@ class MemoryDir(_Node, Directory):
             found.utime(accessed, modified)
 
     def _found(self, name: str) -> "Entry":
-        found = self._entries.get(name)
+        found = self._look_up(name)
         if found is None:
             raise error(errno.ENOENT)
         return found
 
+    def _look_up(self, name: str) -> "Entry | None":
+        if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME:
+            raise error(errno.ENAMETOOLONG)
+        return self._entries.get(name)
+
     def _add(self, name: str, entry: "Entry") -> None:
         if self._removed:
             raise error(errno.ENOENT)
-        if name in self._entries:
+        if self._look_up(name) is not None:
             raise error(errno.EEXIST)
-        if len(name.encode("utf-8", "surrogateescape")) > MAX_NAME:
-            raise error(errno.ENAMETOOLONG)
         self._entries[name] = entry
         self._touch()
 
