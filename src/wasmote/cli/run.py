@@ -1,6 +1,6 @@
 """`wasmote run`: runs a program, or calls functions of a module."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 
 from wasmote.cli.features import DISABLE_FEATURE
@@ -36,6 +36,30 @@ def _mapped_directory(word: str) -> tuple[str, str]:
     return guest, host
 
 
+def _addresses(word: str) -> str:
+    from wasmote.wasi.network import parse_network
+
+    return _checked(word, parse_network)
+
+
+def _names(word: str) -> str:
+    from wasmote.wasi.network import parse_name
+
+    return _checked(word, parse_name)
+
+
+def _checked(word: str, parse: "Callable[[str], object]") -> str:
+    """`word` if all that its commas separate can be parsed."""
+    from wasmote.wasi import WasiError
+
+    try:
+        for each in word.split(","):
+            parse(each)
+    except WasiError as error:
+        raise ValueError(str(error)) from None
+    return word
+
+
 def _stack_size(word: str) -> int:
     """What `iwasm` needs is often less than the smallest stack here."""
     return max(number(0, _LARGEST_STACK)(word), _SMALLEST_STACK)
@@ -45,7 +69,6 @@ def _stack_size(word: str) -> int:
 _ENGINE_FLAGS = {"--interp": "classic", "--llvm-jit": "jit", "--multi-tier-jit": "auto"}
 _ONE_JIT = "Wasmote has one compiler for code at run time: --llvm-jit"
 _INTERPRETED = "Wasmote has nothing like it yet"
-_NO_SOCKETS = "Wasmote has no sockets that a program could open yet"
 
 #: All options of `wasmote run` and `iwasm`.
 OPTIONS = (
@@ -69,6 +92,20 @@ OPTIONS = (
         "let the program use the directory HOST under the name GUEST; may be repeated",
         name="dirs",
         convert=_mapped_directory,
+        repeated=True,
+    ),
+    Option(
+        "--addr-pool ADDRESS/BITS,…",
+        "let sockets of the program be bound and connected to addresses in these networks, IPv4 and"
+        " IPv6; 0.0.0.0/0 and ::/0 are all; may be repeated",
+        convert=_addresses,
+        repeated=True,
+    ),
+    Option(
+        "--allow-resolve NAME,…",
+        "let the program look up the addresses of these names; *.example.com are all that end so;"
+        " may be repeated",
+        convert=_names,
         repeated=True,
     ),
     Option(
@@ -188,8 +225,6 @@ OPTIONS = (
     Option("--gen-prof-file FILE", refusal=_INTERPRETED),
     Option("--disable-bounds-checks", refusal="every access to memory is checked in Wasmote"),
     Option("--shared-heap-size BYTES", refusal="Wasmote has no shared heaps yet"),
-    Option("--addr-pool ADDRESS/BITS", refusal=_NO_SOCKETS),
-    Option("--allow-resolve NAME", refusal=_NO_SOCKETS),
     Option("-g ADDRESS", refusal="Wasmote has no debugger yet"),
 )
 
@@ -216,6 +251,7 @@ examples:
   wasmote run hello.wasm
   wasmote run --dir=. --env=LANG=C tool.wasm --verbose input.txt
   wasmote run --map-dir=/data::./build/data --timeout=5000 tool.wasm
+  wasmote run --addr-pool=127.0.0.0/8,::1/128 --allow-resolve=localhost server.wasm
   wasmote run -f add math.wasm 1 2
   wasmote run --heap-size=64K tiny.wasm
   wasmote run --require-signature=vendor.pub plugin.aot

@@ -87,8 +87,13 @@ class _Linker(Linker):
     def _wasi(self) -> "dict[str, dict[str, object]]":
         from wasmote.wasi import Wasi
 
-        stdio = [None if fd < 0 else fd for fd in self.wasi.stdio]
-        self.inst.wasi = Wasi(self.wasi.argv, self.wasi.env, self.wasi.dirs, *stdio)
+        wasi = self.wasi
+        stdin, stdout, stderr = (None if fd < 0 else fd for fd in wasi.stdio)
+        self.inst.wasi = Wasi(
+            *(wasi.argv, wasi.env, wasi.dirs, stdin, stdout, stderr),
+            addr_pool=wasi.addr_pool,
+            allow_resolve=wasi.ns_lookup_pool,
+        )
         return {name: dict(functions) for name, functions in self.inst.wasi.imports().items()}
 
     def make(

@@ -5,10 +5,12 @@ through these two modules; nothing here knows of engines, only of host functions
 the memory of their callers.
 
 - `host`: `Wasi`, which an embedder sets up;
-- `files`, `directories`, `poll`, `sockets`, `process`: the functions, by subject;
+- `files`, `directories`, `poll`, `sockets`, `socket_options`, `resolve`, `process`: the functions,
+  by subject;
 - `calls`: how a function is declared and called; `abi`: numbers and layouts; `errors`;
 - `guest`: checked access to memory; `descriptors`: the table of open files;
 - `threads`: threads that programs start;
+- `network`: what sockets may reach; `socket_descriptor`, `socket_address`: sockets of the host;
 - `paths`: the sandbox, resolving paths below a directory;
 - `filesystem`: the interface of directories and files, which `host_directory`, `memory_directory`
   and `overlay` implement; `opening`: from there to descriptors, which are `host_descriptors`,

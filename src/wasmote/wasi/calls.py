@@ -17,6 +17,7 @@ from wasmote.wasi.descriptors import Table
 from wasmote.wasi.errors import CallError
 from wasmote.wasi.guest import Guest
 from wasmote.wasi.hot_calls import HOT
+from wasmote.wasi.network import Network
 
 # Arguments arrive as signed integers of the parameter's width; `mask` makes them what they mean.
 
@@ -64,11 +65,12 @@ class Strings:
 class Program:
     """What the program of a `Wasi` has; threads and both versions of the interface share it."""
 
-    __slots__ = ("args", "environ", "guest", "table")
+    __slots__ = ("args", "environ", "guest", "network", "table")
 
-    def __init__(self, args: Strings, environ: Strings) -> None:
+    def __init__(self, args: Strings, environ: Strings, network: Network) -> None:
         self.args = args
         self.environ = environ
+        self.network = network
         self.table = Table()
         #: The memory that pointers mean, whoever calls; None: that of the caller.
         self.guest: Guest | None = None
@@ -77,11 +79,12 @@ class Program:
 class State:
     """What a function works on during one call."""
 
-    __slots__ = ("args", "environ", "guest", "layout", "table")
+    __slots__ = ("args", "environ", "guest", "layout", "network", "table")
 
     def __init__(self, program: Program, layout: Layout) -> None:
         self.layout = layout
         self.guest = program.guest or Guest(current_memory() or _NO_MEMORY)  # type: ignore[arg-type]
+        self.network = program.network
         self.table = program.table
         self.args = program.args
         self.environ = program.environ

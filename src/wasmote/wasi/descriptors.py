@@ -9,6 +9,10 @@ from wasmote.wasi.errors import CallError
 from wasmote.wasi.filesystem import Directory, Status
 from wasmote.wasi.hot_calls import HotCalls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from wasmote.wasi.socket_descriptor import Socket
+
 
 class Descriptor:
     """What a number of the guest stands for. What a kind cannot do fails with ENOTSUP or ESPIPE."""
@@ -137,11 +141,11 @@ class Table:
             raise CallError(ENOTCAPABLE)
         return found
 
-    def socket(self, number: int, rights: int) -> Descriptor:
+    def socket(self, number: int, rights: int) -> "Socket":
         """As `get`, for a socket. Raises ENOTSOCK for anything else."""
         if self.get(number).filetype not in (abi.SOCKET_STREAM, abi.SOCKET_DGRAM):
             raise CallError(ENOTSOCK)
-        return self.get(number, rights)
+        return self.get(number, rights)  # type: ignore[return-value] # all of them are
 
     def insert(self, descriptor: Descriptor) -> int:
         """Give `descriptor` the lowest free number, as POSIX does."""

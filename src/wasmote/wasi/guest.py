@@ -54,6 +54,15 @@ class Guest:
         iovecs = iovecs[: IOVEC.size * IOV_MAX]
         return [self.slice(*iovec) for iovec in IOVEC.iter_unpack(iovecs)]
 
+    def string(self, address: int, limit: int) -> bytes:
+        """The NUL-terminated string in memory. Raises EINVAL if it has `limit` bytes or more."""
+        length = min(limit, len(self._memory) - address)
+        data = bytes(self.slice(address, max(length, 0)))
+        end = data.find(0)
+        if end < 0:
+            raise CallError(EINVAL if length == limit else EFAULT)
+        return data[:end]
+
     def path(self, address: int, length: int) -> bytes:
         """The path in memory. Raises ENAMETOOLONG, and EINVAL for one with a NUL in it."""
         view = self.slice(address, length)

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterable, Mapping
 
-from wasmote.wasi import abi, directories, files, poll, process, sockets
+from wasmote.wasi import abi, directories, files, poll, process, resolve, socket_options, sockets
 from wasmote.wasi.calls import FUNCTIONS, HostFunction, Program, Strings
 from wasmote.wasi.errors import WasiError
 from wasmote.wasi.guest import Guest
+from wasmote.wasi.network import Network
 from wasmote.wasi.opening import preopened
 from wasmote.wasi.streams import standard
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from wasmote.wasi.guest import LinearMemory
 
 # Importing these has filled FUNCTIONS.
-_MODULES = (files, directories, process, poll, sockets)
+_MODULES = (files, directories, process, poll, sockets, socket_options, resolve)
 
 
 class Wasi:
@@ -28,7 +29,8 @@ class Wasi:
     directories `dirs`, a mapping from the name in the program to the path on the host or to a
     `Directory`, which become descriptors 3, 4, … in order. `stdin`, `stdout` and `stderr` are those
     of the process by default; each may be a descriptor number or a binary file. They stay the
-    embedder's.
+    embedder's. Sockets reach the addresses in `addr_pool` ("10.0.0.0/8", "::1/128"), and names that
+    `allow_resolve` has ("example.com", "*.example.com") can be looked up.
 
         with Wasi(args=["prog", "-v"], dirs={"/data": "./data"}) as wasi:
             instance = wasmote.Instance(module, wasi.imports())
@@ -47,15 +49,22 @@ class Wasi:
         stdin: "int | BinaryIO | None" = None,
         stdout: "int | BinaryIO | None" = None,
         stderr: "int | BinaryIO | None" = None,
+        addr_pool: str | Iterable[str] = (),
+        allow_resolve: str | Iterable[str] = (),
     ) -> None:
         self._program = Program(
             Strings([_encode("argument", argument) for argument in args]),
             Strings(_environment(env or {})),
+            Network(addr_pool, allow_resolve),
         )
         table = self._program.table
         for number, source in enumerate((stdin, stdout, stderr)):
             descriptor = standard(number, source)
             if descriptor is not None:
+                if descriptor.filetype in (abi.SOCKET_STREAM, abi.SOCKET_DGRAM):
+                    from wasmote.wasi.socket_descriptor import LentSocket
+
+                    descriptor = LentSocket(descriptor)
                 table.set(number, descriptor)
         for number, (name, directory) in enumerate((dirs or {}).items(), 3):
             table.set(number, preopened(name, directory))
