@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from wasmote import Fuel, Instance, Module, Trap, jit
+from wasmote import Instance, Module, Trap, jit
 from wasmote.api.layouts import ActivationLayout
 from wasmote.errors import TrapKind
 from wasmote.host.cpython.binding import BINDING
@@ -50,7 +50,9 @@ def test_the_second_start_takes_the_code_from_the_cache(
     first = module(FIB)
     Instance(first, engine="jit")
     assert jit.wait(first, 60)
-    monkeypatch.setattr("wasmote.jit.tier._thread.start_new_thread", None)  # nothing is compiled
+    monkeypatch.setattr(
+        "wasmote.jit.background._thread.start_new_thread", None
+    )  # nothing is compiled
     second = Instance(module(FIB), engine="jit")
     assert is_compiled(second)
     assert second.exports.fib(15) == 610
@@ -205,17 +207,28 @@ def test_auto_waits_until_the_program_has_done_something(cache: Cache) -> None:
     assert instance.exports.fib(10) == 55
 
 
-def test_fuel_needs_an_interpreter(cache: Cache) -> None:
-    jit.enable(delay=0.0, level=1)
+@pytest.mark.parametrize("part_size", [0, 1])
+def test_code_for_instances_with_fuel_counts(cache: Cache, part_size: int) -> None:
+    """It is not the code of other instances, and spends and stops as the interpreter does."""
+    SETTINGS.part_size = part_size
     m = module(FIB)
-    with pytest.raises(ValueError, match="fuel needs an interpreter"):
-        Instance(m, engine="jit", fuel=1000)
-    fuel = Fuel(100_000)
-    instance = Instance(m, fuel=fuel)  # beside one that is compiled
-    assert Instance(m, engine="jit").exports.fib(10) == 55
+    plain, tiered = Instance(m, engine="jit"), Instance(m, engine="jit", fuel=10_000)
     assert jit.wait(m, 60)
-    assert instance.exports.fib(10) == 55
-    assert fuel.left < 100_000
+    interpreted = Instance(m, engine="fast", fuel=10_000)
+    assert is_compiled(tiered) and is_compiled(plain) and not is_compiled(interpreted)
+    assert plain.exports.fib(20) == 6765
+    for argument in (10, 11, 30):
+        results, left = [], []
+        for instance in (tiered, interpreted):
+            try:
+                results.append(instance.exports.fib(argument))
+            except Trap as trap:
+                results.append(trap.kind)
+            assert instance.fuel is not None
+            left.append(instance.fuel.left)
+        assert results[0] == results[1] and left[0] == left[1]
+    assert results == [TrapKind.OUT_OF_FUEL] * 2
+    assert len(cache.entries()) == 2
 
 
 def in_compiled_code() -> bool:

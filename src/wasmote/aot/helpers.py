@@ -3,6 +3,7 @@
 from wasmote.aot.exceptions import aot_throw, aot_unwound
 from wasmote.aot.leave import leave_compiled
 from wasmote.aot.objects import OBJECT_HELPERS
+from wasmote.aot.ranges import aot_move_pieces, aot_set_pieces
 from wasmote.aot.structs import HELPER_PLACES, Context
 from wasmote.aot.trace import aot_capture
 from wasmote.aot.waiting import aot_wait
@@ -16,7 +17,7 @@ from wasmote.core.table import elem_drop, table_copy, table_fill, table_grow, ta
 from wasmote.core.type_store import store_defined_matches
 from wasmote.core.waiting import memory_notify
 from wasmote.interp.common.outside import call_outside
-from wasmote.nativepy import copy, fill, i32, native, ptr, u8, u32, usize
+from wasmote.nativepy import copy, fill, i32, native, ptr, u8, u32, unlikely, usize
 
 
 @native(convention="c", cold=True, noinline=True)
@@ -40,9 +41,17 @@ def aot_call(
 ) -> u32:
     """Call a function that is not compiled code of this instance: arguments in and results out at
     `cells`. 0 or a trap code.
+
+    Code that comes in parts (`jit.parts`) has functions that are not compiled yet: in place of an
+    address `target` is the function's index times 2, plus 1.
     """
     exec.entry.roots_end = exec.top
     end_code(exec)
+    number = usize(target)
+    if unlikely(number & 1 != 0):
+        target = instance_function(context.instance, u32(number >> 1))
+        if target is None:
+            return TrapCode.OUT_OF_MEMORY
     code = call_outside(exec, context.instance, target, 0, frame, cells)
     again = begin_code(exec, context)
     return again if code == 0 else code
@@ -95,6 +104,8 @@ HELPERS = {
     "memory_grow": memory_grow,
     "move": aot_move,
     "set": aot_set,
+    "move_pieces": aot_move_pieces,
+    "set_pieces": aot_set_pieces,
     "memory_init": memory_init,
     "data_drop": data_drop,
     "table_grow": table_grow,

@@ -11,6 +11,10 @@ from wasmote.errors import Frame, backtrace
 from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.types import Record
 
+TYPE_CHECKING = False  # importing `typing` costs start-up time
+if TYPE_CHECKING:
+    from typing import Any
+
 _byte_offset = BINDING.python_function(
     "fast_byte_offset", ctypes.c_uint32, Address, ctypes.c_uint32, ctypes.c_uint32
 )
@@ -61,7 +65,7 @@ def _frames_of(captured: ctypes.Structure) -> Iterator[Frame]:
     module = owner_at(layout.host).links.module
     function, offset = captured.function, captured.code
     if function & NATIVE_FRAME:
-        places = module._code_places(function ^ NATIVE_FRAME)
+        places = module._code_places(function ^ NATIVE_FRAME, layout.module)
     else:
         if captured.extended:
             offset = _byte_offset(layout.module, function, offset)
@@ -73,16 +77,16 @@ def _frames_of(captured: ctypes.Structure) -> Iterator[Frame]:
 
 def own_call_stack(owner: Owner | None) -> tuple[Frame, ...]:
     """The frames of this thread's calls, or those of an owner's functions, innermost first."""
-    stacks = _Requests(owner, own=True).answers()
+    stacks = Requests(owner, own=True).answers()
     return tuple(frame for stack in stacks for frame in stack.frames)
 
 
 def call_stacks(owner: Owner | None) -> list[CallStack]:
     """All calls that are under way, or those of an owner's functions, the latest first."""
-    return _Requests(owner, own=False).answers()
+    return Requests(owner, own=False).answers()
 
 
-class _Requests:
+class Requests:
     """Asks calls for their frames."""
 
     def __init__(self, owner: Owner | None, own: bool) -> None:
@@ -96,6 +100,15 @@ class _Requests:
 
     def answers(self) -> list[CallStack]:
         """What those have to tell that have not ended meanwhile."""
+        return [
+            CallStack(frames_of(captured), request.count - _shown(request), request.thread)
+            for request, captured in self.captured()
+        ]
+
+    def captured(self, most: int = _FRAMES) -> "Iterator[tuple[Any, list[Any]]]":
+        """Of each call that has not ended meanwhile: its request, and at most so many of its
+        frames, the innermost first.
+        """
         end = time.monotonic() + _PATIENCE
         for request in self.requests:
             # The last calls may have ended before they were asked.
@@ -105,11 +118,15 @@ class _Requests:
                     break
                 time.sleep(_PAUSE)
         alive = live_instances()
-        return [
-            _made(room, request, alive)
-            for room, request in zip(self.rooms, self.requests, strict=True)
-            if request.count
-        ]
+        for room, request in zip(self.rooms, self.requests, strict=True):
+            if request.count:
+                frames = room[: min(_shown(request), most)]
+                yield request, [each for each in frames if each.instance in alive]
+
+
+def _shown(request: ctypes.Structure) -> int:
+    """How many of a call's frames are shown."""
+    return min(int(request.count), _FRAMES)
 
 
 def live_instances() -> set[int]:
@@ -120,11 +137,3 @@ def live_instances() -> set[int]:
         found.add(address)
         address = InstanceLayout.from_address(address).next
     return found
-
-
-def _made(
-    room: "ctypes.Array[ctypes.Structure]", request: ctypes.Structure, alive: set[int]
-) -> CallStack:
-    captured = room[: min(request.count, _FRAMES)]
-    frames = frames_of(each for each in captured if each.instance in alive)
-    return CallStack(frames, request.count - len(captured), request.thread)

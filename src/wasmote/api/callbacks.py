@@ -36,8 +36,9 @@ def _has_entered(address: int) -> bool:
     innermost = ActivationLayout.from_address(address).exec.trace[0]
     if not innermost.function & NATIVE_FRAME:
         return False
-    module = owner_at(InstanceLayout.from_address(innermost.instance).host).links.module
-    return bool(module._is_entered(innermost.function ^ NATIVE_FRAME))
+    layout = InstanceLayout.from_address(innermost.instance)
+    module = owner_at(layout.host).links.module
+    return bool(module._is_entered(innermost.function ^ NATIVE_FRAME, layout.module))
 
 
 def _uncaught(address: int) -> WasmException:

@@ -38,17 +38,17 @@ def code_signals() -> "CodeSignals":
     return _signals
 
 
-def _facts(section: memoryview) -> dict[str, str]:
+def facts(section: memoryview) -> dict[str, str]:
     """What the compiler says of the code: lines of `name=value`."""
     pairs = (line.partition("=") for line in bytes(section).decode(errors="replace").splitlines())
     return {name: value for name, _, value in pairs}
 
 
-def _check(path: str, facts: dict[str, str]) -> None:
+def check(path: str, found: dict[str, str]) -> None:
     """Refuse code that was compiled for another version of the core, or another processor."""
-    if facts.get("abi") != f"{_abi():08x}":
+    if found.get("abi") != f"{_abi():08x}":
         raise ImageError(f"{path} was compiled by another version of Wasmote: compile it again")
-    needed = set(filter(None, facts.get("needs", "").split(",")))
+    needed = set(filter(None, found.get("needs", "").split(",")))
     missing = sorted(needed - processor_features()) if needed else []
     if missing:
         raise ImageError(
@@ -87,8 +87,8 @@ class CompiledCode:
         sections = image.layout.sections
         if "module" not in sections or "compiled" not in sections:
             raise ImageError(f"{path} is not a compiled module")
-        facts = _facts(_mapped(file, *sections["compiled"]))
-        _check(path, facts)
+        known = facts(_mapped(file, *sections["compiled"]))
+        check(path, known)
         self.module = _mapped(file, *sections["module"])
         #: Sections that are read when they are needed.
         self._table = _mapped(file, *sections["places"]) if "places" in sections else None
@@ -98,12 +98,16 @@ class CompiledCode:
         for name in ("enter", "entered", "functions", "entries"):
             setattr(self.layout, name, _symbol(path, image, name))
         self.layout.loops = image.symbols.get("loops", 0)
-        self.metered = facts.get("fuel") == "1"
-        self.layout.guarded = int(facts.get("guard") != "0")
-        self.layout.objects = int(facts.get("objects") != "0")
-        self.layout.watched = int(facts.get("polls") == "signals")
+        self.use_facts(known)
         self._counting = _symbol(path, image, "counting")
         self._trap = _symbol(path, image, "trap")
+
+    def use_facts(self, known: dict[str, str]) -> None:
+        """Note what the compiler says of the code."""
+        self.metered = known.get("fuel") == "1"
+        self.layout.guarded = int(known.get("guard") != "0")
+        self.layout.objects = int(known.get("objects") != "0")
+        self.layout.watched = int(known.get("polls") == "signals")
 
     def check_tables(self, path: str, functions: int, types: int) -> None:
         """Whether the tables have the module's functions and types, and stay within the code; from

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from wasmote.api.call_stack import CallStack
     from wasmote.api.live_frames import LiveFrame
     from wasmote.errors import Frame
+    from wasmote.jit.tier import Tier
 
 _create = BINDING.python_function("instance_create", ctypes.c_uint32, *[Address] * 5)
 _function = BINDING.python_function("instance_function", Address, Address, ctypes.c_uint32)
@@ -109,15 +110,14 @@ class Instance:
         if not 0 <= heap_size <= _LARGEST_HEAP:
             raise ValueError(f"heap_size is 0 to {_LARGEST_HEAP} bytes, not {heap_size}")
         chosen = _engine_for(module, engine, fuel is not None)
-        if chosen == "jit":
-            _begin_compiling(module, engine)
+        tier = _begin_compiling(module, engine, fuel is not None) if chosen == "jit" else None
         self.module = module
         self.fuel = Fuel(fuel) if isinstance(fuel, int) else fuel
         given = resolve(module.imports, imports or {}, missing)
-        self._owner = self._instantiate(given, chosen, stack_size)
+        self._owner = self._instantiate(given, chosen, stack_size, tier)
         self._owner.links.instance = weakref.ref(self)
-        if module._tier is not None and chosen == "jit":
-            module._tier.instances.add(self)
+        if tier is not None:
+            tier.instances.add(self)
         self.exports = Exports(self._owner, given)
         if heap_size:
             from wasmote.api.app_heap import add_app_heap
@@ -207,7 +207,9 @@ class Instance:
 
         return call_stacks(self._owner)
 
-    def _instantiate(self, given: list[Extern], engine: str, stack_size: int) -> Owner:
+    def _instantiate(
+        self, given: list[Extern], engine: str, stack_size: int, tier: "Tier | None"
+    ) -> Owner:
         error = ErrorLayout()
         address = self._create(given, error)
         if error.status == TrapCode.OUT_OF_MEMORY and not address:
@@ -226,8 +228,8 @@ class Instance:
         if self.module._code is not None:
             self.module._code.attach(address)
         instance.run = BINDING.image.symbol(_ENGINES[engine])
-        if self.module._tier is not None and engine == "jit":
-            self.module._tier.attach(address)
+        if tier is not None:
+            tier.attach(address)
         instance.host = id(owner)
         _link(owner, self.module, given)
         if error.status != 0:  # what the segments have written so far stays
@@ -279,13 +281,8 @@ def _engine_for(module: Module, asked: str, counts: bool) -> str:
         engine = "aot"
     elif asked == "aot":
         raise ValueError(f"the engine aot runs compiled modules, and {module!r} is none")
-    elif asked == "auto" and SETTINGS.auto and not counts:
+    elif asked == "auto" and SETTINGS.auto:
         engine = "jit"
-    if counts and engine == "jit":
-        raise ValueError(
-            "what the engine jit compiles does not count instructions: fuel needs an interpreter,"
-            " or an image compiled for it"
-        )
     if counts and module._code is not None and not module._code.metered:
         raise ValueError(
             f"{module!r} was compiled to code that does not count instructions: for fuel, compile"
@@ -294,14 +291,15 @@ def _engine_for(module: Module, asked: str, counts: bool) -> str:
     return engine
 
 
-def _begin_compiling(module: Module, asked: str) -> None:
+def _begin_compiling(module: Module, asked: str, counts: bool) -> "Tier":
     """See to it that a module of which there will be an instance gets compiled code."""
     from wasmote.jit.tier import tier_for
 
-    tier = tier_for(module)
+    tier = tier_for(module, counts)
     tier.begin(SETTINGS.delay if asked == "auto" else None)
     if asked == "jit" and SETTINGS.wait:
         tier.wait()
+    return tier
 
 
 def _link(owner: Owner, module: Module, given: list[Extern]) -> None:

@@ -62,6 +62,7 @@ class Module:
         "_owner",
         "_sources",
         "_tier",
+        "_twin_tier",
         "name",
     )
 
@@ -81,6 +82,8 @@ class Module:
         self._sources: ModuleSources | None = None
         #: How it comes to compiled code while it runs; None: not at all, so far.
         self._tier: Tier | None = None
+        #: The same of its instances with fuel, which have code of their own.
+        self._twin_tier: Tier | None = None
         self._binary: bytes | mmap.mmap | memoryview
         path = "" if isinstance(source, bytes | bytearray | memoryview) else os.fspath(source)
         self.name = name or os.path.splitext(os.path.basename(path))[0]
@@ -181,17 +184,22 @@ class Module:
             return text(found)
         return f"$f{index}"
 
-    def _code_places(self, address: int) -> tuple[tuple[int, int], ...]:
+    def _code_places(self, address: int, part: int) -> tuple[tuple[int, int], ...]:
         """The functions at an offset in the module's native code, the innermost first, and where
-        they are in the module's binary.
+        they are in the module's binary. `part` is the core's structure whose code it is: that of
+        the module, or of its twin for instances with fuel.
         """
-        code = self._running_code()
+        code = self._running_code(part)
         own = range(self._layout.imported_functions, self._layout.function_count)
         return code.places_at(address, own) if code else ()
 
-    def _running_code(self) -> "CompiledCode | None":
+    def _running_code(self, part: int = 0) -> "CompiledCode | None":
         """The native code that runs calls: the module's, or what was compiled meanwhile."""
-        return self._code or (self._tier.code if self._tier else None)
+        if self._code is not None:
+            return self._code
+        is_twin = part and part == self._layout.twin
+        tier = self._twin_tier if is_twin else self._tier
+        return tier.code if tier else None
 
     def _sources_at(self, offset: int) -> "tuple[Source, ...]":
         """The source lines of an instruction, see `Frame.sources`."""
@@ -204,9 +212,9 @@ class Module:
             self._sources = ModuleSources(self)
         return self._sources
 
-    def _is_entered(self, address: int) -> bool:
+    def _is_entered(self, address: int, part: int) -> bool:
         """Whether a function is just being entered at an offset in the module's native code."""
-        code = self._running_code()
+        code = self._running_code(part)
         return code is not None and code.is_entered(address)
 
     def __repr__(self) -> str:

@@ -187,5 +187,5 @@ class _Names:
         module = owner_at(layout.host).links.module
         if not native:
             return (str(module.function_name(node.function)),)
-        places = module._code_places(node.function ^ NATIVE_FRAME)
+        places = module._code_places(node.function ^ NATIVE_FRAME, layout.module)
         return tuple(str(module.function_name(function)) for function, _ in reversed(places))

@@ -2,7 +2,7 @@
 
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import process_time
@@ -96,7 +96,7 @@ def link(plan: Plan, objects: Sequence[bytes]) -> Image:
     joined = join(with_library(read, target), target, machine_of(target).assembled())
     image = make_image(plan, joined)
     if plan.options.debug:
-        image.sections["places"] = places(plan.source, read, joined, target)
+        image.sections["places"] = places(plan.source, read, joined.addresses, target)
     carried = pack(debug_information(plan.source.module)) if plan.options.debug > 1 else b""
     if carried:
         image.sections["dwarf"] = carried
@@ -109,15 +109,19 @@ def debug_information(module: Module) -> dict[str, bytes]:
     return {name: data for name, data in found.items() if data}
 
 
-def places(source: Source, objects: Sequence[Object], joined: Joined, target: Target) -> bytes:
-    """The section that says which instruction the code at an address comes from."""
+def places(
+    source: Source, objects: Sequence[Object], found: Sequence[Mapping[int, int]], target: Target
+) -> bytes:
+    """The section that says which instruction the code at an address comes from; `found` has where
+    the sections of each object are.
+    """
     pieces, mark = [], machine_of(target).mark
-    for obj, addresses in zip(objects, joined.addresses, strict=False):
+    for obj, addresses in zip(objects, found, strict=False):
         sections = debug_sections(obj, addresses, target.machine)
         functions = [
-            (int(found[1]), addresses[symbol.section] + (symbol.value & ~mark), symbol.size)
+            (int(name[1]), addresses[symbol.section] + (symbol.value & ~mark), symbol.size)
             for symbol in obj.symbols
-            if symbol.section in addresses and (found := _FUNCTION.fullmatch(symbol.name))
+            if symbol.section in addresses and (name := _FUNCTION.fullmatch(symbol.name))
         ]
         pieces += read_pieces(sections, source.bodies, functions)
     return encode(pieces, source.code_section)

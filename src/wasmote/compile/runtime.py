@@ -12,6 +12,7 @@ from wasmote.compile.frame import Offsets
 from wasmote.compile.metering import add_metering
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst, Memory, Store, Table
+from wasmote.interp.common.bulk import PIECE
 
 # Metadata: what an access touches (type-based alias analysis), and what is constant.
 METADATA = """
@@ -173,9 +174,22 @@ class Runtime:
         ):
             self.define(
                 f"rt.{name}", "void", f", {params}", "alwaysinline",
+                f"  %ok = icmp ule i64 %n, {PIECE}\n"
+                f"  br i1 %ok, label %fine, label %long, {LIKELY}\n"
+                f"long:\n  call void @rt.{name}_pieces(ptr %exec, ptr %ctx, {params})\n"
+                "  ret void\nfine:\n",
                 self.helper(name),
                 f"  %same = call ptr %helper({params}) nounwind memory(argmem: readwrite)\n"
                 "  ret void\n",
+            )  # fmt: skip
+            self.define(
+                f"rt.{name}_pieces", "void", f", {params}", "noinline cold",
+                self.helper(f"{name}_pieces"),
+                "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"
+                f"  %code = call i32 %helper(ptr %exec, ptr %ctx, {params}, ptr %frame)\n"
+                "  %ok = icmp eq i32 %code, 0\n"
+                f"  br i1 %ok, label %fine, label %trap, {LIKELY}\n",
+                f"trap:\n{self.trap('%code')}fine:\n  ret void\n",
             )  # fmt: skip
         self.checked("table_set", "ptr %table, i64 %i, i32 %value")
         self.checked("table_fill", "ptr %table, i64 %d, i32 %value, i64 %n")

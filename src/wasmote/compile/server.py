@@ -6,11 +6,16 @@ output, until the input ends. It runs at low priority.
 
 import os
 import select
+import signal
 import threading
 from typing import Any
 
 from wasmote import FEATURES, CompileError, Limits, Module, WasmoteError
-from wasmote.compile.compiler import Options, compile_module
+from wasmote.compile.compiler import Options, compile_parts, link
+from wasmote.compile.meanwhile import Wishes, compile_meanwhile
+from wasmote.compile.partition import Partition, Plan
+from wasmote.compile.parts import Room, can_come_in_parts
+from wasmote.compile.source import read_source
 from wasmote.isa.features import Feature
 from wasmote.jit.cache import IMAGE, LOCK, REFUSAL, Cache
 from wasmote.jit.worker import receive, send
@@ -23,7 +28,8 @@ _LASTING = "cannot compile"
 class Process:
     """What this process is about to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: int) -> None:
+        self.answers = answers
         self.finish = False  # what is under way, also if nobody waits for it any more
 
     def watch(self) -> None:
@@ -32,16 +38,19 @@ class Process:
         poll.register(0, 0)  # only that the other side closes it
         poll.poll()
         if not self.finish:
-            os._exit(0)
+            os.killpg(0, signal.SIGKILL)  # with the processes that this one has started
 
-    def serve(self, answers: int) -> None:
+    def serve(self) -> None:
+        """Answer orders until there are no more."""
         while True:
             try:
                 order, binary = receive(0)
             except EOFError:
                 return
+            if "key" not in order:
+                continue  # wishes that came too late
             self.finish = order["finish"]
-            send(answers, *self.answer(order, binary))
+            self.tell(*self.answer(order, binary))
 
     def answer(self, order: dict[str, Any], binary: bytes) -> tuple[dict[str, Any], bytes]:
         """Compile a module, into the cache if that is possible.
@@ -55,9 +64,52 @@ class Process:
         except OSError:
             pass  # it costs time, nothing else
         try:
-            return {"image": ""}, compiled(order, binary)
+            return {"image": ""}, self.compiled(order, binary)
         except CompileError as error:
             return {"refused": str(error)}, b""
+
+    def compiled(self, order: dict[str, Any], binary: bytes) -> bytes:
+        """The image of a module. Raises CompileError."""
+        try:
+            plan = plan_of(order, binary)
+            if can_come_in_parts(plan):
+                return link(plan, self.delivered(plan, order)).encode()
+            return link(plan, compile_parts(plan, _jobs())).encode()
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            # A mistake of the compiler's: others may still be compiled.
+            raise CompileError(f"the compiler failed: {error!r}") from error
+
+    def delivered(self, plan: Plan, order: dict[str, Any]) -> list[bytes]:
+        """The object files of a module, whose parts the client gets as soon as they are there."""
+        room, wishes = Room(plan, order["direct"]), Wishes(plan)
+        wishes.add(order["wishes"])
+        waiting: list[tuple[Partition, bytes]] = []
+
+        def listen() -> bool:
+            try:
+                wishes.add(receive(0)[0]["wishes"])
+            except EOFError:
+                return False
+            return True
+
+        def deliver(partition: Partition, raw: bytes) -> None:
+            if partition.glue:
+                self.tell(*room.begin(raw))
+            else:
+                waiting.append((partition, raw))
+            while waiting and room.known:
+                message = room.add(*waiting.pop(0))
+                if message is not None:
+                    self.tell(*message)
+
+        return compile_meanwhile(plan, _jobs(), wishes, 0, listen, deliver)
+
+    def tell(self, answer: dict[str, Any], data: bytes) -> None:
+        """Send something to the client, if there still is one."""
+        try:
+            send(self.answers, answer, data)
+        except OSError:
+            pass  # the image is still wanted for the cache
 
     def cached(self, cache: Cache, order: dict[str, Any], binary: bytes) -> dict[str, Any]:
         """Compile a module into the cache, unless another process just does. Raises OSError."""
@@ -71,7 +123,7 @@ class Process:
             path = cache.find(key)
             if path is None:
                 try:
-                    path = cache.write(key, compiled(order, binary), IMAGE)
+                    path = cache.write(key, self.compiled(order, binary), IMAGE)
                 except CompileError as error:
                     if str(error).startswith(_LASTING):
                         cache.write(key, str(error).encode(), REFUSAL)
@@ -88,24 +140,23 @@ def exclusively(file: int) -> None:
     fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def compiled(order: dict[str, Any], binary: bytes) -> bytes:
-    """The image of a module. Raises CompileError."""
+def plan_of(order: dict[str, Any], binary: bytes) -> Plan:
+    """How to compile a module. Raises CompileError."""
     features = [name for name in FEATURES if Feature(name).mask & order["features"]]
     most = dict.fromkeys(Limits.__annotations__, 4294967295)  # who asks has its own
     try:
         module = Module(binary, limits=Limits(**most), features=features)
     except WasmoteError as error:
         raise CompileError(str(error)) from None
-    options = Options(level=order["level"], enterable=True, loops=tuple(order["loops"]))
-    try:
-        return compile_module(module, options, jobs=max(1, _processors() - 1)).encode()
-    except (LookupError, TypeError, ValueError, RuntimeError) as error:
-        # A mistake of the compiler's: others may still be compiled.
-        raise CompileError(f"the compiler failed: {error!r}") from error
+    options = Options(
+        level=order["level"], enterable=True, loops=tuple(order["loops"]), fuel=order["fuel"]
+    )
+    return Plan(read_source(module), options, order["part_size"] or None)
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0))
+def _jobs() -> int:
+    """How many processes compile: one processor is for the program."""
+    return max(1, len(os.sched_getaffinity(0)) - 1)
 
 
 def main() -> None:
@@ -114,9 +165,9 @@ def main() -> None:
     os.dup2(2, 1)  # whatever LLVM may print is no answer
     os.setsid()  # what a terminal sends to the program is not meant for this process
     os.nice(_NICENESS)
-    process = Process()
+    process = Process(answers)
     threading.Thread(target=process.watch, daemon=True).start()
-    process.serve(answers)
+    process.serve()
 
 
 if __name__ == "__main__":

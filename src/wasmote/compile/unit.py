@@ -308,6 +308,8 @@ class Unit:
         types = self.source.types
         entries = {types[type].key: types[type] for type in self.source.functions}
         outside = {types[type].key: types[type] for type in self.plan.types_called_outside()}
+        if self.plan.options.enterable and not self.plan.whole:
+            outside |= entries  # by parts of the module that run before others are compiled
         linkage = self.plan.linkage
         return [
             *(

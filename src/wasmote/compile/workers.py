@@ -36,7 +36,7 @@ def compile_in_workers(
     todo = sorted(plan.partitions, key=lambda part: part.size)
     count = min(jobs or _processors(), len(todo))
     objects: dict[int, bytes] = {}
-    with _Workers(plan, count) as workers:
+    with Workers(plan, count) as workers:
         for worker in workers.all:
             worker.begin(todo.pop())
         while len(objects) < len(plan.partitions):
@@ -107,7 +107,7 @@ def _started(
     )
 
 
-class _Worker:
+class Worker:
     """One process."""
 
     def __init__(self, plan: Plan) -> None:
@@ -180,25 +180,27 @@ class _Worker:
         self.messages.close()
 
 
-class _Workers:
+class Workers:
     """Processes that end with the `with` statement."""
 
     def __init__(self, plan: Plan, count: int) -> None:
-        self.all: list[_Worker] = []
+        self.all: list[Worker] = []
         try:
             for _ in range(count):
-                self.all.append(_Worker(plan))
+                self.all.append(Worker(plan))
                 self.all[-1].prepare()
         except BaseException:
             self.__exit__(None, None, None)
             raise
 
-    def ready(self) -> list[_Worker]:
-        """Those that have an answer, or have ended; waits for one."""
-        answers = wait([worker.answers for worker in self.all if worker.part])
+    def ready(self, *others: int) -> list[Worker]:
+        """Those that have an answer, or have ended; waits for one, or until one of the other files
+        can be read.
+        """
+        answers = wait([*(worker.answers for worker in self.all if worker.part), *others])
         return [worker for worker in self.all if worker.answers in answers]
 
-    def __enter__(self) -> "_Workers":
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(

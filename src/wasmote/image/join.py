@@ -1,6 +1,6 @@
 """Joins object files to the code of one image: places their sections, settles their relocations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from wasmote.nativepy.targets import Target
@@ -38,8 +38,15 @@ class Joined:
         return len(self.code) - len(data)
 
 
-def join(objects: Sequence[Object], target: Target, assembled: Assembled | None = None) -> Joined:
-    """The code of objects that refer to each other's global symbols. Raises ImageError."""
+def join(
+    objects: Sequence[Object],
+    target: Target,
+    assembled: Assembled | None = None,
+    known: Mapping[str, int] | None = None,
+) -> Joined:
+    """The code of objects that refer to each other's global symbols, and to those `known`, which
+    are at these distances from the start of the code. Raises ImageError.
+    """
     code = bytearray(assembled.code if assembled else b"")
     places = [_Places(obj) for obj in objects]
     for prefix in KEPT:
@@ -52,7 +59,8 @@ def join(objects: Sequence[Object], target: Target, assembled: Assembled | None 
             if is_global:
                 exported[name] = address
             symbols.setdefault(name, (address, size))
-    relocations = [r for place in places for r in place.relocations(exported)]
+    named = {**known, **exported} if known else exported
+    relocations = [r for place in places for r in place.relocations(named)]
     order = objects[0].order if objects else "<"
     starts = sorted({address & ~1 for address, _ in symbols.values()})
     SETTLE[target.machine, order](code, relocations, starts)

@@ -51,7 +51,7 @@ def wait(module: "Module", timeout: float | None = None) -> bool:
     False: it has none after `timeout` seconds, or will never have any, because it cannot be
     compiled or compiling is not installed.
     """
-    from wasmote.jit.tier import tier_of
+    from wasmote.jit.tier import tiers_of
 
-    tier = tier_of(module)
-    return tier.wait(timeout) if tier else False
+    tiers = tiers_of(module)
+    return bool(tiers) and all(tier.wait(timeout) for tier in tiers)

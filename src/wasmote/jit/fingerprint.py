@@ -12,13 +12,13 @@ _COMPILER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file_
 _PROCESSOR = ("vendor_id", "cpu family", "model", "stepping", "flags", "Features", "CPU", "isa")
 
 
-def fingerprint(binary: object, features: int, level: int) -> str:
+def fingerprint(binary: object, features: int, level: int, metered: bool = False) -> str:
     """The key of a module's code, for this machine and this version of everything.
 
-    `features` are the bits of those that the module may use.
+    `features` are the bits of those that the module may use; `metered` code counts instructions.
     """
     digest = hashlib.sha256(_surroundings())
-    digest.update(f"{level} {features:x}\n".encode())
+    digest.update(f"{level} {features:x} {metered:d}\n".encode())
     digest.update(binary)  # type: ignore[arg-type]
     return digest.hexdigest()[:40]
 

@@ -1,56 +1,63 @@
 """The way of a module from the fast interpreter to compiled code.
 
-A module has one `Tier`, made with its first instance that is to have compiled code. It finds the
-code in the cache, or has it compiled by the worker, in a thread that waits for it without the GIL;
-then it gives all instances their contexts and lets the interpreter leave for the code. A call
+A module has one `Tier`, made with its first instance that is to have compiled code; its instances
+with fuel have code, and a tier, of their own. It finds the code in the cache, or has it compiled by
+the worker; then it gives all instances their contexts and lets the interpreter leave for the code.
+The code of a large module comes in parts, which are used as soon as they are there. A call
 that is under way goes on in the interpreter; the calls it makes are compiled.
 """
 
-import _thread
 import ctypes
 import threading
-import time
 import weakref
 
 from wasmote.api.compiled import CompiledCode, code_signals
+from wasmote.api.layouts import ModuleLayout
 from wasmote.api.module import Module
 from wasmote.api.source import CompiledFile, open_source
 from wasmote.errors import ModuleError
 from wasmote.host.cpython.binding import BINDING, Address
+from wasmote.image.format import ImageError
+from wasmote.jit.background import BACKGROUND
 from wasmote.jit.cache import Cache
 from wasmote.jit.settings import SETTINGS
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
+    from typing import Any
+
     from wasmote.api.instance import Instance
+    from wasmote.jit.growing import GrowingCode
+    from wasmote.jit.sampling import Sampler
 
 _attach_all = BINDING.python_function("aot_attach_all", None, Address, Address, Address)
 _enter_compiled = BINDING.python_function("fast_enter_compiled", None, *[Address] * 4)
+_twin = BINDING.python_function("module_twin", Address, Address)
 _LOOPS = [BINDING.image.symbol(name) for name in ("aot_find_loop", "aot_run_loop")]
-#: Seconds between looks at the processor time of a program that does little, at most.
-_LONGEST_PAUSE = 1.0
-#: Seconds that a program gets to come to where it spends its time.
-_MOMENT = 0.02
 #: Frames of a call stack whose functions can be left in a loop.
 _MOST_FRAMES = 64
 
 
 class Tier:
-    """The compiled code of a module that begins in the fast interpreter, now or later."""
+    """The compiled code of a module that begins in the fast interpreter, now or later; `metered`:
+    that for instances with fuel.
+    """
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, metered: bool = False) -> None:
         self._module = weakref.ref(module)
-        self._lock = threading.Lock()
+        self.metered = metered
         self._done = threading.Event()
         self._begun = False
         self._table: object = None
+        self._parts: GrowingCode | None = None
+        self._sampler: Sampler | None = None
         #: Instances that begin in the interpreter.
         self.instances: weakref.WeakSet[Instance] = weakref.WeakSet()
         #: What the cache calls the code; empty: not known yet.
         self.key = ""
         #: The code, once there is some.
         self.code: CompiledCode | None = None
-        #: Why there will be none.
+        #: Why there will be none, or not all of it.
         self.reason: str | None = None
 
     def attach(self, instance: int) -> None:
@@ -62,18 +69,18 @@ class Tier:
                 pass  # it stays in the interpreter
 
     def begin(self, delay: float | None = None) -> None:
-        """Get the code from the cache, or see to it in a thread: once the process has used so many
+        """Get the code from the cache, or have it compiled: once the process has used so many
         seconds more of processor time, or else in a moment.
         """
-        with self._lock:
+        with BACKGROUND.lock:
             if self._begun:
                 return
             self._begun = True
         if not self._take_from_cache():
-            _thread.start_new_thread(self._run, (delay,))
+            BACKGROUND.add(self, delay, SETTINGS.wait)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until there is code; False: there is none, or will be none."""
+        """Wait until there is code, all of it; False: there is none, or will be none."""
         return self._done.wait(timeout) and self.code is not None
 
     # -- getting the code ------------------------------------------------------------------------
@@ -84,7 +91,7 @@ class Tier:
         if not SETTINGS.cache or module is None:
             return False
         cache = Cache()
-        key = self.key = self.key or key_of(module)
+        key = self.key = self.key or key_of(module, self.metered)
         path = cache.find(key)
         if path is not None:
             if self._use(module, path):
@@ -95,41 +102,117 @@ class Tier:
             self._give_up(reason)
         return reason is not None
 
-    def _run(self, delay: float | None) -> None:
-        """The thread: wait, compile, switch."""
-        if delay is not None:
-            _pass_time(delay)
-        elif not SETTINGS.wait:
-            time.sleep(_MOMENT)
-        from wasmote.jit.worker import WorkerError  # most programs end before
+    def compile(self, alarm: int) -> None:
+        """Have the code compiled, and switch to it; not when the file `alarm` can be read.
+
+        For the thread of `BACKGROUND`.
+        """
+        from wasmote.jit.worker import WORKER, WorkerError  # most programs end before
 
         try:
             module = self._module()
-            if module is not None:
-                self._compile(module)
+            if module is None:
+                return
+            order, binary = self._order(module), bytes(module._binary)
+            del module  # it may go while it is being compiled
+            answer, image = WORKER.request(order, binary, self, alarm)
+            self._take_all(answer, image)
         except WorkerError as error:
             self._give_up(str(error))
         finally:
             self._done.set()
 
-    def _compile(self, module: Module) -> None:
-        from wasmote.jit.worker import WORKER
-
+    def _order(self, module: Module) -> "dict[str, Any]":
         cache = Cache() if SETTINGS.cache else None
-        order = {
+        return {
             "folder": cache.folder if cache else "",
             "key": self.key,
             "features": module._layout.features,
             "level": SETTINGS.level,
+            "fuel": self.metered,
             "loops": self._running(),
-            "finish": SETTINGS.finish,
+            "part_size": SETTINGS.part_size,
+            "direct": SETTINGS.chosen is None,
+            "wishes": self.wishes(),
+            "finish": SETTINGS.finish and cache is not None,
         }
-        answer, image = WORKER.request(order, bytes(module._binary))
+
+    def _take_all(self, answer: "dict[str, Any]", image: bytes) -> None:
+        """The compiler is done."""
+        module = self._module()
+        if module is None:
+            return
         reason = answer.get("refused")
-        if reason is None and not self._use(module, answer["image"] or image):
+        if self._parts is not None:
+            if reason is None:
+                self._parts.announce(module)
+        elif reason is None and not self._use(module, answer["image"] or image):
             reason = "the compiled code cannot be used"
         if reason is not None:
             self._give_up(reason)
+
+    # -- code that comes in parts ------------------------------------------------------------------
+
+    def take(self, part: "dict[str, Any]", data: bytes) -> bool:
+        """Use a part of the code as soon as it comes. False: the module is gone."""
+        module = self._module()
+        if module is None:
+            return False
+        try:
+            if self._parts is None:
+                self._begin_parts(module, part["layout"])
+            assert self._parts
+            self._parts.add(part, data)
+        except (MemoryError, ImageError) as error:
+            self.reason = str(error)  # what there is stays; the rest is for the cache
+            return True
+        layout = self._layout(module)
+        if self.code is None:
+            code_signals().install()
+            self.code = self._parts  # from here on, new instances attach themselves
+            _attach_all(ctypes.addressof(BINDING.store), layout, ctypes.addressof(self.code.layout))
+        _enter_compiled(layout, self._parts.functions, *_LOOPS)
+        return True
+
+    def _begin_parts(self, module: Module, layout: "dict[str, Any]") -> None:
+        from wasmote.jit.growing import GrowingCode
+
+        first = module._layout.imported_functions
+        own = module._layout.function_count - first
+        self._parts = GrowingCode(layout, first, own, SETTINGS.chosen)
+
+    def wishes(self) -> "list[tuple[int, float]]":
+        """The functions that the program spends its time in, see `Sampler.sample`."""
+        from wasmote.jit.sampling import Sampler
+
+        module = self._module()
+        if module is None:
+            return []
+        self._sampler = self._sampler or Sampler()
+        layout = ModuleLayout.from_address(self._layout(module))
+        return self._sampler.sample(layout, list(self.instances))
+
+    def is_left_alone(self) -> bool:
+        """In a child of a process that was about to compile this: whether to begin again. Code of
+        which there are parts stays as it is.
+        """
+        if self.code is None:
+            self._done = threading.Event()
+            return True
+        self._done.set()
+        return False
+
+    # -- switching ---------------------------------------------------------------------------------
+
+    def _layout(self, module: Module) -> int:
+        """The address of the core's structure of the module, or of its twin."""
+        address = ctypes.addressof(module._layout)
+        if not self.metered:
+            return address
+        twin: int | None = _twin(address)
+        if not twin:
+            raise MemoryError(f"no memory for the functions of {module!r}")
+        return twin
 
     def _running(self) -> list[int]:
         """The functions that instances are in: they may be in a loop that takes long."""
@@ -155,7 +238,7 @@ class Tier:
         except (ModuleError, OSError):
             return False
         code_signals().install()
-        address = ctypes.addressof(layout)
+        address = self._layout(module)
         self.code = code  # from here on, new instances attach themselves
         _attach_all(ctypes.addressof(BINDING.store), address, ctypes.addressof(code.layout))
         _enter_compiled(address, self._functions(module, code), *_LOOPS)
@@ -184,29 +267,25 @@ class Tier:
         self._done.set()
 
 
-def _pass_time(delay: float) -> None:
-    """Wait until the process has used so much processor time."""
-    end = time.process_time() + delay
-    pause = delay
-    while (left := end - time.process_time()) > 0:
-        time.sleep(max(left, pause))
-        pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def key_of(module: Module) -> str:
+def key_of(module: Module, metered: bool = False) -> str:
     """What the cache calls the module's code."""
     from wasmote.jit.fingerprint import fingerprint
 
-    return fingerprint(module._binary, module._layout.features, SETTINGS.level)
+    return fingerprint(module._binary, module._layout.features, SETTINGS.level, metered)
 
 
-def tier_of(module: Module) -> Tier | None:
-    """The module's tier, if it has one."""
-    return module._tier
+def tiers_of(module: Module) -> list[Tier]:
+    """The module's tiers: none, one, or two if some of its instances have fuel."""
+    return [tier for tier in (module._tier, module._twin_tier) if tier is not None]
 
 
-def tier_for(module: Module) -> Tier:
+def tier_for(module: Module, metered: bool = False) -> Tier:
     """The module's tier, made if need be."""
-    if module._tier is None:
-        module._tier = Tier(module)
-    return module._tier
+    tier = module._twin_tier if metered else module._tier
+    if tier is None:
+        tier = Tier(module, metered)
+        if metered:
+            module._twin_tier = tier
+        else:
+            module._tier = tier
+    return tier

@@ -7,18 +7,29 @@ there was nothing to do for some seconds.
 
 import json
 import os
+import select
 import struct
 import sys
-import threading
-import time
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
+
+    class Client(Protocol):
+        """Who waits for compiled code that comes in parts."""
+
+        def take(self, part: dict[str, Any], data: bytes) -> bool:
+            """A part has come. False: nobody needs it."""
+
+        def wishes(self) -> list[tuple[int, float]]:
+            """Functions that should be next, and how much there is to be gained by each."""
+
 
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: Seconds without a request after which the process ends.
 PATIENCE = 3.0
+#: Seconds between two looks at where a program spends its time, while its module is compiled.
+INTERVAL = 0.1
 _LENGTHS = struct.Struct("<IQ")
 
 
@@ -27,39 +38,62 @@ class WorkerError(Exception):
 
 
 class Worker:
-    """A process that compiles, started with the first request."""
+    """A process that compiles, started with the first request. For one thread."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
         self.process = 0
+        self.finishes = False  # what it is about to do, also if this process ends
         self._to = self._from = -1
-        self._last = 0.0  # request
 
-    def request(self, order: "dict[str, Any]", data: bytes) -> "tuple[dict[str, Any], bytes]":
-        """Send an order and bytes, wait for the answer and its bytes. Raises WorkerError."""
-        with self.lock:
-            if not self.process:
-                self._start()
-            try:
-                send(self._to, order, data)
-                answer = receive(self._from)
-                self._last = time.monotonic()
-                return answer
-            except (OSError, EOFError, ValueError) as error:
+    def request(
+        self, order: "dict[str, Any]", data: bytes, client: "Client", alarm: int
+    ) -> "tuple[dict[str, Any], bytes]":
+        """Send an order and bytes, wait for the answer and its bytes. Raises WorkerError, also when
+        the file `alarm` can be read meanwhile.
+
+        The client gets the parts that come before the answer.
+        """
+        if not self.process:
+            self._start()
+        self.finishes = order["finish"]
+        try:
+            send(self._to, order, data)
+            answer, data = self._answer(client, alarm)
+            self.finishes = False
+            return answer, data
+        except (OSError, EOFError, ValueError) as error:
+            self.stop()
+            raise WorkerError(f"the compiler has ended unexpectedly: {error!r}") from None
+
+    def _answer(self, client: "Client", alarm: int) -> "tuple[dict[str, Any], bytes]":
+        pause = None
+        while True:
+            ready = select.select([self._from, alarm], [], [], pause)[0]
+            if alarm in ready:
                 self.stop()
-                raise WorkerError(f"the compiler has ended unexpectedly: {error!r}") from None
+                raise WorkerError("the process ends")
+            if not ready:
+                send(self._to, {"wishes": client.wishes()}, b"")
+                continue
+            answer, data = receive(self._from)
+            if "part" not in answer:
+                return answer, data
+            pause = INTERVAL  # from the first part on, there is something to wish for
+            if not client.take(answer["part"], data):
+                self.stop()
+                raise WorkerError("nobody needs the code any more")
 
     def _start(self) -> None:
         from importlib.util import find_spec
 
         if not sys.executable or find_spec("llvmlite") is None:
             raise WorkerError("compiling needs the package llvmlite: pip install 'wasmote[build]'")
-        given, self._to = os.pipe()
-        self._from, answers = os.pipe()
+        given, to = os.pipe()
+        come, answers = os.pipe()
         nothing = os.open(os.devnull, os.O_WRONLY)
         paths = [_PACKAGES, *filter(None, sys.path)]
         try:
-            self.process = os.posix_spawn(
+            process = os.posix_spawn(
                 sys.executable,
                 [sys.executable, "-P", "-m", "wasmote.compile.server"],
                 {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
@@ -70,41 +104,27 @@ class Worker:
                 ],
             )
         except OSError as error:
-            os.close(self._to)
-            os.close(self._from)
+            os.close(to)
+            os.close(come)
             raise WorkerError(f"cannot start a process that compiles: {error}") from None
         finally:
             for each in (given, answers, nothing):
                 os.close(each)
-        self._last = time.monotonic()
-        threading.Thread(target=self._retire, daemon=True).start()
-
-    def _retire(self) -> None:
-        """A thread: end the process when nobody needs it any more."""
-        own = self.process
-        while True:
-            time.sleep(PATIENCE)
-            with self.lock:
-                if self.process != own:
-                    return
-                if time.monotonic() - self._last >= PATIENCE:
-                    self.stop()
-                    return
+        self.process, self._to, self._from = process, to, come
 
     def stop(self) -> None:
-        """Let the process end; a request under way fails."""
+        """Let the process end: now, unless it is to finish what it is about to do."""
         process, self.process = self.process, 0
         if process:
             os.close(self._to)
             os.close(self._from)
             try:
-                os.waitpid(process, 0)
+                os.waitpid(process, os.WNOHANG if self.finishes else 0)
             except OSError:  # the program waits for all its children
                 pass
 
     def forget(self) -> None:
         """In a child of this process: the worker is the parent's."""
-        self.lock = threading.Lock()
         if self.process:
             self.process = 0
             os.close(self._to)
@@ -139,4 +159,3 @@ def _exactly(file: int, size: int) -> bytes:
 
 
 WORKER = Worker()
-os.register_at_fork(after_in_child=WORKER.forget)

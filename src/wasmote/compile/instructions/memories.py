@@ -71,6 +71,7 @@ def memory_copy(f: Function) -> None:
         f.unit.declare("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
         f.emit(f"call void @llvm.memmove.p0.p0.i64(ptr {to}, ptr {source}, i64 {n}, i1 false)")
     else:
+        f.roots.show()
         helper(f, "move", f"ptr {to}, ptr {source}, i64 {n}")
 
 
@@ -86,4 +87,5 @@ def memory_fill(f: Function) -> None:
         byte = f.value(f"trunc i32 {value} to i8")
         f.emit(f"call void @llvm.memset.p0.i64(ptr {to}, i8 {byte}, i64 {n}, i1 false)")
     else:
+        f.roots.show()
         helper(f, "set", f"ptr {to}, i32 {value}, i64 {n}")
