@@ -79,14 +79,31 @@ class LoopEntry(Function):
 def loop_entries(unit: "Unit", function: Function) -> Iterator[Function]:
     """The functions that begin at the loops of one that was translated."""
     body, starts = function.body, function.loop_starts
-    if body.index not in unit.plan.options.loops or unit.plan.calls[body.index].tail:
-        return
-    if function.reference_locals or function.roots.has_frame or function.thrown:
+    if body.index not in unit.plan.options.loops or not _can_be_left(unit, function):
         return
     for start in starts[: _MOST // (body.end - body.start)]:
         entry = LoopEntry(unit, body, start)
         entry.translate()
         yield entry
+
+
+def loop_entry(unit: "Unit", index: int, start: int) -> Function | None:
+    """The function that begins at the loop at that offset. None: there can be none."""
+    body = unit.source.body(index)
+    function = Function(unit, body)
+    function.translate()
+    if start not in function.loop_starts or not _can_be_left(unit, function):
+        return None
+    entry = LoopEntry(unit, body, start)
+    entry.translate()
+    return entry
+
+
+def _can_be_left(unit: "Unit", function: Function) -> bool:
+    """Whether a frame of the interpreter has all that the function needs in its loops."""
+    if unit.plan.calls[function.body.index].tail:
+        return False
+    return not (function.reference_locals or function.roots.has_frame or function.thrown)
 
 
 def enter_loop_text() -> str:

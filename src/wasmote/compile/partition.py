@@ -36,6 +36,9 @@ class Partition:
     `glue` says that the part has what the module has once: how its functions are entered and how
     they call out. `share` is how much of the module it is, between 0 and 1. If `full`, all that
     LLVM has is worth its time.
+
+    A part may have no functions, but code that begins at `loops` of others' functions, which are
+    named by the functions' indices and the loops' offsets in the binary (`compile.loops`).
     """
 
     number: int
@@ -43,6 +46,7 @@ class Partition:
     glue: bool
     share: float
     full: bool
+    loops: tuple[tuple[int, int], ...] = ()
 
     @property
     def size(self) -> int:

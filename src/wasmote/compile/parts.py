@@ -83,8 +83,8 @@ class Room:
             "size": self.size,
             "stubs": stubs,
             "addresses": self.addresses,
-            "loops": self.loops if self.plan.options.loops else 0,
-            "enter_loop": symbols.get(ENTER_LOOP, 0),
+            "loops": self.loops,
+            "enter_loop": symbols[ENTER_LOOP],
             "entries": start + joined.append(struct.pack(f"<{len(entries) + 1}I", *entries, 0)),
             "counting": start + joined.append(counting_bits(self.plan)),
             "enter": symbols["wasmote.enter"],
@@ -98,16 +98,21 @@ class Room:
         part = {"start": stubs, "code": len(code), "functions": [], "loops": [], "layout": layout}
         return {"part": part}, bytes(code)
 
-    def add(self, partition: Partition, raw: bytes) -> tuple[dict[str, Any], bytes] | None:
-        """Link a part: its code, and what the table of places has of it. None: there is no room."""
+    def add(self, partition: Partition, raw: bytes | None) -> tuple[dict[str, Any], bytes]:
+        """Link a part: its code, and what the table of places has of it. Of a part that there is no
+        room for, or that cannot be compiled, nothing comes.
+        """
+        nothing = {"part": {"wished": len(partition.loops)}}, b""
+        if raw is None:
+            return nothing
         start, target = self.end, self.plan.options.target
         objects = with_library([Object(raw)], target)
         joined = self._join(objects, start)
         if start + len(joined.code) > self.size:
-            return None
+            return nothing
         symbols = {name: (start + at, size) for name, (at, size) in joined.symbols.items()}
         first = self.source.imported_functions
-        functions = []
+        functions: list[tuple[int, int, int]] = []
         for body in partition.bodies:
             address, size = symbols[f"f{body.index}"]
             functions.append((body.index - first, address, size))
@@ -120,7 +125,13 @@ class Room:
         if self.plan.options.debug:
             found = [{i: start + at for i, at in each.items()} for each in joined.addresses]
             table = places(self.source, objects, found, target)
-        part = {"start": start, "code": len(joined.code), "functions": functions, "loops": loops}
+        part = {
+            "start": start,
+            "code": len(joined.code),
+            "functions": functions,
+            "loops": loops,
+            "wished": len(partition.loops),
+        }
         return {"part": part}, bytes(joined.code) + table
 
     def _join(self, objects: Sequence[Object], start: int) -> Any:

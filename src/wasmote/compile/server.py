@@ -8,13 +8,15 @@ import os
 import select
 import signal
 import threading
+from dataclasses import replace
 from typing import Any
 
 from wasmote import FEATURES, CompileError, Limits, Module, WasmoteError
 from wasmote.compile.compiler import Options, compile_parts, link
-from wasmote.compile.meanwhile import Wishes, compile_meanwhile
+from wasmote.compile.meanwhile import Schedule, compile_meanwhile
 from wasmote.compile.partition import Partition, Plan
 from wasmote.compile.parts import Room, can_come_in_parts
+from wasmote.compile.pipeline import compile_partition
 from wasmote.compile.source import read_source
 from wasmote.isa.features import Feature
 from wasmote.jit.cache import IMAGE, LOCK, REFUSAL, Cache
@@ -30,6 +32,8 @@ class Process:
 
     def __init__(self, answers: int) -> None:
         self.answers = answers
+        self.room: Room  # of the last module that came in parts
+        self.schedule: Schedule
         self.finish = False  # what is under way, also if nobody waits for it any more
 
     def watch(self) -> None:
@@ -47,8 +51,9 @@ class Process:
                 order, binary = receive(0)
             except EOFError:
                 return
-            if "key" not in order:
-                continue  # wishes that came too late
+            if "key" not in order:  # wishes that came late
+                self.deliver_late(order["loops"])
+                continue
             self.finish = order["finish"]
             self.tell(*self.answer(order, binary))
 
@@ -81,28 +86,38 @@ class Process:
 
     def delivered(self, plan: Plan, order: dict[str, Any]) -> list[bytes]:
         """The object files of a module, whose parts the client gets as soon as they are there."""
-        room, wishes = Room(plan, order["direct"]), Wishes(plan)
-        wishes.add(order["wishes"])
-        waiting: list[tuple[Partition, bytes]] = []
+        self.room, self.schedule = Room(plan, order["direct"]), Schedule(plan)
+        self.schedule.wish(order["wishes"])
+        waiting: list[tuple[Partition, bytes | None]] = []
 
         def listen() -> bool:
             try:
-                wishes.add(receive(0)[0]["wishes"])
+                wishes = receive(0)[0]
             except EOFError:
                 return False
+            self.schedule.wish(wishes["wishes"], wishes["loops"])
             return True
 
-        def deliver(partition: Partition, raw: bytes) -> None:
-            if partition.glue:
-                self.tell(*room.begin(raw))
+        def deliver(partition: Partition, raw: bytes | None) -> None:
+            if partition.glue and raw is not None:
+                self.tell(*self.room.begin(raw))
             else:
                 waiting.append((partition, raw))
-            while waiting and room.known:
-                message = room.add(*waiting.pop(0))
-                if message is not None:
-                    self.tell(*message)
+            while waiting and self.room.known:
+                self.tell(*self.room.add(*waiting.pop(0)))
 
-        return compile_meanwhile(plan, _jobs(), wishes, 0, listen, deliver)
+        return compile_meanwhile(plan, _jobs(), self.schedule, 0, listen, deliver)
+
+    def deliver_late(self, loops: list[tuple[int, int]]) -> None:
+        """All of the module is compiled, but it is still in these loops in the interpreter."""
+        for loop in loops:
+            partition = self.schedule.loop_part(*loop)
+            raw = None
+            try:
+                raw = compile_partition(self.room.plan, partition)
+            except CompileError:
+                pass
+            self.tell(*self.room.add(partition, raw))
 
     def tell(self, answer: dict[str, Any], data: bytes) -> None:
         """Send something to the client, if there still is one."""
@@ -151,7 +166,10 @@ def plan_of(order: dict[str, Any], binary: bytes) -> Plan:
     options = Options(
         level=order["level"], enterable=True, loops=tuple(order["loops"]), fuel=order["fuel"]
     )
-    return Plan(read_source(module), options, order["part_size"] or None)
+    plan = Plan(read_source(module), options, order["part_size"] or None)
+    if can_come_in_parts(plan):  # and so does code for loops, when it is asked for
+        plan.options = replace(options, loops=())
+    return plan
 
 
 def _jobs() -> int:

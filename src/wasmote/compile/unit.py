@@ -283,9 +283,10 @@ class Unit:
     def text(self) -> str:
         """LLVM IR of the part."""
         from wasmote.compile.function import Function
-        from wasmote.compile.loops import loop_entries
+        from wasmote.compile.loops import loop_entries, loop_entry
 
-        definitions = []
+        found = [loop_entry(self, *loop) for loop in self.partition.loops]
+        definitions = [entry.definition(self.plan.recursive) for entry in found if entry]
         todo, done = list(self.partition.bodies), set(self.own)
         while todo:
             for body in todo:
@@ -308,7 +309,8 @@ class Unit:
         types = self.source.types
         entries = {types[type].key: types[type] for type in self.source.functions}
         outside = {types[type].key: types[type] for type in self.plan.types_called_outside()}
-        if self.plan.options.enterable and not self.plan.whole:
+        in_parts = self.plan.options.enterable and not self.plan.whole
+        if in_parts:
             outside |= entries  # by parts of the module that run before others are compiled
         linkage = self.plan.linkage
         return [
@@ -319,7 +321,7 @@ class Unit:
             *(entry_text(self, signature) for _, signature in sorted(entries.items())),
             *(outside_text(self, signature) for _, signature in sorted(outside.items())),
             *(import_text(self, index) for index in self.plan.called_imports()),
-            *([enter_loop_text()] if self.plan.options.loops else []),
+            *([enter_loop_text()] if self.plan.options.loops or in_parts else []),
         ]
 
     def _head(self) -> str:

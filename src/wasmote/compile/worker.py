@@ -1,6 +1,6 @@
 """A process that compiles parts of a module for another one: `python -m wasmote.compile.worker`.
 
-It gets a binary and options, then numbers of parts; for each it answers with an object file, or
+It gets a binary and options, then parts; for each it answers with an object file, or
 with the message of a CompileError. Both come and go over standard input and output.
 """
 
@@ -28,7 +28,7 @@ def serve(incoming: Connection, outgoing: Connection, plan: Plan | None = None) 
             binary, options, part_size = incoming.recv()
             plan = Plan(read_source(Module(binary, limits=_NO_LIMITS)), options, part_size)
         while True:
-            partition = plan.partitions[incoming.recv()]
+            partition = incoming.recv()
             start = time.process_time()
             try:
                 answer: bytes | str = compile_partition(plan, partition)

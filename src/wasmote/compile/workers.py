@@ -148,7 +148,7 @@ class Worker:
 
     def begin(self, partition: Partition) -> None:
         self.part = partition
-        self._send(partition.number)
+        self._send(partition)
 
     def finish(self) -> tuple[Partition, bytes, float]:
         """The part that was begun, its object file, and the seconds that it took."""

@@ -43,6 +43,7 @@ MODULES = (
     "wasmote.interp.setup",
     "wasmote.interp.classic.entry",
     "wasmote.interp.fast.entry",
+    "wasmote.interp.fast.loops",
     "wasmote.interp.fast.tier",
     "wasmote.aot.run",
     "wasmote.aot.loops",

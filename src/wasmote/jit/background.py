@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LONGEST_PAUSE = 1.0
 #: Seconds that a program gets to come to where it spends its time.
 _MOMENT = 0.02
+#: Where a thread is told that there is more to do, and where it hears that the process ends.
+_MORE, _ENDS = 1, 2
 #: Seconds that the process's end waits for the thread.
 _PATIENCE = 2.0
 
@@ -47,7 +49,7 @@ class Background:
         self._waiting: list[_Waiting] = []
         self._current: Tier | None = None
         self._running: _thread.LockType | None = None  # held by the thread
-        self._alarm = self._bell = -1  # a pipe: something has changed
+        self._pipes: tuple[int, ...] = ()  # two: there is more to do, and the process ends
         self._ended = False
 
     def add(self, tier: "Tier", delay: float | None, wait: bool) -> None:
@@ -61,10 +63,10 @@ class Background:
             if self._running is None:
                 self._start()
             else:
-                os.write(self._bell, b"\0")
+                os.write(self._pipes[_MORE], b"\0")
 
     def _start(self) -> None:
-        self._alarm, self._bell = os.pipe()
+        self._pipes = (*os.pipe(), *os.pipe())
         self._running = _thread.allocate_lock()
         self._running.acquire()
         _thread.start_new_thread(self._run, (self._running,))
@@ -88,7 +90,7 @@ class Background:
             self._stop_worker()
             return False
         if self._current is not None:
-            self._current.compile(self._alarm)
+            self._current.compile(self._pipes[_ENDS])
             self._current = None
             return True
         if not self._sleep(pause) and pause is None:
@@ -105,10 +107,11 @@ class Background:
             seconds = PATIENCE
         else:
             seconds = min(max(pause, 0.001), _LONGEST_PAUSE)
-        if not select.select([self._alarm], [], [], seconds)[0]:
-            return False
-        os.read(self._alarm, 64)
-        return True
+        more = self._pipes[0]
+        ready = select.select([more, self._pipes[_ENDS]], [], [], seconds)[0]
+        if more in ready:
+            os.read(more, 64)
+        return bool(ready)
 
     def _retire(self) -> bool:
         """There was nothing to do for some time."""
@@ -120,8 +123,9 @@ class Background:
             return True
 
     def _close(self) -> None:
-        for each in (self._alarm, self._bell):
+        for each in self._pipes:
             os.close(each)
+        self._pipes = ()
         self._running = None
 
     def _stop_worker(self) -> None:
@@ -139,7 +143,7 @@ class Background:
         with self.lock:
             running, self._ended = self._running, True
             if running is not None:
-                os.write(self._bell, b"\0")
+                os.write(self._pipes[_ENDS + 1], b"\0")
         if running is not None:
             running.acquire(timeout=_PATIENCE)
 
@@ -148,7 +152,7 @@ class Background:
         yet.
         """
         waiting, current = self._waiting, self._current
-        inherited = [self._alarm, self._bell] if self._running is not None else []
+        inherited = self._pipes
         self._reset()
         for each in inherited:
             os.close(each)

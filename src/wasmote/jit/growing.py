@@ -93,12 +93,11 @@ class GrowingCode(CompiledCode):
         base = self.image.address
         self._functions = (ctypes.c_uint32 * (2 * functions)).from_address(base)
         self._addresses = (ctypes.c_uint64 * functions).from_address(base + layout["addresses"])
-        self._loops = base + layout["loops"] if layout["loops"] else 0
+        self._loops = base + layout["loops"]
         stubs, end = layout["stubs"], layout["stubs"] + _STUB * functions
         self._functions[0::2] = range(stubs + _ENTRY, end, _STUB)  # type: ignore[call-overload]
         self._addresses[:] = range(base + stubs, base + end, _STUB)  # type: ignore[call-overload]
-        if self._loops:
-            self._write_loop((layout["enter_loop"], NONE))
+        self._write_loop((layout["enter_loop"], NONE))
         self.layout = mirror(CodeLayout)(code=base, functions=0)
         for name in ("enter", "entered", "entries", "loops"):
             setattr(self.layout, name, layout[name])

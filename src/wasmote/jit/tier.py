@@ -20,6 +20,7 @@ from wasmote.host.cpython.binding import BINDING, Address
 from wasmote.image.format import ImageError
 from wasmote.jit.background import BACKGROUND
 from wasmote.jit.cache import Cache
+from wasmote.jit.sampling import Sampler, Wishes
 from wasmote.jit.settings import SETTINGS
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from wasmote.api.instance import Instance
     from wasmote.jit.growing import GrowingCode
-    from wasmote.jit.sampling import Sampler
 
 _attach_all = BINDING.python_function("aot_attach_all", None, Address, Address, Address)
 _enter_compiled = BINDING.python_function("fast_enter_compiled", None, *[Address] * 4)
@@ -50,7 +50,7 @@ class Tier:
         self._begun = False
         self._table: object = None
         self._parts: GrowingCode | None = None
-        self._sampler: Sampler | None = None
+        self._sampler = Sampler()
         #: Instances that begin in the interpreter.
         self.instances: weakref.WeakSet[Instance] = weakref.WeakSet()
         #: What the cache calls the code; empty: not known yet.
@@ -115,8 +115,7 @@ class Tier:
                 return
             order, binary = self._order(module), bytes(module._binary)
             del module  # it may go while it is being compiled
-            answer, image = WORKER.request(order, binary, self, alarm)
-            self._take_all(answer, image)
+            WORKER.request(order, binary, self, alarm)
         except WorkerError as error:
             self._give_up(str(error))
         finally:
@@ -133,11 +132,11 @@ class Tier:
             "loops": self._running(),
             "part_size": SETTINGS.part_size,
             "direct": SETTINGS.chosen is None,
-            "wishes": self.wishes(),
+            "wishes": self.wishes().functions,
             "finish": SETTINGS.finish and cache is not None,
         }
 
-    def _take_all(self, answer: "dict[str, Any]", image: bytes) -> None:
+    def finish(self, answer: "dict[str, Any]", image: bytes) -> None:
         """The compiler is done."""
         module = self._module()
         if module is None:
@@ -145,6 +144,7 @@ class Tier:
         reason = answer.get("refused")
         if self._parts is not None:
             if reason is None:
+                self._done.set()
                 self._parts.announce(module)
         elif reason is None and not self._use(module, answer["image"] or image):
             reason = "the compiled code cannot be used"
@@ -158,6 +158,8 @@ class Tier:
         module = self._module()
         if module is None:
             return False
+        if "code" not in part:
+            return True  # there was no room for it
         try:
             if self._parts is None:
                 self._begin_parts(module, part["layout"])
@@ -181,14 +183,11 @@ class Tier:
         own = module._layout.function_count - first
         self._parts = GrowingCode(layout, first, own, SETTINGS.chosen)
 
-    def wishes(self) -> "list[tuple[int, float]]":
-        """The functions that the program spends its time in, see `Sampler.sample`."""
-        from wasmote.jit.sampling import Sampler
-
+    def wishes(self) -> Wishes:
+        """What the program spends its time in."""
         module = self._module()
         if module is None:
-            return []
-        self._sampler = self._sampler or Sampler()
+            return Wishes()
         layout = ModuleLayout.from_address(self._layout(module))
         return self._sampler.sample(layout, list(self.instances))
 

@@ -15,19 +15,26 @@ TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import Any, Protocol
 
+    from wasmote.jit.sampling import Wishes
+
     class Client(Protocol):
         """Who waits for compiled code that comes in parts."""
 
         def take(self, part: dict[str, Any], data: bytes) -> bool:
             """A part has come. False: nobody needs it."""
 
-        def wishes(self) -> list[tuple[int, float]]:
-            """Functions that should be next, and how much there is to be gained by each."""
+        def finish(self, answer: dict[str, Any], data: bytes) -> None:
+            """That was all, or it cannot be compiled."""
+
+        def wishes(self) -> Wishes:
+            """What should be next."""
 
 
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: Seconds without a request after which the process ends.
 PATIENCE = 3.0
+#: Looks at a program that has all of its code before nobody looks any more.
+QUIET = 5
 #: Seconds between two looks at where a program spends its time, while its module is compiled.
 INTERVAL = 0.1
 _LENGTHS = struct.Struct("<IQ")
@@ -45,43 +52,54 @@ class Worker:
         self.finishes = False  # what it is about to do, also if this process ends
         self._to = self._from = -1
 
-    def request(
-        self, order: "dict[str, Any]", data: bytes, client: "Client", alarm: int
-    ) -> "tuple[dict[str, Any], bytes]":
-        """Send an order and bytes, wait for the answer and its bytes. Raises WorkerError, also when
+    def request(self, order: "dict[str, Any]", data: bytes, client: "Client", alarm: int) -> None:
+        """Send an order and bytes, and give the client what comes. Raises WorkerError, also when
         the file `alarm` can be read meanwhile.
-
-        The client gets the parts that come before the answer.
         """
         if not self.process:
             self._start()
         self.finishes = order["finish"]
         try:
             send(self._to, order, data)
-            answer, data = self._answer(client, alarm)
+            self._listen(client, alarm)
             self.finishes = False
-            return answer, data
         except (OSError, EOFError, ValueError) as error:
             self.stop()
             raise WorkerError(f"the compiler has ended unexpectedly: {error!r}") from None
 
-    def _answer(self, client: "Client", alarm: int) -> "tuple[dict[str, Any], bytes]":
+    def _listen(self, client: "Client", alarm: int) -> None:
+        """Until all is there that was asked for. Where code comes in parts, the client may also ask
+        for code that begins at a loop, and does so for a moment after the end.
+        """
         pause = None
-        while True:
+        expected = 0  # parts with loops
+        left, finished = QUIET, False
+        while left > 0 or expected:
             ready = select.select([self._from, alarm], [], [], pause)[0]
             if alarm in ready:
                 self.stop()
                 raise WorkerError("the process ends")
             if not ready:
-                send(self._to, {"wishes": client.wishes()}, b"")
+                wishes = client.wishes()
+                expected += len(wishes.loops)
+                if finished:
+                    left = QUIET if wishes.loops else left - 1
+                if wishes.loops or not finished:
+                    message = {"wishes": wishes.functions, "loops": wishes.loops}
+                    send(self._to, message, b"")
                 continue
             answer, data = receive(self._from)
-            if "part" not in answer:
-                return answer, data
-            pause = INTERVAL  # from the first part on, there is something to wish for
-            if not client.take(answer["part"], data):
-                self.stop()
-                raise WorkerError("nobody needs the code any more")
+            if "part" in answer:
+                pause = INTERVAL  # from the first part on, there is something to wish for
+                expected -= answer["part"].get("wished", 0)
+                if not client.take(answer["part"], data):
+                    self.stop()
+                    raise WorkerError("nobody needs the code any more")
+            else:
+                client.finish(answer, data)
+                if pause is None or "refused" in answer:
+                    return
+                finished = True
 
     def _start(self) -> None:
         from importlib.util import find_spec

@@ -8,7 +8,7 @@ from .stack import Translator
 from .translate import WATCH_MARGIN, begin_translation, body, end_translation
 
 
-@native(cold=True, noinline=True)
+@native(export="fast_loop_offset")
 def loop_offset(inst: ptr[Instance], code: u32) -> u32:
     """Offset in the binary of the outermost loop whose code starts at a position, or NONE.
 
@@ -35,3 +35,6 @@ def loop_offset(inst: ptr[Instance], code: u32) -> u32:
         end_translation(t)
     module.platform.release(scratch)
     return found
+
+
+EXPORTS = (loop_offset,)
