@@ -83,7 +83,6 @@ def test_engines_that_exclude_each_other(shell: Shell) -> None:
     for words, message in (
         (("--llvm-jit", "--engine=fast"), "--llvm-jit is --engine=jit"),
         (("--interp", "--llvm-jit"), "it and --engine=classic exclude each other"),
-        (("--engine=jit", "--fuel=5"), "--fuel needs an interpreter"),
     ):
         outcome = shell.wasmote("run", *words, name)
         assert outcome.status == 2
@@ -95,6 +94,16 @@ def test_jit_runs_what_is_not_compiled_yet(shell: Shell) -> None:
     for flag in ("--llvm-jit", "--multi-tier-jit", "--engine=jit"):
         assert shell.wasmote("run", flag, "-f", "f", name, "2").out == "0x6:i32\n"
         assert shell.iwasm(flag, "-f", "f", name, "2").out == "0x6:i32\n"
+
+
+def test_jit_counts_instructions(shell: Shell) -> None:
+    name = shell.module("m.wasm", MODULE)
+    outcomes = [
+        shell.wasmote("run", engine, "--fuel=1", "-f", "f", name, "2")
+        for engine in ("--engine=jit", "--engine=fast")
+    ]
+    assert outcomes[0].status == outcomes[1].status != 0
+    assert outcomes[0].err == outcomes[1].err
 
 
 def test_wrong_words(shell: Shell) -> None:

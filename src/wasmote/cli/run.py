@@ -302,8 +302,6 @@ def check(options: SimpleNamespace) -> None:
                     f"it and --engine={options.engine} exclude each other"
                 )
             options.engine = engine
-    if options.engine == "jit" and options.fuel is not None:
-        raise UsageError("--fuel needs an interpreter: compiled code does not count instructions")
 
 
 def run(options: SimpleNamespace, reporter: Reporter) -> int:

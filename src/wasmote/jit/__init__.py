@@ -14,7 +14,8 @@ without it, programs stay in the interpreter.
 - `settings`: what is wanted; `cache`: compiled modules on disk; `fingerprint`: their keys;
   `opening`: modules that may be there;
 - `worker`: the process that compiles, seen from here (`wasmote.compile.server` is the process);
-- `tier`: the way of a module from the interpreter to compiled code.
+- `background`: the thread that waits for it; `sampling`: where programs spend their time;
+- `tier`: the way of a module from the interpreter to compiled code; `growing`: code in parts.
 
 Here belongs what goes on beside running programs; entering code is `wasmote.aot`.
 """
