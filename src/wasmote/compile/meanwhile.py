@@ -4,7 +4,7 @@ import select
 from collections.abc import Callable, Iterable
 
 from wasmote.compile.partition import PART_SIZE, Partition, Plan
-from wasmote.compile.pipeline import compile_partition
+from wasmote.compile.pipeline import compile_partition, prepare
 from wasmote.compile.workers import Worker, Workers
 from wasmote.errors import CompileError
 
@@ -97,6 +97,7 @@ def _compile_there(
     made: Deliver,
 ) -> None:
     """A large module, by so many processes."""
+    prepare(plan.options)
     files = [incoming]
     with Workers(plan, min(jobs, len(plan.partitions))) as workers:
         idle = list(workers.all)

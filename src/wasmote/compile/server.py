@@ -27,6 +27,39 @@ _NICENESS = 10
 _LASTING = "cannot compile"
 
 
+class Watch:
+    """A thread that ends this process, and those that it has started, when the client is gone."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._bell = -1
+
+    def start(self) -> None:
+        asleep, self._bell = os.pipe()
+        self._thread = threading.Thread(target=self._run, args=[asleep], daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, so that this process can be copied."""
+        if self._thread:
+            os.close(self._bell)
+            self._thread.join()
+            self._thread = None
+
+    def _run(self, asleep: int) -> None:
+        poll = select.poll()
+        poll.register(0, 0)  # only that the other side closes it
+        poll.register(asleep, 0)
+        if any(file == 0 for file, _ in poll.poll()):
+            end()
+        os.close(asleep)
+
+
+def end() -> None:
+    """Nobody needs what is under way."""
+    os.killpg(0, signal.SIGKILL)
+
+
 class Process:
     """What this process is about to do."""
 
@@ -34,15 +67,8 @@ class Process:
         self.answers = answers
         self.room: Room  # of the last module that came in parts
         self.schedule: Schedule
+        self.watch = Watch()
         self.finish = False  # what is under way, also if nobody waits for it any more
-
-    def watch(self) -> None:
-        """End when the client is gone, or else when the work is done."""
-        poll = select.poll()
-        poll.register(0, 0)  # only that the other side closes it
-        poll.poll()
-        if not self.finish:
-            os.killpg(0, signal.SIGKILL)  # with the processes that this one has started
 
     def serve(self) -> None:
         """Answer orders until there are no more."""
@@ -55,7 +81,11 @@ class Process:
                 self.deliver_late(order["loops"])
                 continue
             self.finish = order["finish"]
-            self.tell(*self.answer(order, binary))
+            if not self.finish:
+                self.watch.start()
+            answer = self.answer(order, binary)
+            self.watch.stop()
+            self.tell(*answer)
 
     def answer(self, order: dict[str, Any], binary: bytes) -> tuple[dict[str, Any], bytes]:
         """Compile a module, into the cache if that is possible.
@@ -94,6 +124,8 @@ class Process:
             try:
                 wishes = receive(0)[0]
             except EOFError:
+                if not self.finish:
+                    end()
                 return False
             self.schedule.wish(wishes["wishes"], wishes["loops"])
             return True
@@ -106,7 +138,11 @@ class Process:
             while waiting and self.room.known:
                 self.tell(*self.room.add(*waiting.pop(0)))
 
-        return compile_meanwhile(plan, _jobs(), self.schedule, 0, listen, deliver)
+        self.watch.stop()  # `listen` hears if the client goes
+        objects = compile_meanwhile(plan, _jobs(), self.schedule, 0, listen, deliver)
+        if not self.finish:
+            self.watch.start()
+        return objects
 
     def deliver_late(self, loops: list[tuple[int, int]]) -> None:
         """All of the module is compiled, but it is still in these loops in the interpreter."""
@@ -183,9 +219,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever LLVM may print is no answer
     os.setsid()  # what a terminal sends to the program is not meant for this process
     os.nice(_NICENESS)
-    process = Process(answers)
-    threading.Thread(target=process.watch, daemon=True).start()
-    process.serve()
+    Process(answers).serve()
 
 
 if __name__ == "__main__":
