@@ -406,3 +406,21 @@ def test_a_reader_that_stops_early_is_no_error(shell: Shell, program: Callable[[
 def test_errors_of_the_reader_are_errors_of_the_package() -> None:
     with pytest.raises(WasmoteError, match="magic header not detected"):
         parse(b"nothing")
+
+
+def test_types_of_the_heap_are_listed(shell: Shell, tmp_path):
+    text = """(module
+      (type $a (array (mut i8)))
+      (rec (type $s (sub (struct (field i32) (field (mut (ref null $t))))))
+           (type $t (sub final $s (struct (field i32) (field (mut (ref null $t))) (field f32)))))
+      (table $t 1 (ref $a) (array.new_default $a (i32.const 1)))
+      (elem (ref $a) (array.new_default $a (i32.const 2))))"""
+    path = tmp_path / "m.wasm"
+    path.write_bytes(wat2wasm(text))
+    shown = shell.wasmote("inspect", "--types", str(path)).out
+    assert "array (mut i8)" in shown
+    assert "sub struct (field i32) (field (mut (ref null 2)))  ; with 1 to 2" in shown
+    assert "sub final 1 struct (field i32)" in shown
+    found = json.loads(shell.wasmote("inspect", "--json", str(path)).out)
+    assert found["types"][2]["supertypes"] == [1]
+    assert found["types"][0]["type"] == {"element": {"storage": "i8", "mutable": True}}

@@ -22,7 +22,7 @@ COMMAND = Command(
     "only, and not if NO_COLOR is set.",
     (
         Option("--sections", "where each section is and how large"),
-        Option("--types", "function types"),
+        Option("--types", "types"),
         Option("--imports", "what the module needs"),
         Option("--exports", "what the module offers"),
         Option("--functions", "all functions, and how many bytes they are in each engine"),
@@ -199,6 +199,6 @@ def plain(value: "Any") -> "Any":
         return {each.name: plain(getattr(value, each.name)) for each in fields(value)}
     if isinstance(value, dict):
         return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple | range):
         return [plain(each) for each in value]
     return value if isinstance(value, int | str | bytes | None) else str(value)

@@ -53,7 +53,7 @@ def sections(info: ModuleInfo, colours: Palette) -> Lines:
 
 
 def types(info: ModuleInfo, colours: Palette) -> Lines:
-    """Function types by index."""
+    """Types by index."""
     for index, each in enumerate(info.types):
         yield f"  {index:5} {each}"
 

@@ -4,7 +4,8 @@ The core decodes what it needs to run a module; here a module is read once more 
 that the core skips: where each section is, what things are called, who made it. Nothing is run.
 
 - `reader`: bytes, integers and names of the binary format;
-- `model`: what a module consists of; `parse`: reads it; `custom`: custom sections with a meaning;
+- `model`: what a module consists of; `parse` and `defined_types` read it; `custom`: custom sections
+  with a meaning;
 - `branch_hints`: one of these; `code`: instructions; `disassemble`: functions as text;
 - `engines`: how large engines make them;
 - `image`: what is in an image; `native`: its machine code as text.

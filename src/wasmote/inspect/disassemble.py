@@ -15,7 +15,7 @@ from wasmote.inspect.code import Decoded, declarations, instructions
 from wasmote.inspect.model import Function, ModuleInfo
 from wasmote.inspect.reader import Reader
 from wasmote.isa import Immediate
-from wasmote.types import RefType, ValType
+from wasmote.types import FuncType, RefType, ValType
 
 _OPENING = ("block", "loop", "if", "else", "try_table", "try", "catch", "catch_all")
 _CLOSING = ("else", "end", "catch", "catch_all", "delegate")
@@ -167,9 +167,10 @@ def _block_type(scope: Scope, value: ValType | int | None) -> str:
 
 def _signature(scope: Scope, index: int) -> str:
     types = scope.info.types
-    if index >= len(types):
+    found = types[index].type if index < len(types) else None
+    if not isinstance(found, FuncType):
         return f"(type {index})"
-    words = [("param", types[index].params), ("result", types[index].results)]
+    words = [("param", found.params), ("result", found.results)]
     return " ".join(f"({word} {' '.join(map(str, each))})" for word, each in words if each)
 
 

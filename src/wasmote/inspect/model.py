@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from wasmote.inspect.defined_types import DefinedType
 from wasmote.types import ExternType, FuncType, GlobalType, MemoryType, TableType, TagType
 
 
@@ -106,7 +107,7 @@ class ModuleInfo:
 
     binary: bytes = field(repr=False)
     sections: list[Section] = field(default_factory=list)
-    types: list[FuncType] = field(default_factory=list)
+    types: list[DefinedType] = field(default_factory=list)
     imports: list[Import] = field(default_factory=list)
     exports: list[Export] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)

@@ -7,12 +7,15 @@ from wasmote.core.decode.module import Section as SectionId
 from wasmote.errors import DecodeError
 from wasmote.inspect.code import skip_expression
 from wasmote.inspect.custom import parse_code_metadata, parse_custom_sections
+from wasmote.inspect.defined_types import read_types
 from wasmote.inspect.disassemble import expression
 from wasmote.inspect.model import Export, Function, Global, Import, ModuleInfo, Section, Segment
 from wasmote.inspect.reader import Reader
 from wasmote.types import ExternType, FuncType, TagType
 
 KINDS = ("func", "table", "memory", "global", "tag")
+#: What the definition of a table begins with whose elements are given.
+_WITH_INITIAL = 0x40
 _PREAMBLE = MAGIC.to_bytes(4, "little") + VERSION.to_bytes(4, "little")
 #: Flags of element segments: not active, with a table index or declared, expressions.
 _PASSIVE, _EXPLICIT, _EXPRESSIONS = 1, 2, 4
@@ -53,14 +56,15 @@ _NAMES = {int(each): each.name.lower() for each in SectionId}
 
 
 def _parse_types(info: ModuleInfo, reader: Reader) -> None:
-    info.types += [reader.func_type() for _ in range(reader.count())]
+    info.types += read_types(reader)
 
 
 def _type(info: ModuleInfo, reader: Reader) -> FuncType:
     index = reader.u32()
-    if index >= len(info.types):
-        raise reader.fail(f"unknown type {index}")
-    return info.types[index]
+    found = info.types[index].type if index < len(info.types) else None
+    if not isinstance(found, FuncType):
+        raise reader.fail(f"unknown {'type' if found is None else 'function type'} {index}")
+    return found
 
 
 def _parse_imports(info: ModuleInfo, reader: Reader) -> None:
@@ -105,7 +109,13 @@ def _parse_functions(info: ModuleInfo, reader: Reader) -> None:
 
 
 def _parse_tables(info: ModuleInfo, reader: Reader) -> None:
-    info.tables += [reader.table_type() for _ in range(reader.count())]
+    for _ in range(reader.count()):
+        has_initial = reader.peek() == _WITH_INITIAL
+        if has_initial:
+            reader.skip(2)  # the second byte is for the future
+        info.tables.append(reader.table_type())
+        if has_initial:
+            skip_expression(reader)
 
 
 def _parse_memories(info: ModuleInfo, reader: Reader) -> None:
@@ -141,8 +151,10 @@ def _parse_elements(info: ModuleInfo, reader: Reader) -> None:
         else:
             segment.target = reader.u32() if flags & _EXPLICIT else 0
             segment.place = expression(info, skip_expression(reader))
-        if flags & (_PASSIVE | _EXPLICIT):
-            reader.byte()  # the elements' kind or type
+        if flags & (_PASSIVE | _EXPLICIT) and flags & _EXPRESSIONS:
+            reader.value_type()
+        elif flags & (_PASSIVE | _EXPLICIT):
+            reader.byte()  # the elements' kind: functions
         segment.size = reader.count()
         segment.offset = reader.pos
         for _ in range(segment.size):

@@ -3,7 +3,6 @@
 from wasmote.errors import DecodeError
 from wasmote.types import (
     PAGE_SIZE,
-    FuncType,
     GlobalType,
     MemoryType,
     RefType,
@@ -17,7 +16,6 @@ _HAS_MAXIMUM = 0x01
 _SHARED = 0x02
 _INDEX_64 = 0x04
 _PAGE_SIZE = 0x08
-_FUNC_TYPE = 0x60
 _REF_NULL, _REF = 0x63, 0x64
 
 
@@ -62,6 +60,12 @@ class Reader:
         """The next byte."""
         self.skip(1)
         return self.binary[self.pos - 1]
+
+    def peek(self) -> int:
+        """The next byte, which stays the next one."""
+        self.skip(1)
+        self.pos -= 1
+        return self.binary[self.pos]
 
     def u32(self) -> int:
         """An unsigned LEB128 integer of at most 32 bits."""
@@ -133,13 +137,6 @@ class Reader:
     def value_types(self) -> tuple[ValType | RefType, ...]:
         """A vector of value types."""
         return tuple([self.value_type() for _ in range(self.count())])
-
-    def func_type(self) -> FuncType:
-        """A function type."""
-        if self.byte() != _FUNC_TYPE:
-            raise self.fail("malformed definition type")
-        params = self.value_types()
-        return FuncType(params, self.value_types())
 
     def limits(self, flags: int) -> tuple[int, int | None, bool]:
         """Minimum, maximum if there is one, and whether indices have 64 bits."""
