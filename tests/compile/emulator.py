@@ -46,13 +46,14 @@ EMULATORS = {
     "thumbv7em": Emulator(("qemu-arm", "-cpu", "max"), 0x0500_0000, 13),
     "riscv32": Emulator(("qemu-riscv32",), 5, 2),
     "riscv64-linux": Emulator(("qemu-riscv64",), 5, 2),
+    "mips-linux": Emulator(("qemu-mips",), 0x7000_1006, 29, (25,)),
     "mipsel-linux": Emulator(("qemu-mipsel",), 0x7000_1006, 29, (25,)),
 }
 #: The core that runs modules of a machine, by its name on the command line.
 CORES = {
     "i386": "i386-linux", "aarch64": "aarch64-linux", "armv7": "armv7", "thumbv6m": "thumbv6m",
     "thumbv7em": "thumbv7em", "riscv32": "riscv32", "riscv64": "riscv64-linux",
-    "mipsel": "mipsel-linux",
+    "mips": "mips-linux", "mipsel": "mipsel-linux",
 }  # fmt: skip
 
 

@@ -1,9 +1,10 @@
 """How compiled code is called, and calls out: conversions between native values and cells."""
 
+from wasmote.compile.cells import CELLS, load_cells, store_cells
 from wasmote.compile.runtime import INVARIANT, RUNTIME
 from wasmote.compile.source import Signature
 from wasmote.compile.spilled import load_text, room_text, store_text
-from wasmote.compile.unit import CELLS, Unit
+from wasmote.compile.unit import Unit
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import EXCEPTION, Exec
 
@@ -17,21 +18,23 @@ def _offsets(kinds: tuple[str, ...]) -> list[tuple[str, int]]:
     return found
 
 
-def _loads(kinds: tuple[str, ...], base: str, name: str) -> str:
+def _loads(unit: Unit, kinds: tuple[str, ...], base: str, name: str) -> str:
     return "".join(
         f"  %{name}{i}.at = getelementptr i8, ptr {base}, i64 {at}\n"
-        f"  %{name}{i} = load {kind}, ptr %{name}{i}.at, align 4, {RUNTIME}\n"
+        + load_cells(unit.target, f"%{name}{i}", kind, f"%{name}{i}.at", f"align 4, {RUNTIME}")
         for i, (kind, at) in enumerate(_offsets(kinds))
     )
 
 
-def _stores(kinds: tuple[str, ...], base: str, name: str, first: int = 0) -> str:
+def _stores(unit: Unit, kinds: tuple[str, ...], base: str, name: str) -> str:
     return "".join(
         f"  %{name}{i}.to = getelementptr i8, ptr {base}, i64 {at}\n"
-        f"  store {kind} %{name}{i}, ptr %{name}{i}.to, align 4, {RUNTIME}\n"
+        + store_cells(
+            unit.target, f"%{name}{i}.to", kind, f"%{name}{i}", f"%{name}{i}.to",
+            f"align 4, {RUNTIME}",
+        )
         for i, (kind, at) in enumerate(_offsets(kinds))
-        if i >= first
-    )
+    )  # fmt: skip
 
 
 def entry_text(unit: Unit, signature: Signature) -> str:
@@ -61,8 +64,8 @@ def entry_text(unit: Unit, signature: Signature) -> str:
     return (
         f"define hidden i32 @entry.{signature.key}"
         "(ptr %exec, ptr %ctx, ptr %function, ptr %cells) #0 {\n"
-        f"{room}{_loads(params, '%cells', 'p')}{call}{_look(unit)}{rest}"
-        f"{_stores(results, '%cells', 'r')}  ret i32 0\n}}\n"
+        f"{room}{_loads(unit, params, '%cells', 'p')}{call}{_look(unit)}{rest}"
+        f"{_stores(unit, results, '%cells', 'r')}  ret i32 0\n}}\n"
     )
 
 
@@ -143,7 +146,7 @@ def outside_text(unit: Unit, signature: Signature) -> str:
         f"  %last = getelementptr i8, ptr %top, i64 {room}\n"
         "  %full = icmp ugt ptr %last, %stack_end\n"
         "  br i1 %full, label %overflow, label %fits, !prof !11\n"
-        f"{_overflow()}fits:\n{_stores(params, '%top', 'p')}"
+        f"{_overflow()}fits:\n{_stores(unit, params, '%top', 'p')}"
         f"  %helper.at = getelementptr i8, ptr %ctx, i64 {o.helper('call')}\n"
         f"  %helper = load ptr, ptr %helper.at, {INVARIANT}\n"
         "  %frame = call ptr @llvm.frameaddress.p0(i32 0)\n"
@@ -153,5 +156,5 @@ def outside_text(unit: Unit, signature: Signature) -> str:
         " !prof !11\n"
         f"{_unwinding(unit, signature)}trap:\n"
         "  call void @wasmote.raise(ptr %exec, i32 %code) #1\n  unreachable\n"
-        f"fine:\n{_loads(results, '%top', 'r')}{rest}{done}}}\n"
+        f"fine:\n{_loads(unit, results, '%top', 'r')}{rest}{done}}}\n"
     )

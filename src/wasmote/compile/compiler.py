@@ -155,10 +155,13 @@ def make_image(plan: Plan, joined: Joined) -> Image:
     symbols = joined.symbols
     functions = [symbols.get(f"f{body.index}", (0, 0)) for body in source.bodies]
     entries = [symbols.get(f"entry.{type.key}", (0, 0))[0] for type in source.types]
+    order = ">" if options.target.big_endian else "<"
     found = {
         # An empty table has a place, too.
-        "functions": joined.append(b"".join(struct.pack("<II", *each) for each in functions)),
-        "entries": joined.append(struct.pack(f"<{len(entries) + 1}I", *entries, 0)),
+        "functions": joined.append(
+            b"".join(struct.pack(f"{order}II", *each) for each in functions)
+        ),
+        "entries": joined.append(struct.pack(f"{order}{len(entries) + 1}I", *entries, 0)),
         "counting": joined.append(counting_bits(plan)),
         "enter": symbols["wasmote.enter"][0],
         "entered": symbols["wasmote.entered"][0],
@@ -166,9 +169,9 @@ def make_image(plan: Plan, joined: Joined) -> Image:
     }
     loops = loops_in(symbols)
     if loops:
-        table = b"".join(struct.pack("<4I", *each) for each in loops)
-        start = struct.pack("<I", symbols[ENTER_LOOP][0])
-        found["loops"] = joined.append(start + table + struct.pack("<I", NONE))
+        table = b"".join(struct.pack(f"{order}4I", *each) for each in loops)
+        start = struct.pack(f"{order}I", symbols[ENTER_LOOP][0])
+        found["loops"] = joined.append(start + table + struct.pack(f"{order}I", NONE))
     sections = {
         "module": without_code(source, options.custom_sections),
         "compiled": facts(source, options),

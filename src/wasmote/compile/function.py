@@ -7,6 +7,7 @@ their values are known without a look. Blocks become basic blocks, with a phi fo
 
 from dataclasses import dataclass, field
 
+from wasmote.compile.cells import load_cells, store_cells
 from wasmote.compile.locations import located
 from wasmote.compile.metering import Meter
 from wasmote.compile.reading import Cursor
@@ -300,6 +301,15 @@ class Function(Cursor):
         name = self.fresh()
         self.lines.append(f"  {name} = {instruction}\n")
         return name
+
+    def load_cells(self, kind: str, at: str, about: str) -> str:
+        """The value in the cells at an address; `about` says of the access what LLVM may know."""
+        name = self.fresh()
+        self.lines.append(load_cells(self.unit.target, name, kind, at, about))
+        return name
+
+    def store_cells(self, kind: str, value: str, at: str, about: str) -> None:
+        self.lines.append(store_cells(self.unit.target, self.fresh(), kind, value, at, about))
 
     def push(self, kind: str, value: str) -> None:
         self.values.append(value)

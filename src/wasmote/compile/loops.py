@@ -8,6 +8,7 @@ go where the caller in the interpreter expects them, at the frame's first cells.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from wasmote.compile.cells import CELLS, load_cells
 from wasmote.compile.function import Frame, Function
 from wasmote.compile.runtime import RUNTIME
 from wasmote.compile.source import Body
@@ -47,8 +48,8 @@ class LoopEntry(Function):
         self.entry.append(
             f"  %l{i} = alloca {kind}\n"
             f"  %c{i}.at = getelementptr i8, ptr %places, i64 {4 * self.cell}\n"
-            f"  %c{i} = load {kind}, ptr %c{i}.at, align 4, {RUNTIME}\n"
-            f"  store {kind} %c{i}, ptr %l{i}\n"
+            + load_cells(self.unit.target, f"%c{i}", kind, f"%c{i}.at", f"align 4, {RUNTIME}")
+            + f"  store {kind} %c{i}, ptr %l{i}\n"
         )
         self.cell += _cells(kind)
         self.local_kinds.append(kind)
@@ -63,7 +64,7 @@ class LoopEntry(Function):
         cell = 0
         for kind, value in zip(results, self.pop_many(len(results)), strict=True):
             at = self.value(f"getelementptr i8, ptr %places, i64 {4 * cell}")
-            self.emit(f"store {kind} {value}, ptr {at}, align 4, {RUNTIME}")
+            self.store_cells(kind, value, at, f"align 4, {RUNTIME}")
             cell += _cells(kind)
         self.roots.leave()
         self.emit("ret i32 0")
@@ -128,6 +129,4 @@ def loops_in(symbols: dict[str, tuple[int, int]]) -> list[tuple[int, ...]]:
 
 
 def _cells(kind: str) -> int:
-    from wasmote.compile.unit import CELLS
-
     return CELLS[kind] // 4

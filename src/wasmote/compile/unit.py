@@ -20,9 +20,6 @@ from wasmote.core.structs import Memory, Table
 if TYPE_CHECKING:
     from wasmote.compile.function import Function
 
-#: Bytes that a value takes on the value stack.
-CELLS = {"i32": 4, "float": 4, "i64": 8, "double": 8, "<2 x i64>": 16}
-
 
 #: What the glue of a module has, for its other parts.
 ENTERED = """\

@@ -22,10 +22,12 @@ from wasmote.nativepy import (
     copy,
     inline,
     load,
+    load_le,
     native,
     ptr,
     sizeof,
     stack,
+    store,
     struct,
     u8,
     u32,
@@ -64,7 +66,7 @@ LOCAL_OPERANDS = 16
 
 @struct
 class Operands:
-    """The operand stack of an evaluation. A v128 takes two of its values."""
+    """The operand stack of an evaluation. Each of its values is two cells, and a v128 takes two."""
 
     values: ptr[u64]
     count: u32
@@ -118,7 +120,7 @@ def grow_operands(o: ptr[Operands], platform: ptr[Platform]) -> boolean:
 def push(o: ptr[Operands], platform: ptr[Platform], value: u64) -> boolean:
     if o.count == o.capacity and not grow_operands(o, platform):
         return False
-    o.values[o.count] = value
+    store(o.values + o.count, value, align=8)
     o.count += 1
     return True
 
@@ -135,15 +137,15 @@ def evaluate(instance: ptr[Instance], r: ptr[Reader], o: ptr[Operands], value: p
             case Opcode.I32_CONST | Opcode.I64_CONST:
                 operand = u64(read_signed(r, 64))
             case Opcode.F32_CONST:
-                operand = u64(load(u32, skip_bytes(r, 4)))
+                operand = u64(load_le(u32, skip_bytes(r, 4)))
             case Opcode.F64_CONST:
-                operand = load(u64, skip_bytes(r, 8))
+                operand = load_le(u64, skip_bytes(r, 8))
             case Opcode.VECTOR:
                 read_u32(r)
                 half = skip_bytes(r, 16)
-                if not push(o, instance.platform, load(u64, half)):
+                if not push(o, instance.platform, load_le(u64, half)):
                     return TrapCode.OUT_OF_MEMORY
-                operand = load(u64, half + 8)
+                operand = load_le(u64, half + 8)
             case Opcode.GC:
                 status = make_reference(instance, r, o)
                 if status != 0:
@@ -181,13 +183,16 @@ def combine(o: ptr[Operands], opcode: u32):
     """
     o.count -= 1
     a = o.values + (o.count - 1)
+    x = load(u64, a, align=8)
+    y = load(u64, a + 1, align=8)
     match opcode:
         case Opcode.I32_ADD | Opcode.I64_ADD:
-            a[0] = a[0] + a[1]
+            result = x + y
         case Opcode.I32_SUB | Opcode.I64_SUB:
-            a[0] = a[0] - a[1]
+            result = x - y
         case _:
-            a[0] = a[0] * a[1]
+            result = x * y
+    store(a, result, align=8)
 
 
 @native
@@ -213,7 +218,7 @@ def make_reference(instance: ptr[Instance], r: ptr[Reader], o: ptr[Operands]) ->
     match code:
         case Gc.REF_I31:
             operands = 1
-            result[0] = (u32((values - 1)[0]) << 1) | 1
+            result[0] = (u32(load(u64, values - 1)) << 1) | 1
         case Gc.ANY_CONVERT_EXTERN | Gc.EXTERN_CONVERT_ANY:
             return 0
         case Gc.STRUCT_NEW | Gc.STRUCT_NEW_DEFAULT:
@@ -231,7 +236,7 @@ def make_reference(instance: ptr[Instance], r: ptr[Reader], o: ptr[Operands]) ->
                 length = read_u32(r)
                 operands = each * length
             else:
-                length = u32((values - 1)[0])
+                length = u32(load(u64, values - 1))
                 operands = each + 1 if code == Gc.ARRAY_NEW else u32(1)
             status = array_new(instance.store, None, t, length, None, result)
             if status == 0 and code != Gc.ARRAY_NEW_DEFAULT:

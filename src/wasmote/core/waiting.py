@@ -17,6 +17,7 @@ from wasmote.nativepy import (
     boolean,
     const,
     i64,
+    little,
     native,
     ptr,
     stack,
@@ -55,9 +56,9 @@ def memory_wait(
     place = memory.data + address
     acquire(memory.platform, addr(memory.lock))
     value = (
-        atomic_load(ptr[u64](place), "seq_cst")
+        little(atomic_load(ptr[u64](place), "seq_cst"))
         if bits == 64
-        else u64(atomic_load(ptr[u32](place), "seq_cst"))
+        else u64(little(atomic_load(ptr[u32](place), "seq_cst")))
     )
     if value == expected:
         append(memory, waiter)

@@ -20,7 +20,10 @@ from wasmote.nativepy import (
     atomic_store,
     atomic_sub,
     atomic_xor,
+    const,
     inline,
+    is_big_endian,
+    little,
     ptr,
     u8,
     u16,
@@ -40,7 +43,7 @@ def _load(opcode: int, name: str, result: ValueType, value: Any, held: Any, acce
     @_atomic(opcode, name, (_I32,), (result,), immediates=_MEMARG, access=access)
     @inline
     def extend(p: ptr[u8]) -> value:
-        return value(atomic_load(ptr[held](p), "seq_cst"))
+        return value(little(atomic_load(ptr[held](p), "seq_cst")))
 
 
 def _store(opcode: int, name: str, operand: ValueType, value: Any, held: Any, access: int) -> None:
@@ -49,7 +52,22 @@ def _store(opcode: int, name: str, operand: ValueType, value: Any, held: Any, ac
     @_atomic(opcode, name, (_I32, operand), (), immediates=_MEMARG, access=access)
     @inline
     def cut(p: ptr[u8], x: value):
-        atomic_store(ptr[held](p), held(x), "seq_cst")
+        atomic_store(ptr[held](p), little(held(x)), "seq_cst")
+
+
+#: Operations on more than each bit by itself.
+_SUMS = (atomic_add, atomic_sub)
+
+
+@inline
+def sum_le(operation: const, place, x):
+    """What the operation does, for a number whose bytes are not in the machine's order."""
+    while True:
+        before = atomic_load(place, "relaxed")
+        old = little(before)
+        new = old + x if operation is atomic_add else old - x
+        if atomic_compare_exchange(place, before, little(new)) == before:
+            return old
 
 
 def _modify(
@@ -61,7 +79,9 @@ def _modify(
     @_atomic(opcode, name, (_I32, operand), (operand,), **options)
     @inline
     def modify(p: ptr[u8], x: value) -> value:
-        return value(operation(ptr[held](p), held(x)))
+        if is_big_endian() and operation in _SUMS:
+            return value(sum_le(operation, ptr[held](p), held(x)))
+        return value(little(operation(ptr[held](p), little(held(x)))))
 
 
 def _compare_exchange(
@@ -73,7 +93,8 @@ def _compare_exchange(
     @_atomic(opcode, name, (_I32, operand, operand), (operand,), **options)
     @inline
     def exchange(p: ptr[u8], expected: value, x: value) -> value:
-        return value(atomic_compare_exchange(ptr[held](p), held(expected), held(x)))
+        found = atomic_compare_exchange(ptr[held](p), little(held(expected)), little(held(x)))
+        return value(little(found))
 
 
 #: The widths that every operation has, in the order of the opcodes: type, its bits in memory.

@@ -18,9 +18,9 @@ from wasmote.nativepy import (
     i32,
     i64,
     inline,
-    load,
+    load_le,
     ptr,
-    store,
+    store_le,
     u8,
     u16,
     u32,
@@ -42,7 +42,7 @@ def _loads(opcode: int, name: str, result: ValueType, value: Any, held: Any, acc
     @_load(opcode, name, (_I32,), (result,), immediates=_MEMARG, access=access)
     @inline
     def extend(p: ptr[u8]) -> value:
-        return value(load(held, p))
+        return value(load_le(held, p))
 
 
 def _stores(opcode: int, name: str, operand: ValueType, value: Any, held: Any, access: int) -> None:
@@ -51,7 +51,7 @@ def _stores(opcode: int, name: str, operand: ValueType, value: Any, held: Any, a
     @_store(opcode, name, (_I32, operand), (), immediates=_MEMARG, access=access)
     @inline
     def cut(p: ptr[u8], x: value):
-        store(ptr[held](p), held(x))
+        store_le(ptr[held](p), held(x))
 
 
 _loads(0x28, "i32.load", _I32, u32, u32, 4)

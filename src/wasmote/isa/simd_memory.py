@@ -9,7 +9,19 @@ from wasmote.core.status import ValueType
 from wasmote.isa.features import Feature
 from wasmote.isa.instruction import PREFIX_SIMD, Definitions, Immediate
 from wasmote.isa.simd_shapes import BYTES, I8X16, I16X8, I32X4, I64X2, INT_SHAPES, V128, IntShape
-from wasmote.nativepy import i32, inline, lane, load, ptr, splat, store, u8, u32, vec, with_lane
+from wasmote.nativepy import (
+    i32,
+    inline,
+    lane,
+    load_le,
+    ptr,
+    splat,
+    store_le,
+    u8,
+    u32,
+    vec,
+    with_lane,
+)
 
 _I32 = ValueType.I32
 _MEMARG = (Immediate.MEMARG,)
@@ -28,7 +40,7 @@ def _extending(code: int, shape: IntShape, narrow: IntShape, sign: str) -> None:
     @_load(PREFIX_SIMD | code, name, (_I32,), (V128,), immediates=_MEMARG, access=8)
     @inline
     def extend(p: ptr[u8]) -> kind:
-        return kind(load(held, p))
+        return kind(load_le(held, p))
 
 
 def _splat(code: int, shape: IntShape) -> None:
@@ -38,7 +50,7 @@ def _splat(code: int, shape: IntShape) -> None:
     @_load(PREFIX_SIMD | code, name, (_I32,), (V128,), immediates=_MEMARG, access=access)
     @inline
     def fill(p: ptr[u8]) -> kind:
-        return splat(kind, load(held, p))
+        return splat(kind, load_le(held, p))
 
 
 def _zero(code: int, shape: IntShape) -> None:
@@ -49,7 +61,7 @@ def _zero(code: int, shape: IntShape) -> None:
     @_load(PREFIX_SIMD | code, name, (_I32,), (V128,), immediates=_MEMARG, access=access)
     @inline
     def first(p: ptr[u8]) -> kind:
-        return with_lane(splat(kind, 0), 0, load(held, p))
+        return with_lane(splat(kind, 0), 0, load_le(held, p))
 
 
 def _lanes(code: int, shape: IntShape) -> None:
@@ -60,26 +72,26 @@ def _lanes(code: int, shape: IntShape) -> None:
     @_load_lane(PREFIX_SIMD | code, name, (_I32, V128), (V128,), **options)
     @inline
     def replace(p: ptr[u8], a: kind, i: u32) -> kind:
-        return with_lane(a, i32(i), load(held, p))
+        return with_lane(a, i32(i), load_le(held, p))
 
     name = f"v128.store{shape.bits}_lane"
 
     @_store_lane(PREFIX_SIMD | code + 4, name, (_I32, V128), (), **options)
     @inline
     def extract(p: ptr[u8], a: kind, i: u32):
-        store(p, lane(a, i32(i)))
+        store_le(p, lane(a, i32(i)))
 
 
 @_load(PREFIX_SIMD | 0x00, "v128.load", (_I32,), (V128,), immediates=_MEMARG, access=16)
 @inline
 def load_(p: ptr[u8]) -> BYTES:
-    return load(BYTES, p)
+    return load_le(BYTES, p)
 
 
 @_store(PREFIX_SIMD | 0x0B, "v128.store", (_I32, V128), (), immediates=_MEMARG, access=16)
 @inline
 def store_(p: ptr[u8], x: BYTES):
-    store(p, x)
+    store_le(p, x)
 
 
 for _i, (_shape, _narrow) in enumerate(((I16X8, I8X16), (I32X4, I16X8), (I64X2, I32X4))):

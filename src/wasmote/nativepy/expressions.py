@@ -555,7 +555,7 @@ class ExpressionCompiler:
         raise self.fail(f"{name} is not a native function: it can be called at compile time only")
 
     def intrinsic(self, intrinsic: Intrinsic, node: ast.Call) -> Operand:
-        from . import atomics, vectors  # noqa: F401 - register their own
+        from . import atomics, byte_order, vectors  # noqa: F401 - register their own
         from .intrinsics import LOWERINGS
 
         if intrinsic.name not in LOWERINGS:

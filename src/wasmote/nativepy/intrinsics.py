@@ -1,5 +1,5 @@
 """What each intrinsic becomes in LLVM IR; `vectors` has those on vectors, `atomics` those between
-threads.
+threads, `byte_order` those on bytes and bits of values.
 """
 
 import ast
@@ -111,20 +111,6 @@ def pointer(c: "BodyCompiler", node: ast.expr) -> Value:
     return value
 
 
-@lowering("load", takes=(2, 3))
-def _load(c: "BodyCompiler", node: ast.Call) -> Operand:
-    kind: Type = known(c, node.args[0], Type, "a type")
-    return c.load_place(Place(kind, pointer(c, node.args[1]).text, alignment(c, node, 2)))
-
-
-@lowering("store", takes=(2, 3))
-def _store(c: "BodyCompiler", node: ast.Call) -> Operand:
-    target = pointer(c, node.args[0])
-    value = c.runtime(c.expr(node.args[1]))
-    c.store_place(Place(value.type, target.text, alignment(c, node, 2)), value)
-    return Known(None)
-
-
 @lowering("copy", "fill", takes=3)
 def _block(c: "BodyCompiler", node: ast.Call) -> Operand:
     name = name_of(c, node)
@@ -207,19 +193,6 @@ def _floating(c: "BodyCompiler", node: ast.Call) -> Operand:
     text = c.ir(kind)
     shown = ", ".join(f"{text} {c.coerce(v, kind).text}" for v in values)
     return Value(kind, c.b.value(f"call {text} @llvm.{name}.{overloaded(c, kind)}({shown})"))
-
-
-@lowering("bitcast", takes=2)
-def _bitcast(c: "BodyCompiler", node: ast.Call) -> Operand:
-    kind: Type = known(c, node.args[0], Type, "a type")
-    value = c.runtime(c.expr(node.args[1]))
-    if c.size(kind) != c.size(value.type):
-        raise c.fail(f"bitcast from {value.type} to {kind}: the sizes differ")
-    if c.ir(kind) == c.ir(value.type):
-        return Value(kind, value.text)
-    if "ptr" in (c.ir(kind), c.ir(value.type)):
-        raise c.fail(f"bitcast from {value.type} to {kind}: convert pointers with usize and ptr")
-    return Value(kind, c.b.value(f"bitcast {c.ir(value.type)} {value.text} to {c.ir(kind)}"))
 
 
 @lowering("float_to_int_sat", takes=2)

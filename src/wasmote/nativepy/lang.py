@@ -172,7 +172,8 @@ select, shuffle, swizzle, mask, lane_bits, all_lanes = _intrinsics(
 )
 add_sat, sub_sat = _intrinsics("add_sat sub_sat")
 dispatch, enter, handler_offset = _intrinsics("dispatch enter handler_offset")
-(target_machine,) = _intrinsics("target_machine")
+target_machine, is_big_endian = _intrinsics("target_machine is_big_endian")
+load_le, store_le, little = _intrinsics("load_le store_le little")
 
 
 def type_of(value: "Any") -> Type:

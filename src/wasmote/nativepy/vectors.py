@@ -8,6 +8,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from .builder import Known, Value
+from .byte_order import bits_as
 from .expressions import Operand
 from .intrinsics import known, lowering, name_of, overloaded, scalar
 from .types import Boolean, Int, Type, Vector, boolean, i32, ptr, same, u8, u32
@@ -168,7 +169,7 @@ def _lane_bits(c: "BodyCompiler", node: ast.Call) -> Operand:
     """`lane_bits(m)`: a u32 with bit i set where lane i of the mask holds."""
     m = mask_of(c, node.args[0])
     count = m.type.length  # type: ignore[attr-defined]
-    bits = c.b.value(f"bitcast {c.ir(m.type)} {m.text} to i{count}")
+    bits = bits_as(c, Int("", count, False), m).text
     return Value(u32, c.b.value(f"zext i{count} {bits} to i32") if count < 32 else bits)
 
 

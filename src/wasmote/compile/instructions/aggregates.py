@@ -70,7 +70,7 @@ def not_null(f: Function, handle: str, code: TrapCode) -> None:
 
 
 def read(f: Function, field: Storage, at: str, signed: bool) -> None:
-    value = f.value(f"load {field.memory}, ptr {at}, align {field.alignment}, {FIELD}")
+    value = f.load_cells(field.memory, at, f"align {field.alignment}, {FIELD}")
     if field.memory != field.value:
         value = f.value(f"{'sext' if signed else 'zext'} {field.memory} {value} to i32")
     f.push(field.value, value)
@@ -79,7 +79,7 @@ def read(f: Function, field: Storage, at: str, signed: bool) -> None:
 def write(f: Function, field: Storage, at: str, value: str) -> None:
     if field.memory != field.value:
         value = f.value(f"trunc i32 {value} to {field.memory}")
-    f.emit(f"store {field.memory} {value}, ptr {at}, align {field.alignment}, {FIELD}")
+    f.store_cells(field.memory, value, at, f"align {field.alignment}, {FIELD}")
 
 
 def overwrite(f: Function, field: Storage, at: str, value: str) -> None:
@@ -126,7 +126,7 @@ def element_of(defined: Defined) -> Storage:
 def in_cells(f: Function, field: Storage, value: str) -> str:
     """A value in memory, as the core takes it."""
     f.needs_cells = True
-    f.emit(f"store {field.value} {value}, ptr %cells, align 4, !tbaa !9")
+    f.store_cells(field.value, value, "%cells", "align 4, !tbaa !9")
     return "%cells"
 
 

@@ -5,13 +5,13 @@ Blocks that catch have a handler, where control goes from all places within that
 written where the block ends, or, in the legacy form, where its clauses are.
 """
 
+from wasmote.compile.cells import CELLS
 from wasmote.compile.function import Frame, Function
 from wasmote.compile.instructions.control import ENDS, end, end_label, leave_block
 from wasmote.compile.instructions.registry import handles
 from wasmote.compile.roots import UNKNOWN
 from wasmote.compile.runtime import RUNTIME
 from wasmote.compile.types import REFERENCE
-from wasmote.compile.unit import CELLS
 from wasmote.core.structs import EXCEPTION, Exec
 from wasmote.isa.exceptions import CatchKind
 
@@ -27,7 +27,7 @@ def throw(f: Function) -> None:
     place = 0
     for kind, value in zip(kinds, values, strict=True):
         to = f.value(f"getelementptr i8, ptr %payload, i64 {place}")
-        f.emit(f"store {kind} {value}, ptr {to}, align 4, {RUNTIME}")
+        f.store_cells(kind, value, to, f"align 4, {RUNTIME}")
         place += CELLS[kind]
     f.payload = max(f.payload, place)
     f.calls = True
@@ -136,7 +136,7 @@ def push_payload(f: Function, fields: str, tag: int) -> None:
     signature, place = f.source.tags[tag], 4
     for kind in signature.params:
         at = f.value(f"getelementptr i8, ptr {fields}, i64 {place}")
-        f.push(kind, f.value(f"load {kind}, ptr {at}, align 4, {RUNTIME}"))
+        f.push(kind, f.load_cells(kind, at, f"align 4, {RUNTIME}"))
         place += CELLS[kind]
 
 

@@ -153,7 +153,10 @@ def lane_operation(i: Instruction) -> Handler:
 
 @handles(0xFD000D)
 def shuffle(f: Function) -> None:
-    lanes = ", ".join(f"i32 {lane}" for lane in f.raw(16))
+    numbers = list(f.raw(16))
+    if f.unit.target.big_endian:  # where LLVM has the bytes of each half in reverse
+        numbers = [numbers[i ^ 7] ^ 7 for i in range(16)]
+    lanes = ", ".join(f"i32 {number}" for number in numbers)
     b, a = (f.value(f"bitcast <2 x i64> {f.pop()} to <16 x i8>") for _ in range(2))
     bytes_ = f.value(f"shufflevector <16 x i8> {a}, <16 x i8> {b}, <16 x i32> <{lanes}>")
     f.push("<2 x i64>", f.value(f"bitcast <16 x i8> {bytes_} to <2 x i64>"))

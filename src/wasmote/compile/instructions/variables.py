@@ -63,7 +63,7 @@ def global_get(f: Function) -> None:
         CONSTANTS[facts.constant[0]](f)
         f.code, f.pos = after
         return
-    value = f.value(f"load {facts.type}, ptr {global_address(f, i)}, align 4, {GLOBAL}")
+    value = f.load_cells(facts.type, global_address(f, i), f"align 4, {GLOBAL}")
     f.push(facts.type, value)
 
 
@@ -72,7 +72,7 @@ def global_set(f: Function) -> None:
     i = f.unsigned()
     value = f.pop()
     kind = f.source.globals[i].type
-    f.emit(f"store {kind} {value}, ptr {global_address(f, i)}, align 4, {GLOBAL}")
+    f.store_cells(kind, value, global_address(f, i), f"align 4, {GLOBAL}")
 
 
 def global_address(f: Function, i: int) -> str:

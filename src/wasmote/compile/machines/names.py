@@ -37,6 +37,7 @@ _FAMILIES = {
     "thumb": Family(ARM, 4, _ARM_ABIS, "Thumb code"),
     "riscv32": Family(RISCV, 4, ("ilp32d", "ilp32", "ilp32f"), "RISC-V of 32 bits"),
     "riscv64": Family(RISCV, 8, ("lp64d", "lp64", "lp64f"), "RISC-V of 64 bits: Linux"),
+    "mips": Family(MIPS, 4, ("gnu",), "MIPS of 32 bits, big-endian, before release 6: Linux"),
     "mipsel": Family(MIPS, 4, ("gnu",), "MIPS of 32 bits, before release 6: Linux"),
 }
 #: What WAMR's names without a version mean.
@@ -55,7 +56,7 @@ def machine_names() -> Iterator[str]:
     yield from (f"aarch64{version}" for version in _AARCH64)
     yield from (f"arm{version}" for version in _ARM)
     yield from (f"thumb{version}" for version in (*_THUMB, *_MICRO))
-    yield from ("riscv32", "riscv64", "mipsel")
+    yield from ("riscv32", "riscv64", "mips", "mipsel")
 
 
 def abis(name: str) -> tuple[str, ...]:
@@ -98,10 +99,6 @@ def target_named(name: str | None, abi: str = "") -> Target:
     plain = _BARE.get(plain, plain)
     if plain.startswith("arm") and plain[3:] in _MICRO:
         plain = f"thumb{plain[3:]}"
-    if plain.startswith(("aarch64_be", "armeb", "thumbeb")) or plain == "mips":
-        raise CompileError(
-            f"no code for {name}: it is big-endian, and what modules have in memory is not"
-        )
     if plain not in set(machine_names()):
         raise CompileError(f"no code for {name}; --target=help lists what there is code for")
     if hyphen and name in (f"{plain}-linux",):
@@ -138,6 +135,7 @@ def _target(plain: str, triple: str, abi: str) -> Target:
         tail_calls=False,
         machine=family.machine,
         abi=(abi or usual) if key.startswith("riscv") else "",
+        big_endian=key == "mips",
     )
     return _checked_abi(target, plain, abi)
 
@@ -145,7 +143,7 @@ def _target(plain: str, triple: str, abi: str) -> Target:
 #: Processors that have what everyone of their kind has.
 _CPUS = {
     "x86_64": "x86-64-v2", "i386": "pentium4", "riscv32": "generic-rv32", "riscv64": "generic-rv64",
-    "mipsel": "mips32r2",
+    "mips": "mips32r2", "mipsel": "mips32r2",
 }  # fmt: skip
 
 
@@ -167,7 +165,7 @@ def _triple(plain: str, key: str, abi: str) -> str:
 def _features(plain: str, key: str) -> str:
     if key.startswith("riscv"):
         return "+m,+a,+f,+d,+c"
-    if key == "mipsel":
+    if key in ("mips", "mipsel"):
         return "+xgot"  # see image.relocations.mips
     version = plain.removeprefix(key)
     return f"+{version}a" if key.startswith("aarch64") and version != "v8" else ""

@@ -35,7 +35,7 @@ from wasmote.isa.features import built_features
 from wasmote.nativepy import (
     boolean,
     constants,
-    load,
+    load_le,
     native,
     ptr,
     sizeof,
@@ -140,11 +140,11 @@ def decode_preamble(loader: ptr[Loader]) -> boolean:
     start = loader.reader.pos
     if remaining(loader.reader) < 4:
         return fail(loader.reader, loader.reader.end, Status.UNEXPECTED_END, 0, 0)
-    if load(u32, start, align=1) != MAGIC:
+    if load_le(u32, start) != MAGIC:
         return fail(loader.reader, start, Status.MAGIC, 0, 0)
     if remaining(loader.reader) < 8:
         return fail(loader.reader, loader.reader.end, Status.UNEXPECTED_END, 0, 0)
-    version = load(u32, start + 4, align=1)
+    version = load_le(u32, start + 4)
     if version != VERSION:
         return fail(loader.reader, start + 4, Status.VERSION, u64(version), 0)
     loader.reader.pos = start + 8

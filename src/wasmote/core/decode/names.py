@@ -14,7 +14,7 @@ from wasmote.core.reader import (
     read_u32,
 )
 from wasmote.core.structs import CustomSection, Error, Module, Name
-from wasmote.nativepy import boolean, load, native, ptr, stack, u32, usize
+from wasmote.nativepy import boolean, load_le, native, ptr, stack, u32, usize
 
 SECTION_NAME = 0x656D_616E  # "name", little-endian
 FUNCTION_NAMES, TAG_NAMES = 1, 11  # ids of subsections
@@ -44,7 +44,7 @@ def find_name(m: ptr[Module], kind: u32, index: u32, name: ptr[Name]) -> u32:
 
 @native
 def is_name_section(name: ptr[Name]) -> boolean:
-    return name.size == 4 and load(u32, name.data, align=1) == SECTION_NAME
+    return name.size == 4 and load_le(u32, name.data) == SECTION_NAME
 
 
 @native

@@ -34,6 +34,8 @@ from wasmote.nativepy import (
     boolean,
     copy,
     inline,
+    is_big_endian,
+    little,
     native,
     ptr,
     stack,
@@ -178,8 +180,22 @@ def array_init_data(
     if not in_range(size, u64(start), bytes):
         return TrapCode.MEMORY_OUT_OF_BOUNDS
     if bytes != 0:
-        copy(fields_of(array) + usize(d) * usize(t.size), source.data + start, usize(bytes))
+        fields = fields_of(array) + usize(d) * usize(t.size)
+        copy(fields, source.data + start, usize(bytes))
+        if is_big_endian():
+            swap_bytes(fields, t.size, n)
     return 0
+
+
+@native
+def swap_bytes(fields: ptr[u8], size: u32, n: u32) -> void:
+    """Numbers of the binary format become cells, or halves of one, in the machine's order."""
+    if size == 2:
+        for i in range(n):
+            ptr[u16](fields)[i] = little(ptr[u16](fields)[i])
+    elif size >= 4:
+        for i in range(n * (size // 4)):
+            ptr[u32](fields)[i] = little(ptr[u32](fields)[i])
 
 
 @native

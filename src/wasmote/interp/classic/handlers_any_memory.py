@@ -20,6 +20,7 @@ from wasmote.nativepy import (
     inline,
     likely,
     load,
+    load_le,
     native,
     ptr,
     stack,
@@ -65,7 +66,7 @@ def accessed(inst, at, o, access: const):
     `o[0]`.
     """
     p = at[0]
-    both = u32(load(u16, p))
+    both = u32(load_le(u16, p))
     index = stack(u32)
     index[0] = 0
     if likely(both & (0x8080 | MEMORY_INDEX) == 0):

@@ -11,7 +11,7 @@ from wasmote.nativepy import (
     Type,
     f32,
     f64,
-    load,
+    load_le,
     ptr,
     tail,
     u8,
@@ -101,7 +101,7 @@ def f32_const(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    value = load(f32, pc + 1)
+    value = load_le(f32, pc + 1)
     return push(value, pc + 5, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
@@ -110,5 +110,5 @@ def f64_const(
     pc: ptr[u8], sp: ptr[u32], fp: ptr[u32], mem: ptr[u8], size: u64, exec: ptr[Exec],
     inst: ptr[Instance], table: ptr[usize], stp: ptr[u16], side: ptr[SideTable], r: u64, f: FLOATS,
 ) -> u32:  # fmt: skip
-    value = load(f64, pc + 1)
+    value = load_le(f64, pc + 1)
     return push(value, pc + 9, sp, fp, mem, size, exec, inst, table, stp, side, r, f)

@@ -16,7 +16,7 @@ from wasmote.nativepy import (
     const,
     inline,
     likely,
-    load,
+    load_le,
     ptr,
     tail,
     u8,
@@ -150,7 +150,7 @@ def load_form(i: Instruction, long: NativeFunction | None) -> Callable[..., int]
     ) -> u32:  # fmt: skip
         following = pc + 3
         if long is not None:
-            argument = u32(load(u16, pc + 1))
+            argument = u32(load_le(u16, pc + 1))
             if unlikely(argument & LONG_ARGUMENT != 0):
                 return tail(long, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
             start = r + u64(argument >> 8)
@@ -195,7 +195,7 @@ def store_form(i: Instruction, long: NativeFunction | None) -> Callable[..., int
     ) -> u32:  # fmt: skip
         following = pc + 3
         if long is not None:
-            argument = u32(load(u16, pc + 1))
+            argument = u32(load_le(u16, pc + 1))
             if unlikely(argument & LONG_ARGUMENT != 0):
                 return tail(long, pc, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
             start = u64(sp[-1]) + u64(argument >> 8)

@@ -7,7 +7,7 @@ operands come from memory. A result is left in the accumulator `f`, as floats ar
 from wasmote.core.structs import Exec, Instance
 from wasmote.interp.common.accumulators import FLOATS, native_params
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
-from wasmote.nativepy import f32, load, ptr, tail, u8, u16, u32, u64, unlikely, usize, vec
+from wasmote.nativepy import f32, load_le, ptr, tail, u8, u16, u32, u64, unlikely, usize, vec
 
 from .handlers_any_memory import any_load, any_store
 from .immediates import cursor, read_offset
@@ -25,7 +25,7 @@ def constant(i: Instruction) -> None:
         f: FLOATS,
     ) -> u32:  # fmt: skip
         at = ptr[u8](usize(r))
-        value = load(VECTOR, at)
+        value = load_le(VECTOR, at)
         return push(value, at + 16, sp, fp, mem, size, exec, inst, table, stp, side, r, f)
 
 
@@ -70,7 +70,7 @@ def binary(i: Instruction) -> None:
             replaced = meaning(a, b, u32(at[0]))
             return push(replaced, at + 1, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
         if lanes:
-            mixed = meaning(a, b, load(left, at))
+            mixed = meaning(a, b, load_le(left, at))
             return push(mixed, at + 16, rest, fp, mem, size, exec, inst, table, stp, side, r, f)
         value = meaning(a, b)
         return push(value, at, rest, fp, mem, size, exec, inst, table, stp, side, r, f)

@@ -9,7 +9,7 @@ from wasmote.nativepy import (
     i64,
     inline,
     likely,
-    load,
+    load_le,
     ptr,
     stack,
     u8,
@@ -58,7 +58,7 @@ def read_long(at):
     registers.
     """
     p = at[0]
-    word = load(u32, p)
+    word = load_le(u32, p)
     value = (word & 0x7F) | ((word >> 1) & 0x3F80) | ((word >> 2) & 0x1F_C000)
     if word & 0x80_0000 == 0:
         at[0] = p + 3

@@ -16,7 +16,7 @@ from wasmote.nativepy import (
     atomic_store,
     boolean,
     fill,
-    load,
+    load_le,
     native,
     ptr,
     sizeof,
@@ -443,10 +443,10 @@ def rarer(t: ptr[Translator], opcode: u32):
         case 0x42:
             push_constant(t, ValueType.I64, u64(read_s64(addr(t.pc))))
         case 0x43:
-            push_constant(t, ValueType.F32, u64(load(u32, t.pc, align=1)))
+            push_constant(t, ValueType.F32, u64(load_le(u32, t.pc)))
             t.pc = t.pc + 4
         case 0x44:
-            push_constant(t, ValueType.F64, load(u64, t.pc, align=1))
+            push_constant(t, ValueType.F64, load_le(u64, t.pc))
             t.pc = t.pc + 8
         case 0x06 | 0x1F:
             start_try(t, opcode)

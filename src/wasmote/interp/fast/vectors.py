@@ -2,7 +2,7 @@
 
 from wasmote.core.status import TrapCode, ValueType
 from wasmote.interp.common.leb import read_u32
-from wasmote.nativepy import addr, boolean, load, native, ptr, store, u8, u16, u32, u64
+from wasmote.nativepy import addr, boolean, load_le, native, ptr, store, u8, u16, u32, u64
 
 from .accesses import is_far, load_value, read_offset, store_value, write_far
 from .bytecode import (
@@ -91,8 +91,8 @@ def vector_constant(t: ptr[Translator]):
 @native
 def copy_vector(to: ptr[u16], source: ptr[u8], flip: u64):
     """16 bytes of the body to the code, with some bits flipped."""
-    store(ptr[u64](to), load(u64, source) ^ flip, align=2)
-    store(ptr[u64](to + 4), load(u64, source + 8) ^ flip, align=2)
+    store(ptr[u64](to), load_le(u64, source) ^ flip, align=2)
+    store(ptr[u64](to + 4), load_le(u64, source + 8) ^ flip, align=2)
 
 
 @native
