@@ -43,7 +43,7 @@ from wasmote.nativepy import (
 )
 
 #: Where the `Board` is, and the memory that it hands out, in the executable.
-BOARD, HEAP, HEAP_SIZE = 0x2000_0000, 0x3000_0000, 32 << 20
+BOARD, HEAP, HEAP_SIZE = 0x2000_0000, 0x3000_0000, 128 << 20
 #: Cells of the value stack, and of arguments or results of a call.
 STACK, CELLS = 32768, 16
 #: Bytes of the native stack.
@@ -184,7 +184,7 @@ def run(board: ptr[Board]) -> u32:
     limits = ptr[u32](cleared(sizeof(Limits)))
     for i in range(u32(0), sizeof(Limits) // 4):
         limits[i] = 0xFFFF
-    ptr[Limits](limits).memory_pages = 64
+    ptr[Limits](limits).memory_pages = 400
     module = ptr[Module](cleared(sizeof(Module)))
     module.platform = platform
     module.limits = ptr[Limits](limits)

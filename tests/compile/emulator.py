@@ -118,7 +118,7 @@ def run(name: str, image: Image, calls: Sequence[tuple[int, Sequence[int]]]) -> 
     first = 4096
     layout: Any = board.CodeLayout
     code_layout = memory.structure(
-        layout, code=MODULE, guarded=0,
+        layout, code=MODULE, guarded=0, objects=int(b"\nobjects=1" in image.sections["compiled"]),
         **{n: image.symbols[n] for n in ("enter", "entered", "functions", "entries")},
     )  # fmt: skip
     after = first + size * len(calls)

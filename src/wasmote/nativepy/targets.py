@@ -41,6 +41,9 @@ class Target:
         return f"<target {self.name}: {self.triple} {self.cpu} {self.features} {self.abi}>"
 
 
+#: Without a global offset table that reaches everything, see `image.relocations.mips`; and right
+#: whether the machine has 32 registers for floats of 64 bits, or uses two of 32 bits for one.
+MIPS = "+xgot,+fpxx,+nooddspreg"
 #: Targets with guard pages, signals and CPython: those that wheels are made for.
 HOSTED = ("x86_64-linux", "aarch64-linux")
 TARGETS = {
@@ -58,9 +61,8 @@ TARGETS = {
         Target("thumbv7em", "thumbv7em-none-eabihf", "cortex-m7", "", 4, False, 40),
         Target("riscv32", "riscv32-unknown-none-elf", "generic-rv32", "+m,+a,+f,+d,+c", 4, False,
                243, "ilp32d"),
-        # Without a global offset table that reaches everything, see image.relocations.mips.
-        Target("mipsel-linux", "mipsel-unknown-linux-gnu", "mips32r2", "+xgot", 4, False, 8),
-        Target("mips-linux", "mips-unknown-linux-gnu", "mips32r2", "+xgot", 4, False, 8, "", True),
+        Target("mipsel-linux", "mipsel-unknown-linux-gnu", "mips32r2", MIPS, 4, False, 8),
+        Target("mips-linux", "mips-unknown-linux-gnu", "mips32r2", MIPS, 4, False, 8, "", True),
     )
 }  # fmt: skip
 

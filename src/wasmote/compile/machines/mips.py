@@ -17,6 +17,7 @@ protect: lw $t9, 16($sp)          entered: lw $t0, 16($sp)           leave: move
 from dataclasses import replace
 
 from wasmote.compile.machines.machine import Machine
+from wasmote.nativepy.targets import MIPS
 
 BIG = Machine(
     bytes.fromhex(
@@ -28,6 +29,6 @@ BIG = Machine(
     leave=0x4C,
     saved=(*(f"${n}" for n in range(16, 24)), *(f"$f{n}" for n in range(20, 32))),
     visible=True,
-    features="+xgot",
+    features=MIPS,
 )
 LITTLE = replace(BIG, code=b"".join(BIG.code[i : i + 4][::-1] for i in range(0, len(BIG.code), 4)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from wasmote.errors import CompileError
 from wasmote.image.elf import AARCH64, ARM, I386, MIPS, RISCV, X86_64
+from wasmote.nativepy.targets import MIPS as MIPS_FEATURES
 from wasmote.nativepy.targets import TARGETS, Target, host_target
 
 #: Versions of the architectures. An M after the digit is a microcontroller, which has Thumb code
@@ -166,6 +167,6 @@ def _features(plain: str, key: str) -> str:
     if key.startswith("riscv"):
         return "+m,+a,+f,+d,+c"
     if key in ("mips", "mipsel"):
-        return "+xgot"  # see image.relocations.mips
+        return MIPS_FEATURES
     version = plain.removeprefix(key)
     return f"+{version}a" if key.startswith("aarch64") and version != "v8" else ""
