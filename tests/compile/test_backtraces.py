@@ -170,3 +170,18 @@ def test_a_function_that_mostly_needs_no_frame_is_seen():
     expected = outcome(instance_of(module), "run", -1)
     compiled = Module(compile_module(module).encode())
     assert outcome(instance_of(compiled), "run", -1) == expected
+
+
+@pytest.mark.parametrize("level", [0, 3])
+def test_who_made_a_tail_call_is_not_there_any_more(level):
+    module = Module(
+        wat2wasm("""(module
+          (func $leaf (result i32) unreachable)
+          (func $middle (result i32) (return_call $leaf))
+          (func $upper (result i32) (i32.add (call $middle) (i32.const 1)))
+          (func (export "run") (param i32) (result i32) (return_call $upper)))""")
+    )
+    compiled = Module(compile_module(module, level=level).encode())
+    found = outcome(instance_of(compiled), "run", 0)
+    assert found == outcome(instance_of(module), "run", 0)
+    assert [frame.function_name for frame in found[1]] == ["leaf", "upper"]

@@ -29,7 +29,8 @@ Place = tuple[int, int]
 @dataclass(slots=True)
 class Scope:
     """A function, or an instance of one that was inlined by the call at offset `call` of the scope
-    number `parent`. Offsets are those in the module's binary.
+    number `parent`. Offsets are those in the module's binary; `call` is 0 where that was a tail
+    call, after which its function is not there any more.
     """
 
     function: int
@@ -56,6 +57,8 @@ class Piece:
             each = self.scopes[scope]
             found.append((each.function, offset))
             scope, offset = each.parent, each.call
+            if not offset:
+                return tuple(found)
         return (*found, (self.scopes[0].function, offset))
 
 

@@ -123,7 +123,7 @@ def places(
             for symbol in obj.symbols
             if symbol.section in addresses and (name := _FUNCTION.fullmatch(symbol.name))
         ]
-        pieces += read_pieces(sections, source.bodies, functions)
+        pieces += read_pieces(sections, source, functions)
     return encode(pieces, source.code_section)
 
 

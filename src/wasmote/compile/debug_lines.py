@@ -8,7 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable
 
 from wasmote.aot.places import Piece, Scope
-from wasmote.compile.source import Body
+from wasmote.compile.scan import TAIL_CALLS
+from wasmote.compile.source import Body, Source
 from wasmote.dwarf.lines import END, line_table
 from wasmote.dwarf.reader import Sections
 from wasmote.dwarf.units import (
@@ -28,7 +29,9 @@ _Range = tuple[int, int, int]
 
 
 def read_pieces(
-    sections: Sections, bodies: Iterable[Body], functions: Iterable[tuple[int, int, int]]
+    sections: Sections,
+    source: Source,
+    functions: Iterable[tuple[int, int, int]],
 ) -> list[Piece]:
     """The pieces of code that an object's debug information describes.
 
@@ -36,7 +39,7 @@ def read_pieces(
     index. `functions` has each function of the object, where it is and its size: of one that
     nothing is inlined in there are only lines.
     """
-    known = {body.index: body for body in bodies}
+    known = {body.index: body for body in source.bodies}
     found: list[Piece] = []
     for unit in units(sections):
         rows = line_table(sections, unit.root.get(STMT_LIST)).rows
@@ -44,7 +47,8 @@ def read_pieces(
         lines.sort(key=lambda row: (row[0], row[1] != END))
         names = _names(unit)
         for entries in _functions(unit):
-            found += _pieces(unit, entries, names, known, lines)
+            scopes = _scopes(entries, names, known, source.binary)
+            found += _pieces(unit, entries, scopes, known, lines)
         described = {piece.start for piece in found}
         for index, start, size in sorted(functions):
             if start in described:
@@ -72,28 +76,39 @@ def _functions(unit: Unit) -> Iterable[list[Entry]]:
 def _pieces(
     unit: Unit,
     entries: list[Entry],
-    names: dict[int, str],
+    scopes: list[Scope],
     known: dict[int, Body],
     lines: list[tuple[int, int]],
 ) -> Iterable[Piece]:
-    """The code of one function: mostly one piece, but cold code may be elsewhere."""
-    own = unit.ranges(entries[0])
-    if not own:
-        return  # only inlined
+    """The code of one function: mostly one piece, but cold code may be elsewhere. There is none if
+    it was only inlined.
+    """
+    ranges = [
+        (start, end, number)
+        for number, entry in enumerate(entries)
+        for start, end in unit.ranges(entry)
+    ]
+    for start, end in unit.ranges(entries[0]):
+        inner = [each for each in ranges if start <= each[0] and each[1] <= end]
+        rows = _rows(start, end, _changes(inner), lines)
+        yield Piece(start, end - start, scopes, _settled(rows, scopes, known))
+
+
+def _scopes(
+    entries: list[Entry], names: dict[int, str], known: dict[int, Body], binary: bytes
+) -> list[Scope]:
+    """A function and what was inlined in it, for each of the entries."""
     scopes: list[Scope] = []
-    ranges: list[_Range] = []
     around: list[int] = []  # numbers of the scopes around an entry, by depth
     for number, entry in enumerate(entries):
         index = int(entry.get(NAME) or names[entry.get(ABSTRACT_ORIGIN)])
         del around[entry.depth - 1 :]
-        parent = around[-1] if around else 0
+        parent, call = around[-1] if around else 0, entry.get(CALL_LINE) or 0
         around += [number] * (entry.depth - len(around))
-        scopes.append(Scope(index, known[index].start, parent, entry.get(CALL_LINE) or 0))
-        ranges += [(start, end, number) for start, end in unit.ranges(entry)]
-    for start, end in own:
-        inner = [each for each in ranges if start <= each[0] and each[1] <= end]
-        rows = _rows(start, end, _changes(inner), lines)
-        yield Piece(start, end - start, scopes, _settled(rows, scopes, known))
+        if number and binary[call] in TAIL_CALLS:
+            parent, call = scopes[parent].parent, scopes[parent].call
+        scopes.append(Scope(index, known[index].start, parent, call))
+    return scopes
 
 
 def _names(unit: Unit) -> dict[int, str]:

@@ -26,7 +26,7 @@ _CHANGE_TABLES = {TABLE_SET, TABLE_INIT, TABLE_COPY, 0xFC000F, 0xFC0011}
 _CALLS = range(CALL, RETURN_CALL_REF + 1)
 _THROWS = {by_name(name).opcode for name in ("throw", "throw_ref", "rethrow")}
 _CATCHES = {by_name(name).opcode for name in ("try_table", "try")}
-_TAIL_CALLS = (RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)
+TAIL_CALLS = (RETURN_CALL, RETURN_CALL_INDIRECT, RETURN_CALL_REF)
 
 
 @dataclass(slots=True)
@@ -125,7 +125,7 @@ def _note(found: Calls, opcode: int, cursor: Cursor) -> None:
         found.types.add(callee)
     if opcode in (CALL_INDIRECT, RETURN_CALL_INDIRECT):
         cursor.unsigned()
-    found.tail |= opcode in _TAIL_CALLS
+    found.tail |= opcode in TAIL_CALLS
 
 
 # -- the regular expression --------------------------------------------------------------------
