@@ -80,3 +80,69 @@ def test_subtypes_are_called():
       (func $f (type $more) (i32.const 7))
       (func (export "call") (result i32) (call_indirect (type $base) (i32.const 0))))""").exports
     assert exports.call() == 7
+
+
+FEW = """(type $t (func (param i32 i64) (result i64 i32)))
+  (func $one (type $t) (i64.add (local.get 1) (i64.const 1)) (local.get 0))
+  (func $two (type $t) (i64.mul (local.get 1) (i64.const 2)) (i32.sub (local.get 0) (i32.const 1)))
+  (func $other (param i32) (result i32) (local.get 0))
+  (table 6 funcref) (elem (i32.const 1) $one $two $other $one)
+  (func (export "call") (param i32 i32 i64) (result i64 i32)
+    (call_indirect (type $t) (local.get 1) (local.get 2) (local.get 0)))"""
+
+
+@pytest.mark.parametrize("part_size", [None, 1])
+def test_few_functions_of_a_type_are_told_apart(part_size):
+    made = plan(FEW, part_size)
+    key = 0, made.source.type_numbers[0]
+    assert made.few[key] == {0: [1, 4], 1: [2]}
+    assert {0, 1} <= made.inlined
+    image = link(made, compile_parts(made, jobs=1))
+    call = Instance(Module(image.encode())).exports.call
+    assert [call(i, 40, 1 << 40) for i in (1, 2, 4)] == [
+        ((1 << 40) + 1, 40),
+        (1 << 41, 39),
+        ((1 << 40) + 1, 40),
+    ]
+    for index, kind in (
+        (0, TrapKind.UNINITIALIZED_ELEMENT),
+        (3, TrapKind.INDIRECT_CALL_TYPE_MISMATCH),
+        (5, TrapKind.UNINITIALIZED_ELEMENT),
+        (6, TrapKind.UNDEFINED_ELEMENT),
+        (-1, TrapKind.UNDEFINED_ELEMENT),
+    ):
+        with pytest.raises(Trap) as caught:
+            call(index, 0, 0)
+        assert caught.value.kind is kind
+        assert [frame.function_index for frame in caught.value.frames] == [3]
+
+
+def test_what_is_called_so_is_in_backtraces():
+    exports = run("""(module (table 1 funcref) (elem (i32.const 0) $f) (memory 1)
+      (func $f (param i32) (result i32) (i32.load (local.get 0)))
+      (func (export "call") (param i32) (result i32)
+        (call_indirect (param i32) (result i32) (local.get 0) (i32.const 0))))""").exports
+    assert exports.call(0) == 0
+    with pytest.raises(Trap, match="out of bounds memory") as caught:
+        exports.call(-1)
+    assert [frame.function_index for frame in caught.value.frames] == [0, 1]
+
+
+@pytest.mark.parametrize("part_size", [None, 1])
+def test_functions_are_offered_to_those_that_call_themselves(part_size):
+    text = f"""(memory 1) (func $leaf (param i32) (result i32) {"(nop)" * 40}
+        (i32.load8_u (local.get 0)))
+      (func $middle (param i32) (result i32) {"(nop)" * 40}
+        (i32.add (i32.const 1) (call $leaf (local.get 0))))
+      (func $sum (export "sum") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (i32.add (call $middle (local.get 0))
+                         (call $sum (i32.sub (local.get 0) (i32.const 1)))))
+          (else (call $middle (i32.const -1)))))
+      (data (i32.const 0) "\\00\\01\\02\\03\\04")"""
+    made = Plan(read_source(Module(wat2wasm(f"(module {text})"))), Options(level=3), part_size)
+    assert made.offers([made.source.body(2)]) == {0, 1}
+    sum_ = Instance(Module(link(made, compile_parts(made, jobs=1)).encode())).exports.sum
+    with pytest.raises(Trap, match="out of bounds memory") as caught:
+        sum_(4)
+    assert [frame.function_index for frame in caught.value.frames] == [0, 1, 2, 2, 2, 2, 2]

@@ -11,6 +11,7 @@
   compiled one by one, with `scan` and `recursion`, what is known of the whole for that;
 - `wide_products` and `product_functions` find products of 128 bits, which WebAssembly spells out;
 - `spilled`: arguments without a register, in modules with tail calls;
+- `static_tables`, `table_calls`: tables that never change, and calls through them;
 - `pipeline`: LLVM, from a part to an object file; `workers` and `worker`: processes that do that;
 - `processor`, `passes`, `llvm_options`: what LLVM has of these, by name; `messages`: what it says;
   `stack_usage` finds there how much of the native stack functions take;

@@ -40,7 +40,7 @@ def _stores(unit: Unit, kinds: tuple[str, ...], base: str, name: str) -> str:
 def entry_text(unit: Unit, signature: Signature) -> str:
     """`entry.<signature>`: call a compiled function with its arguments and results in cells."""
     params, results = signature.params, signature.results
-    given = ["ptr %exec", "ptr %ctx"]
+    given = [*unit.given]
     room = ""
     if len(results) > 1:
         given.append("ptr %rest")

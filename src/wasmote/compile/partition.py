@@ -15,7 +15,7 @@ from wasmote.compile.product_functions import stores_product
 from wasmote.compile.recursion import find_recursion
 from wasmote.compile.scan import ANY, Calls, scan
 from wasmote.compile.source import Body, Source
-from wasmote.compile.static_tables import static_tables
+from wasmote.compile.static_tables import few_callees, static_tables
 
 #: Bytes of bodies up to which a module stays whole, and that a part of a larger one has at least:
 #: LLVM sees what it may expand where, and parts are not so small that starting on one costs more.
@@ -25,8 +25,12 @@ PART_SIZE = 64 << 10
 _TIGHT, _TIGHT_SIZE = 1 / 16, 2048
 #: Those that call themselves, if they have so many.
 _RECURSIVE_SIZE = 512
-#: Bytes of a body up to which a function is expanded wherever it is called.
+#: Bytes of a body up to which a function is expanded wherever it is called,
 _INLINED = 32
+#: where a call through a table finds it among few others,
+_DISPATCHED = 64
+#: and, if LLVM thinks so, in functions that call themselves.
+_OFFERED = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +90,16 @@ class Plan:
             for body in (source.bodies if options.level else ())
             if stores_product(source, body) and not self.source.memories[0].shared
         }
-        self.inlined = set(self._inlined()) | self.products if options.level else set()
+        self.inlined = set(self._inlined(_INLINED)) | self.products if options.level else set()
+        self.static_tables = static_tables(source, self.calls)
+        small = set(self._inlined(_DISPATCHED)) if options.level else set()
+        #: Calls through tables that look which function it is, for that to be expanded.
+        self.few = few_callees(source, self.static_tables, small)
+        self.inlined |= {callee for callees in self.few.values() for callee in callees}
+        #: Functions that LLVM may expand in those of other parts that call themselves.
+        self.offered = set(self._inlined(_OFFERED)) - self.inlined if options.level > 1 else set()
         self.partitions = self._partitions()
         self.recursive &= self.counting  # from here on: those that count their calls
-        self.static_tables = static_tables(source, self.calls)
         self.hints = read_hints(source.module.custom_sections(SECTION))
         self.whole = len(self.partitions) == 1
         #: Whether so little is to be done that starting processes would take longer.
@@ -111,13 +121,23 @@ class Plan:
         visible = machine_of(self.options.target).visible
         return "internal " if self.whole and not visible else "hidden "
 
-    def _inlined(self) -> Iterable[int]:
-        """Functions that are little more than a call of them."""
+    def _inlined(self, size: int) -> Iterable[int]:
+        """Functions of up to so many bytes that may be expanded where they are called."""
         for body in self.source.bodies:
             calls = self.calls[body.index]
             simple = not calls.tail and not calls.tight and body.index not in self.recursive
-            if simple and body.end - body.start <= _INLINED:
+            if simple and body.end - body.start <= size:
                 yield body.index
+
+    def offers(self, bodies: Iterable[Body]) -> set[int]:
+        """Functions that those of the bodies call that call themselves, and that LLVM may expand
+        there, with those that they call.
+        """
+        found: set[int] = set()
+        for _ in range(2):
+            callers = found | {b.index for b in bodies if b.index in self.calls[b.index].functions}
+            found |= {c for i in callers for c in self.calls[i].functions} & self.offered
+        return found
 
     def _is_worth_it(self, body: Body) -> bool:
         """Whether all of LLVM's passes may make a difference: in tight loops, where a function
@@ -162,9 +182,10 @@ class Plan:
         if self.options.enterable:
             yield from (body.index for body in self.source.bodies)
         part_of = {body.index: part.number for part in self.partitions for body in part.bodies}
+        copied = self.inlined | self.offered
         for caller, calls in self.calls.items():
             for callee in calls.functions:
-                here = part_of.get(callee) == part_of[caller] and caller not in self.inlined
+                here = part_of.get(callee) == part_of[caller] and caller not in copied
                 if callee != ANY and not here:
                     yield callee
 

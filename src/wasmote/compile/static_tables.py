@@ -13,6 +13,8 @@ from wasmote.core.status import ExternKind, SegmentMode
 
 #: Tables with more elements stay as they are.
 LARGEST = 1 << 16
+#: Up to so many functions of a type in a table, a call looks which of them it is.
+FEW = 3
 
 
 def static_tables(source: Source, calls: dict[int, Calls]) -> dict[int, list[int | None]]:
@@ -50,6 +52,25 @@ def _apply(source: Source, segment: object, found: dict[int, list[int | None]]) 
     for i in range(first, first + count):
         elements[i] = cursor.unsigned()
     return True
+
+
+def few_callees(
+    source: Source, tables: dict[int, list[int | None]], small: set[int]
+) -> dict[tuple[int, int], dict[int, list[int]]]:
+    """By table and number of a type: the functions that a call of the type through the table may
+    call, and at which indices they are, where they are few and all of `small`.
+    """
+    found: dict[tuple[int, int], dict[int, list[int]]] = {}
+    for table, elements in tables.items():
+        for index, element in enumerate(elements):
+            if element is not None:
+                key = table, source.type_numbers[source.functions[element]]
+                found.setdefault(key, {}).setdefault(element, []).append(index)
+    return {
+        key: callees
+        for key, callees in found.items()
+        if len(callees) <= FEW and callees.keys() <= small
+    }
 
 
 def table_text(source: Source, index: int, elements: list[int | None], linkage: str) -> str:

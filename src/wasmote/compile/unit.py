@@ -35,6 +35,8 @@ class Unit:
         self.plan, self.partition, self.templates = plan, partition, templates
         self.source, self.target = plan.source, plan.options.target
         self.machine = machine_of(self.target)
+        #: The parameters that every function has, and passes on.
+        self.given = ("ptr %exec", f"{self.machine.context} %ctx")
         self.guard = self.machine.guard and not plan.options.bounds_checks
         self.offsets = Offsets(self.source, self.target.pointer)
         self.runtime = Runtime(self.offsets)
@@ -44,11 +46,15 @@ class Unit:
         self.locations = plan.make_locations()
         self.own = {body.index for body in partition.bodies}
         self.referred: set[int] = set()  # functions to expand, which may be of other parts
+        self.offered = plan.offers(partition.bodies) - self.own if partition.full else set()
+        self.dispatchers: dict[str, str] = {}  # texts by name, see `dispatch`
 
     # -- names -----------------------------------------------------------------------------------
 
     def linkage(self, index: int) -> str:
         """LLVM may leave out functions that nothing but the part's own code calls."""
+        if index in self.offered:
+            return "available_externally hidden "
         visible = index in self.plan.visible or self.machine.visible
         return "hidden " if visible and index in self.own else "internal "
 
@@ -60,9 +66,12 @@ class Unit:
         """A function of the module, its own or imported."""
         imported = index < self.source.imported_functions
         name = f"@import.{index}" if imported else f"@f{index}"
-        if index in self.plan.inlined:
+        if index in self.plan.inlined and index not in self.own:
             self.referred.add(index)
-        elif not (self.partition.glue if imported else index in self.own):
+            return f"{name}.here"
+        if index in self.offered:
+            return name
+        if not (self.partition.glue if imported else index in self.own):
             self.declare_function(name, self.source.types[self.source.functions[index]])
         return name
 
@@ -91,7 +100,7 @@ class Unit:
         """A definition's parameters, without those in memory."""
         spilled = self.spilled(signature)
         own = [f"{kind} %p{i}" for i, kind in enumerate(signature.params) if i not in spilled]
-        return ", ".join(["ptr %exec", "ptr %ctx", *_rest(signature), *own])
+        return ", ".join([*self.given, *_rest(signature), *own])
 
     # -- what instructions expand to -------------------------------------------------------------
 
@@ -134,11 +143,13 @@ class Unit:
     def memory_base(self, i: int) -> str:
         """Text for the entry block: `%memory<i>`, the structure, and `%mem<i>`, its bytes."""
         slot = self.offsets.memories + self.offsets.pointer * i
-        data = self.offsets.field(Memory, "data")
+        base, data = f"%memory{i}", self.offsets.field(Memory, "data")
+        if not i:  # the context has it, too
+            base, data = "%ctx", self.offsets.field(Context, "memory")
         return (
             f"  %memory{i}.at = getelementptr i8, ptr %ctx, i64 {slot}\n"
             f"  %memory{i} = load ptr, ptr %memory{i}.at, {INVARIANT}\n"
-            f"  %mem{i}.at = getelementptr i8, ptr %memory{i}, i64 {data}\n"
+            f"  %mem{i}.at = getelementptr i8, ptr {base}, i64 {data}\n"
             f"  %mem{i} = load ptr, ptr %mem{i}.at, {INVARIANT}\n"
         )
 
@@ -185,7 +196,7 @@ class Unit:
         """
         if index is None or index < self.source.imported_functions:
             return None
-        if index not in self.own:
+        if index not in self.own and index not in self.offered:
             self.declare_function(f"@f{index}", self.source.types[self.source.functions[index]])
         return index
 
@@ -219,18 +230,19 @@ class Unit:
         offset: int | None = None,
         tail: bool = False,
         where: str = "",
+        index: str = "",
     ) -> None:
         """Call a function of that type with the operands on the stack.
 
         `offset` is the call's in the binary, if something may be thrown there; `where` is the
-        call's attributes.
+        call's attributes; `index` is one more argument, of a function that takes a table's index.
         """
         signature = self.source.types[type]
         arguments = f.pop_many(len(signature.params))
         spilled = self.spilled(signature)
         own = [f"{signature.params[i]} {a}" for i, a in enumerate(arguments) if i not in spilled]
         rest = ["ptr %rest" if tail else "ptr %out"] if len(signature.results) > 1 else []
-        given = ", ".join(["ptr %exec", "ptr %ctx", *rest, *own])
+        given = ", ".join([*self.given, *rest, *own])
         text = f"call {self.plan.convention}{signature.result} {callee}({given}){where}"
         f.calls = True
         if tail:
@@ -284,7 +296,8 @@ class Unit:
 
         found = [loop_entry(self, *loop) for loop in self.partition.loops]
         definitions = [entry.definition(self.plan.recursive) for entry in found if entry]
-        todo, done = list(self.partition.bodies), set(self.own)
+        own, offered = self.partition.bodies, sorted(self.offered)
+        todo, done = [*own, *map(self.source.body, offered)], self.own | self.offered
         while todo:
             for body in todo:
                 function = Function(self, body)
@@ -296,7 +309,8 @@ class Unit:
             todo = [self.source.body(index) for index in sorted(self.referred - done)]
             done |= self.referred
         glue = self._glue() if self.partition.glue else []
-        return "".join([self._head(), *glue, *definitions, self.locations.text()])
+        dispatchers = self.dispatchers.values()
+        return "".join([self._head(), *glue, *dispatchers, *definitions, self.locations.text()])
 
     def _glue(self) -> list[str]:
         """What the module has once: its functions' entries, and how they call out."""

@@ -6,7 +6,8 @@ from wasmote.compile.function import Frame, Function
 from wasmote.compile.instructions.products import note_product
 from wasmote.compile.instructions.registry import handles
 from wasmote.compile.roots import UNKNOWN
-from wasmote.compile.runtime import INVARIANT, RUNTIME
+from wasmote.compile.runtime import RUNTIME
+from wasmote.compile.table_calls import dispatcher, static_look_up
 from wasmote.core.status import TrapCode
 
 #: How blocks end that are not written here, by their kind.
@@ -213,7 +214,13 @@ def return_call(f: Function) -> None:
 
 @handles(0x11)
 def call_indirect(f: Function) -> None:
-    at = f.pos - 1
+    at, start = f.pos - 1, f.pos
+    type, table = f.unsigned(), f.unsigned()
+    few = dispatcher(f.unit, type, table)
+    if few and f.kinds[-1] == "i32":
+        f.unit.call(f, few, type, at, index=f.pop())
+        return
+    f.pos = start
     type, callee = looked_up(f)
     f.unit.call(f, callee, type, at)
 
@@ -242,34 +249,8 @@ def looked_up(f: Function) -> tuple[int, str]:
 def looked_up_statically(f: Function, type: int, table: int, size: int) -> str:
     """The code of a function in a table that never changes."""
     n, index = f.new_label(), f.pop()
-    number = f.source.type_numbers[type]
-    slot = f.unit.offsets.types + f.unit.offsets.pointer * type
-    outside = f.unit.outside_symbol(type)
-    address = f.unit.table(f, table)
     f.needs.add("rt.find")
-    f.lines.append(
-        f"  %{n}.in = icmp ult i32 {index}, {size}\n"
-        f"  br i1 %{n}.in, label %{n}.look, label %{n}.slow, !prof !7\n"
-        f"{n}.look:\n"
-        f"  %{n}.i = zext i32 {index} to i64\n"
-        f"  %{n}.at = getelementptr {{ i32, i32 }}, ptr @table.{table}, i64 %{n}.i\n"
-        f"  %{n}.type = load i32, ptr %{n}.at, {INVARIANT}\n"
-        f"  %{n}.same = icmp eq i32 %{n}.type, {number}\n"
-        f"  br i1 %{n}.same, label %{n}.fast, label %{n}.slow, !prof !7\n"
-        f"{n}.fast:\n"
-        f"  %{n}.to = getelementptr {{ i32, i32 }}, ptr %{n}.at, i64 0, i32 1\n"
-        f"  %{n}.distance = load i32, ptr %{n}.to, {INVARIANT}\n"
-        f"  %{n}.wide = sext i32 %{n}.distance to i64\n"
-        f"  %{n}.code = getelementptr i8, ptr @table.{table}, i64 %{n}.wide\n"
-        f"  br label %{n}\n"
-        f"{n}.slow:\n"
-        f"  %{n}.j = zext i32 {index} to i64\n"
-        f"  %{n}.id.at = getelementptr i8, ptr %ctx, i64 {slot}\n"
-        f"  %{n}.id = load i64, ptr %{n}.id.at, {INVARIANT}\n"
-        f"  %{n}.found = call ptr @rt.find(ptr %exec, ptr %ctx, ptr {address}, i64 %{n}.j, "
-        f"i64 %{n}.id, ptr {outside}) #2\n"
-        f"  br label %{n}\n"
-    )
+    f.lines.append(static_look_up(f.unit, n, index, type, table, size))
     f.block(n)
     return f.value(f"phi ptr [ %{n}.code, %{n}.fast ], [ %{n}.found, %{n}.slow ]")
 

@@ -32,6 +32,8 @@ class Machine:
     guard: bool = False
     #: Functions of the module may not be internal ones for LLVM (see `image.relocations.mips`).
     visible: bool = False
+    #: The type of the parameter that is the instance's context, and how it is passed.
+    context: str = "ptr"
     #: Features that code is always compiled with.
     features: str = ""
 

@@ -23,7 +23,9 @@ class X86_64(Machine):
         )
 
 
-MACHINE = X86_64(b"", 0, 0, (), tail_calls=True, guard=True)
+#: `swiftself` is a register that functions keep for their callers (r13): calls pass the context on
+#: without a move, and functions that need it after a call need not save it.
+MACHINE = X86_64(b"", 0, 0, (), tail_calls=True, guard=True, context="ptr swiftself")
 
 
 def assembly(o: Offsets) -> str:
