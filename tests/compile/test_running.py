@@ -75,6 +75,38 @@ def test_a_fault_or_a_check_becomes_a_trap(bounds_checks):
     assert exports.load(65529) == 0
 
 
+@pytest.mark.parametrize("pages", [0, 1, 2])
+def test_checks_end_where_the_memory_does(pages):
+    """Offsets within what the memory has at least, and beyond it, before and after it grows."""
+    text = "".join(
+        f"""(func (export "load{bits} {offset}") (param i32) (result i64)
+          (i64.load{bits} offset={offset} (local.get 0)))"""
+        for bits in ("", "8_u")
+        for offset in (0, 1, 65527, 65528, 65535, 65536, 131064, 1 << 31, (1 << 32) - 1)
+    )
+    exports = run(
+        f"""(module (memory {pages}) {text}
+          (func (export "grow") (result i32) (memory.grow (i32.const 1))))""",
+        bounds_checks=True,
+        level=2,
+    ).exports
+    for size in (pages << 16, pages + 1 << 16):
+        for name in exports:
+            if name == "grow":
+                continue
+            offset, access = int(name.split()[1]), 1 if "8_u" in name else 8
+            last = size - offset - access
+            for address in (0, 1, last - 1, last, last + 1, size, (1 << 31) - 1, 1 << 31, -1):
+                address &= (1 << 32) - 1
+                signed = address - (1 << 32 if address >> 31 else 0)
+                if address + offset + access <= size:
+                    assert exports[name](signed) == 0
+                else:
+                    with pytest.raises(Trap, match="out of bounds memory"):
+                        exports[name](signed)
+        exports.grow()
+
+
 def test_the_backtrace_names_functions_of_all_engines():
     inner = Instance(
         Module(wat2wasm('(module (func $f (export "f") (unreachable)))')), engine="classic"

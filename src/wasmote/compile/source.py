@@ -64,6 +64,7 @@ class MemoryFacts:
     is64: bool
     page_shift: int
     shared: bool
+    minimum: int  # in bytes
 
 
 @dataclass(slots=True)
@@ -143,7 +144,12 @@ def read_source(module: Module) -> Source:
         } | {e.index for e in items(ExportLayout, core.exports, core.export_count) if e.kind == 0}
         source.entries.add(core.start)
     source.memories = [
-        MemoryFacts(bool(m.flags & _WIDE_INDEX), m.page_shift, bool(m.flags & _SHARED))
+        MemoryFacts(
+            bool(m.flags & _WIDE_INDEX),
+            m.page_shift,
+            bool(m.flags & _SHARED),
+            m.minimum << m.page_shift,
+        )
         for m in items(MemoryTypeLayout, core.memories, core.memory_count)
     ]
     tables = items(TableTypeLayout, core.tables, core.table_count)

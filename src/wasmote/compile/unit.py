@@ -125,6 +125,8 @@ class Unit:
             f.lines.append(f"  %v{n}.o = getelementptr inbounds nuw i8, ptr %v{n}, i64 {offset}\n")
             return f"%v{n}.o"
         name, kind = ("rt.address64", "i64") if facts.is64 else ("rt.address32", "i32")
+        if not facts.is64 and offset + access <= facts.minimum:
+            name = "rt.near32"
         self.needs.add(name)
         if name == "rt.address64":
             self.declare("declare { i64, i1 } @llvm.uadd.with.overflow.i64(i64, i64)")
