@@ -243,6 +243,7 @@ class Unit:
         arguments = f.pop_many(len(signature.params))
         spilled = self.spilled(signature)
         own = [f"{signature.params[i]} {a}" for i, a in enumerate(arguments) if i not in spilled]
+        own += [f"i32 {index}"] if index else []
         rest = ["ptr %rest" if tail else "ptr %out"] if len(signature.results) > 1 else []
         given = ", ".join([*self.given, *rest, *own])
         text = f"call {self.plan.convention}{signature.result} {callee}({given}){where}"
