@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from wasmote.isa.features import FEATURES
     from wasmote.libc.library import Libc
+    from wasmote.libc.pthread import Pthreads
     from wasmote.types import (
         ExportType,
         ExternType,
@@ -96,6 +97,7 @@ __all__ = [
     "NativeLibrary",
     "Natives",
     "Profile",
+    "Pthreads",
     "RefType",
     "SignatureError",
     "Source",
@@ -153,6 +155,7 @@ _HOMES = {
     ),
     "isa.features": ("FEATURES",),
     "libc.library": ("Libc",),
+    "libc.pthread": ("Pthreads",),
     "types": (
         "ExportType",
         "ExternType",

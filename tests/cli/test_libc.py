@@ -92,3 +92,21 @@ def test_a_compiled_program(shell: Shell, compiled: Path, checks: str) -> None:
     assert shell.wasmote("compile", *options).status == 0
     outcome = shell.wasmote("run", "tiny.aot", "two", "words")
     assert (outcome.out.replace(".aot", ".wasm"), outcome.status) == (EXPECTED, 3)
+
+
+def test_a_program_with_pthreads(shell: Shell) -> None:
+    file = shell.module(
+        "threads.wasm",
+        """(module
+        (import "env" "pthread_create" (func $create (param i32 i32 i32 i32) (result i32)))
+        (import "env" "pthread_join" (func $join (param i32 i32) (result i32)))
+        (memory (export "memory") 1 1 shared) (table 1 funcref) (elem (i32.const 0) $double)
+        (func $double (param i32) (result i32) (i32.shl (local.get 0) (i32.const 1)))
+        (func (export "main") (result i32)
+          (if (call $create (i32.const 8) (i32.const 0) (i32.const 0) (i32.const 21))
+            (then unreachable))
+          (drop (call $join (i32.load (i32.const 8)) (i32.const 12)))
+          (i32.load (i32.const 12))))""",
+    )
+    assert shell.wasmote("run", file).status == 42
+    assert shell.wasmote("run", "--max-threads=0", file).status == 1

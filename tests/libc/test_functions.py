@@ -155,7 +155,11 @@ def test_random_arguments_never_leave_memory() -> None:
     chance = random.Random(99)
     program = Program(heap_size=16384)
     places = (0, 1, 8, A, B, PAGE - 9, PAGE - 1, PAGE, PAGE + 16384, 2**31, 2**32 - 1)
-    names = [name for name in table.NATIVE if name not in ("memset", "memcpy", "memmove")]
+    # Those that write much, and those that may wait for ever.
+    left_out = ("memset", "memcpy", "memmove", "pthread_mutex_lock")
+    names = [n for n in table.NATIVE if n not in left_out and not n.endswith("wait")]
+    kinds = wasmote.TrapKind
+    expected = (kinds.MEMORY_OUT_OF_BOUNDS, kinds.UNALIGNED_ATOMIC, kinds.APP_HEAP_CORRUPTED)
     results = traps = 0
     for _ in range(6000):
         program.memory.write(chance.randrange(PAGE - 64), chance.randbytes(32) + b"%s%n%*.*f")
@@ -166,7 +170,7 @@ def test_random_arguments_never_leave_memory() -> None:
             function(*(number & 0xFFFF_FFFF for number in numbers))
             results += 1
         except wasmote.Trap as trap:
-            assert trap.kind is wasmote.TrapKind.MEMORY_OUT_OF_BOUNDS or "heap" in trap.message
+            assert trap.kind in expected
             traps += 1
     assert min(results, traps) > 500
 

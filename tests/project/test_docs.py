@@ -23,7 +23,7 @@ def examples(page):
     return compile("\n".join(lines), page, "exec")
 
 
-@pytest.mark.parametrize("page", ["python-api", "natives", "porting", "wasi", "libc"])
+@pytest.mark.parametrize("page", ["python-api", "natives", "porting", "wasi", "libc", "threads"])
 def test_examples_run(page):
     pytest.importorskip("wasmtime")
     exec(examples(f"docs/{page}.md"), {})

@@ -54,7 +54,7 @@ def add_app_heap(instance: "Instance", size: int) -> None:
     start = -(-(layout.size if base is None else base) // UNIT) * UNIT
     page = memory.type.page_size
     missing = max(0, -(-(start + size - layout.size) // page))
-    if missing and _extend(memory._address, missing) == _FAILED:
+    if missing and not extend(memory, missing * page):
         raise MemoryError(
             "failed to insert app heap into linear memory: it cannot grow by a heap of "
             f"{size} bytes; without one (heap size 0) the module may do"
@@ -64,6 +64,16 @@ def add_app_heap(instance: "Instance", size: int) -> None:
     if base is not None:
         variable = instance.exports[_BASE]._address
         GlobalLayout.from_address(variable).value[0] = start + size
+
+
+def extend(memory: "Memory", size: int) -> int:
+    """Add so many bytes to a memory, in whole pages: their offset; 0: it cannot grow.
+
+    It may grow beyond its maximum.
+    """
+    page = memory.type.page_size
+    before = int(_extend(memory._address, -(-size // page)))
+    return 0 if before == _FAILED else before * page
 
 
 def allocates(exports: "Exports") -> bool:

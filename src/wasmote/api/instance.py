@@ -13,6 +13,7 @@ from wasmote.api.imports import Extern, incompatible, resolve
 from wasmote.api.layouts import (
     ErrorLayout,
     ExportLayout,
+    GlobalLayout,
     InstanceLayout,
     addresses,
     extern_type,
@@ -23,7 +24,7 @@ from wasmote.api.lifetime import Links, Owner, func_at, join, make_owner, owner_
 from wasmote.api.memory import Memory, wrap_memory
 from wasmote.api.module import Module
 from wasmote.api.table import Table, wrap_table
-from wasmote.core.status import ExternKind, TrapCode
+from wasmote.core.status import ExternKind, TrapCode, ValueType
 from wasmote.core.structs import NONE
 from wasmote.errors import Trap, TrapKind
 from wasmote.host.cpython.binding import BINDING, DEFAULT_STACK_SIZE, Address
@@ -44,6 +45,7 @@ _interrupt = BINDING.python_function(
 )
 _terminate = BINDING.python_function("cpython_terminate", None, Address, ctypes.py_object)
 _set_fuel = BINDING.python_function("instance_set_fuel", ctypes.c_uint32, Address, Address)
+_share_memories = BINDING.python_function("instance_share_memories", None, Address, Address)
 #: The native function by which each engine runs a function (`Instance.run` in `core.structs`).
 _ENGINES = {
     "auto": "fast_run",
@@ -77,6 +79,8 @@ class Instance:
     compiled module must have been compiled for that.
     `heap_size` is in bytes, up to 1 GiB: the app heap, room in memory 0 for `malloc` and the like,
     unless the module exports functions `malloc` and `free` of its own.
+    With `sharing`, another instance of the module, its memories are those of that one: for a thread
+    of the same program, which has globals and tables of its own.
 
     Runs the module's start function. Raises `LinkError` for imports that are missing or have the
     wrong type, `Trap` if a segment does not fit or the start function traps, what else that raises,
@@ -100,6 +104,7 @@ class Instance:
         stack_size: int = DEFAULT_STACK_SIZE,
         fuel: Fuel | int | None = None,
         heap_size: int = 0,
+        sharing: "Instance | None" = None,
     ) -> None:
         if engine not in _ENGINES:
             raise ValueError(f"engine is one of {', '.join(_ENGINES)}, not {engine!r}")
@@ -113,8 +118,10 @@ class Instance:
         tier = _begin_compiling(module, engine, fuel is not None) if chosen == "jit" else None
         self.module = module
         self.fuel = Fuel(fuel) if isinstance(fuel, int) else fuel
+        if sharing is not None and sharing.module is not module:
+            raise ValueError(f"{sharing!r} is of another module than {module!r}")
         given = resolve(module.imports, imports or {}, missing)
-        self._owner = self._instantiate(given, chosen, stack_size, tier)
+        self._owner = self._instantiate(given, chosen, stack_size, tier, sharing)
         self._owner.links.instance = weakref.ref(self)
         if tier is not None:
             tier.instances.add(self)
@@ -208,7 +215,12 @@ class Instance:
         return call_stacks(self._owner)
 
     def _instantiate(
-        self, given: list[Extern], engine: str, stack_size: int, tier: "Tier | None"
+        self,
+        given: list[Extern],
+        engine: str,
+        stack_size: int,
+        tier: "Tier | None",
+        sharing: "Instance | None",
     ) -> Owner:
         error = ErrorLayout()
         address = self._create(given, error)
@@ -223,6 +235,9 @@ class Instance:
         layout.call = BINDING.image.symbol("call_from_host")
         layout.pool = BINDING.pool(stack_size)
         instance = InstanceLayout.from_address(address)
+        if sharing is not None:
+            _share_memories(address, owner_layout(sharing._owner).resource)
+            links.holds.append(sharing._owner)
         if self.fuel is not None:
             self._set_fuel(instance, links, self.fuel)
         if self.module._code is not None:
@@ -405,6 +420,28 @@ def _wrap(owner: Owner, kind: int, index: int) -> Extern:
     if kind == ExternKind.TAG:
         return wrap_tag(_pointer(layout.tags, index), owner)
     return wrap_global(_pointer(layout.globals, index), owner)
+
+
+def own_table(instance: Instance) -> Table | None:
+    """Table 0, exported or not; None: there is none."""
+    if not instance.module._layout.table_count:
+        return None
+    layout = InstanceLayout.from_address(owner_layout(instance._owner).resource)
+    return wrap_table(_pointer(layout.tables, 0), instance._owner)
+
+
+def stack_pointer(instance: Instance) -> ctypes.Structure | None:
+    """The variable that C's stack of an instance begins at, as compilers for WebAssembly have it.
+
+    That is the first mutable i32 global that is not imported; None: there is none.
+    """
+    counts = instance.module._layout
+    layout = InstanceLayout.from_address(owner_layout(instance._owner).resource)
+    for index in range(counts.imported_globals, counts.global_count):
+        found = GlobalLayout.from_address(_pointer(layout.globals, index))
+        if found.mutable and found.content == ValueType.I32:
+            return found
+    return None
 
 
 def _pointer(array: int, index: int) -> int:

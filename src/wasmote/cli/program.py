@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
     from wasmote import Exports, Func, Libc, Memory
     from wasmote.api.linker import Namespace
-    from wasmote.wasi import Wasi, WasiThreads
+    from wasmote.api.thread_group import ThreadGroup
+    from wasmote.wasi import Wasi
 
+#: What modules that start threads import.
 THREAD_SPAWN = ("wasi", "thread-spawn")
+PTHREAD_CREATE = ("env", "pthread_create")
 #: Engines that compile while the program runs.
 COMPILING = ("auto", "jit")
 #: Where a module imports the C library that is built in from.
@@ -42,7 +45,7 @@ class _Linker(Linker):
         self.command = options
         self.reporter = reporter
         self.wasi: dict[Module, Wasi] = {}
-        self.threads: dict[Module, WasiThreads] = {}
+        self.threads: dict[Module, ThreadGroup] = {}
         self.libc: Libc | None = None
         for path in options.native_libs:
             self._load(path)
@@ -96,13 +99,25 @@ class _Linker(Linker):
 
     def _threads(self, module: Module) -> "Mapping[str, Namespace]":
         """For a module that starts threads, also the memory that they share."""
-        if not any((each.module, each.name) == THREAD_SPAWN for each in module.imports):
+        wanted = {(each.module, each.name) for each in module.imports}
+        most = self.command.max_threads
+        threads: ThreadGroup
+        if THREAD_SPAWN in wanted:
+            from wasmote.wasi import WasiThreads
+
+            threads = WasiThreads(most)
+        elif PTHREAD_CREATE in wanted:
+            from wasmote.libc.pthread import Pthreads
+
+            threads = Pthreads(most)
+        else:
             return {}
         from wasmote import Memory
-        from wasmote.wasi import WasiThreads
 
-        self.threads[module] = threads = WasiThreads(self.command.max_threads)
-        given: dict[str, dict[str, object]] = dict(threads.imports())  # type: ignore[arg-type]
+        self.threads[module] = threads
+        given: dict[str, dict[str, object]] = {
+            name: dict(functions) for name, functions in threads.imports().items()
+        }
         for each in module.imports:
             if isinstance(each.type, MemoryType) and each.type.shared:
                 given.setdefault(each.module, {})[each.name] = Memory(each.type)
@@ -138,7 +153,7 @@ class _Linker(Linker):
         if module in self.threads:
             make = super().make
             self.threads[module].attach(
-                instance, lambda: make(module, imports, heap_size=heap_size)
+                instance, lambda: make(module, imports, heap_size=heap_size, sharing=instance)
             )
         return instance
 

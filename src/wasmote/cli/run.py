@@ -171,7 +171,7 @@ OPTIONS = (
     ),
     Option(
         "--max-threads N",
-        "threads that a program may start at once, by wasi-threads (default 4)",
+        "threads that a program may start at once, by wasi-threads or pthread_create (default 4)",
         convert=number(0, 1 << 16),
         default=4,
     ),

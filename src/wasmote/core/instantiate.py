@@ -104,13 +104,26 @@ def instance_destroy(instance: ptr[Instance]) -> void:
         if instance.tables[i] is not None:
             table_release(instance.tables[i])
     for i in range(module.imported_memories, module.memory_count):
-        if instance.memories[i] is not None:
+        if instance.memories[i] is not None and instance.borrows == 0:
             memory_release(instance.memories[i])
     for i in range(module.imported_tags, module.tag_count):
         if instance.tags[i] is not None:
             tag_release(instance.tags[i])
     instance.platform.release(instance.native)
     instance.platform.release(ptr[u8](instance))
+
+
+@native(export="instance_share_memories")
+def instance_share_memories(instance: ptr[Instance], other: ptr[Instance]) -> void:
+    """Give a new instance the memories of another one of its module, which must live longer.
+
+    Its data segments went to memories of its own, so they leave no trace.
+    """
+    module = instance.module
+    for i in range(module.imported_memories, module.memory_count):
+        memory_release(instance.memories[i])
+        instance.memories[i] = other.memories[i]
+    instance.borrows = 1
 
 
 @native(export="instance_export")

@@ -235,6 +235,7 @@ class Instance:
     host: ptr[u8]  # the embedder's object
     fuel: ptr[Fuel]  # what its code spends (its module is metered then); None: nothing
     stopped: u32  # the trap code that all calls of its functions end with; 0: none
+    borrows: u32  # its own memories are another instance's; see `instance_share_memories`
     native: ptr[u8]  # the context of compiled code (`aot.structs.Context`), freed with the instance
     pools: ptr[Pool]  # in that context, one for each of the module's types; None: there are none
 

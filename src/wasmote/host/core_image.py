@@ -56,6 +56,7 @@ LIBC_MODULES = (
     "wasmote.libc.native.numbers",
     "wasmote.libc.native.allocation",
     "wasmote.libc.native.printing",
+    "wasmote.libc.native.synchronization",
 )
 HOST_MODULES = (
     "wasmote.host.linux",

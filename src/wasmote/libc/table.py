@@ -47,6 +47,16 @@ NATIVE = {
     "toupper": "(i)i",
     "emscripten_memcpy_big": "(**i)i",
     "__cxa_allocate_exception": "(i)i",
+    "pthread_mutex_init": "(**)i",
+    "pthread_mutex_lock": "(*)i",
+    "pthread_mutex_unlock": "(*)i",
+    "pthread_mutex_destroy": "(*)i",
+    "pthread_cond_init": "(**)i",
+    "pthread_cond_wait": "(**)i",
+    "pthread_cond_timedwait": "(**I)i",
+    "pthread_cond_signal": "(*)i",
+    "pthread_cond_broadcast": "(*)i",
+    "pthread_cond_destroy": "(*)i",
 }
 #: In Python.
 FALLBACKS = {
