@@ -1,0 +1,10 @@
+(module
+  (@custom "demo" "a table, a picture, a certificate: whatever a module brings along\n")
+  (import "env" "get_custom_section_handle" (func $find (param i32) (result i32)))
+  (import "env" "print_custom_section" (func $print (param i32)))
+  (memory 1)
+  (data (i32.const 16) "demo\00")
+  (func (export "run_demo") (result i32) (local $handle i32)
+    (local.set $handle (call $find (i32.const 16)))
+    (call $print (local.get $handle))
+    (local.get $handle)))

@@ -1,0 +1,5 @@
+;; Waits for ever, in WebAssembly or in the host.
+(module
+  (import "env" "wait" (func $wait))
+  (func (export "compute") (loop $again (br $again)))
+  (func (export "sleep") (call $wait)))
