@@ -188,6 +188,20 @@ def test_more_descriptors_than_native_code_knows(program: Program, root: Path) -
         assert program.seek(fd, 0) == 0 and program.read(fd) == b"%d" % fd
 
 
+def test_a_program_leaves_descriptors_to_the_host(program: Program, root: Path) -> None:
+    program.create("file")
+    fds = []
+    while (fd := program.open("file")) >= 0:
+        fds.append(fd)
+    assert fd == -abi.EMFILE and len(fds) >= 60
+    with open(root / "file"):
+        assert program.open("file") == -abi.EMFILE
+    program.ok("fd_close", fds[7])
+    program.ok("fd_close", fds[3])
+    assert program.open("file") == fds[3] and program.open("file") == fds[7]
+    assert program.open("file") == -abi.EMFILE
+
+
 def test_clocks_and_random_numbers(program: Program) -> None:
     """Their results reach to the memory's end and no further."""
     program.ok("clock_time_get", 1, 0, SIZE - 8)
@@ -222,6 +236,42 @@ def test_a_loop_of_writes_can_be_ended(tmp_path: Path, engine: str) -> None:
         with wasmote.timeout(0.05), pytest.raises(Trap) as caught:
             instance.exports.forever(1)
         assert caught.value.kind is TrapKind.DEADLINE
+
+
+@pytest.mark.parametrize("what", ["reading", "writing"])
+def test_waiting_for_a_pipe_can_be_ended(what: str) -> None:
+    reading, writing = os.pipe()
+    with Wasi(stdin=reading, stdout=writing) as wasi:
+        instance = loops(wasi)
+        with wasmote.timeout(0.1), pytest.raises(Trap) as caught:
+            if what == "reading":
+                instance.exports.read(0, 1)
+            else:
+                instance.exports.write(1, 1_000_000)
+        assert caught.value.kind is TrapKind.DEADLINE
+    os.close(reading)
+    os.close(writing)
+
+
+def test_much_at_once_through_a_pipe() -> None:
+    reading, writing = os.pipe()
+    received = bytearray()
+
+    def receive() -> None:
+        while data := os.read(reading, 1000):
+            received.extend(data)
+
+    thread = threading.Thread(target=receive)
+    thread.start()
+    with Wasi(stdout=writing) as wasi:
+        program = Program(wasi)
+        program.memory[20_000:120_000] = bytes(range(250)) * 400
+        program.ok("fd_write", 1, *program.iovecs((20_000, 100_000)), 500)
+        assert program.u32(500) == 100_000
+    os.close(writing)
+    thread.join(LONG)
+    os.close(reading)
+    assert bytes(received) == bytes(range(250)) * 400
 
 
 @pytest.mark.parametrize("engine", ["fast", "aot"])

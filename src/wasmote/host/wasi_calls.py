@@ -6,7 +6,6 @@ the same name, which starts anew: nothing has happened then. So there is nothing
 block for long: files, and pipes that are ready.
 """
 
-import ctypes
 from enum import IntEnum
 
 from wasmote.core.structs import Exec, FuncInst, Memory
@@ -108,7 +107,6 @@ class WasiCalls:
     getrandom: fn[[ptr[u8], usize, u32], i64]
 
 
-LIBC = ctypes.CDLL(None)
 LIBC_FUNCTIONS = ("read", "write", "readv", "writev", "poll", "clock_gettime", "getrandom")
 
 

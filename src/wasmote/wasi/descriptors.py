@@ -1,10 +1,11 @@
 """File descriptors of the guest: what each stands for, and the table that numbers them."""
 
+import resource
 from _thread import allocate_lock
 from collections.abc import Sequence
 
 from wasmote.wasi import abi
-from wasmote.wasi.abi import EBADF, ENOTCAPABLE, ENOTDIR, ENOTSOCK, ENOTSUP, ESPIPE
+from wasmote.wasi.abi import EBADF, EMFILE, ENOTCAPABLE, ENOTDIR, ENOTSOCK, ENOTSUP, ESPIPE
 from wasmote.wasi.errors import CallError
 from wasmote.wasi.filesystem import Directory, Status
 from wasmote.wasi.hot_calls import HotCalls
@@ -12,6 +13,9 @@ from wasmote.wasi.hot_calls import HotCalls
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from wasmote.wasi.socket_descriptor import Socket
+
+#: What one program may have open: the host keeps some of its own descriptors, 1024 as a rule.
+MOST_DESCRIPTORS = max(64, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4, 1 << 16))
 
 
 class Descriptor:
@@ -119,6 +123,7 @@ class Table:
 
     def __init__(self) -> None:
         self._descriptors: dict[int, Descriptor] = {}
+        self._lowest = 0  # no number below is free
         self._lock = allocate_lock()  # guest threads share the table
         #: What native code knows of the table; each change is made here and there.
         self.hot = HotCalls()
@@ -148,11 +153,14 @@ class Table:
         return self.get(number, rights)  # type: ignore[return-value] # all of them are
 
     def insert(self, descriptor: Descriptor) -> int:
-        """Give `descriptor` the lowest free number, as POSIX does."""
+        """Give `descriptor` the lowest free number, as POSIX does. Raises EMFILE."""
         with self._lock:
-            number = 0
+            if len(self._descriptors) >= MOST_DESCRIPTORS:
+                raise CallError(EMFILE)
+            number = self._lowest
             while number in self._descriptors:
                 number += 1
+            self._lowest = number + 1
             self._put(number, descriptor)
         return number
 
@@ -207,4 +215,5 @@ class Table:
 
     def _take(self, number: int) -> Descriptor | None:
         self.hot.withdraw(number)
+        self._lowest = min(self._lowest, number)
         return self._descriptors.pop(number, None)

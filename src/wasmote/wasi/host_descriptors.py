@@ -4,6 +4,7 @@ import fcntl
 import os
 from collections.abc import Callable, Sequence
 
+from wasmote import checkpoint
 from wasmote.wasi import abi
 from wasmote.wasi.descriptors import Descriptor
 from wasmote.wasi.errors import CallError
@@ -14,6 +15,12 @@ _ADVICE = tuple(
     getattr(os, "POSIX_FADV_" + name, 0)
     for name in ("NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE")
 )
+# Of poll(); the module `select` is not there until somebody waits.
+_POLLIN, _POLLOUT = 1, 4
+#: The longest wait in one go, in milliseconds: then somebody may want the program to end.
+_LONGEST_WAIT = 50
+#: As much can be written at once to a pipe that is ready.
+_PIPE_BYTES = 4096
 
 
 class HostDescriptor(Descriptor):
@@ -38,11 +45,36 @@ class HostDescriptor(Descriptor):
         status.filetype = self.filetype  # sockets are not all of one kind
         return status
 
+    @property
+    def _waits(self) -> bool:
+        """Whether reading and writing may have to wait: pipes and terminals, unless NONBLOCK."""
+        waiting = self.filetype in (abi.UNKNOWN, abi.CHARACTER_DEVICE)
+        return waiting and not self.flags & abi.NONBLOCK
+
     def readv(self, buffers: Sequence[memoryview]) -> int:
+        if self._waits:
+            wait_for(self.fd, _POLLIN)
         return os.readv(self.fd, buffers)
 
     def writev(self, buffers: Sequence[memoryview]) -> int:
-        return os.writev(self.fd, buffers)
+        return self._write_waiting(buffers) if self._waits else os.writev(self.fd, buffers)
+
+    def _write_waiting(self, buffers: Sequence[memoryview]) -> int:
+        """Write all, never so much at once that it would block, so that it can be ended."""
+        total = 0
+        try:
+            for buffer in buffers:
+                for start in range(0, len(buffer), _PIPE_BYTES):
+                    wait_for(self.fd, _POLLOUT)
+                    chunk = buffer[start : start + _PIPE_BYTES]
+                    written = os.write(self.fd, chunk)
+                    total += written
+                    if written < len(chunk):
+                        return total
+        except OSError:
+            if total == 0:
+                raise
+        return total
 
     def preadv(self, buffers: Sequence[memoryview], offset: int) -> int:
         return os.preadv(self.fd, buffers, offset)
@@ -93,6 +125,19 @@ class HostDescriptor(Descriptor):
 
     def datasync(self) -> None:
         getattr(os, "fdatasync", os.fsync)(self.fd)
+
+
+def wait_for(fd: int, events: int) -> None:
+    """Wait until the host's descriptor can be read or written, or the program is to end.
+
+    Raises Trap then; errors of the descriptor are left to reading and writing.
+    """
+    import select  # only here: most programs never wait
+
+    poller = select.poll()
+    poller.register(fd, events)
+    while not poller.poll(_LONGEST_WAIT):
+        checkpoint()
 
 
 def kind_of(fd: int, mode: int) -> tuple[int, int]:
