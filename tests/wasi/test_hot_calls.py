@@ -253,6 +253,26 @@ def test_waiting_for_a_pipe_can_be_ended(what: str) -> None:
     os.close(writing)
 
 
+def test_waiting_for_a_pipe_that_the_program_has_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with Wasi(dirs={"/": tmp_path}) as wasi:
+        program, instance = Program(wasi), loops(wasi)
+        reading = program.open("fifo", 0, abi.FD_READ | abi.FD_FDSTAT_SET_FLAGS)
+        writing = program.open("fifo", 0, abi.FD_WRITE)
+        assert program.write(writing, b"through") == 7 and program.read(reading) == b"through"
+        for fd, call in ((reading, instance.exports.read), (writing, instance.exports.write)):
+            with wasmote.timeout(0.1), pytest.raises(Trap):
+                call(fd, 1_000_000)
+        program.ok("fd_fdstat_set_flags", reading, abi.NONBLOCK)
+        while program.read(reading, 50_000) != -abi.EAGAIN:
+            pass
+        assert program.fdstat(reading)[1] == abi.NONBLOCK
+        program.ok("fd_fdstat_set_flags", reading, 0)
+        assert program.fdstat(reading)[1] == 0
+        program.ok("fd_close", writing)
+        assert program.read(reading) == b""
+
+
 def test_much_at_once_through_a_pipe() -> None:
     reading, writing = os.pipe()
     received = bytearray()

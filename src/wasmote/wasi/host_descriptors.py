@@ -16,7 +16,7 @@ _ADVICE = tuple(
     for name in ("NORMAL", "SEQUENTIAL", "RANDOM", "WILLNEED", "DONTNEED", "NOREUSE")
 )
 # Of poll(); the module `select` is not there until somebody waits.
-_POLLIN, _POLLOUT = 1, 4
+POLLIN, POLLOUT = 1, 4
 #: The longest wait in one go, in milliseconds: then somebody may want the program to end.
 _LONGEST_WAIT = 50
 #: As much can be written at once to a pipe that is ready.
@@ -45,36 +45,11 @@ class HostDescriptor(Descriptor):
         status.filetype = self.filetype  # sockets are not all of one kind
         return status
 
-    @property
-    def _waits(self) -> bool:
-        """Whether reading and writing may have to wait: pipes and terminals, unless NONBLOCK."""
-        waiting = self.filetype in (abi.UNKNOWN, abi.CHARACTER_DEVICE)
-        return waiting and not self.flags & abi.NONBLOCK
-
     def readv(self, buffers: Sequence[memoryview]) -> int:
-        if self._waits:
-            wait_for(self.fd, _POLLIN)
         return os.readv(self.fd, buffers)
 
     def writev(self, buffers: Sequence[memoryview]) -> int:
-        return self._write_waiting(buffers) if self._waits else os.writev(self.fd, buffers)
-
-    def _write_waiting(self, buffers: Sequence[memoryview]) -> int:
-        """Write all, never so much at once that it would block, so that it can be ended."""
-        total = 0
-        try:
-            for buffer in buffers:
-                for start in range(0, len(buffer), _PIPE_BYTES):
-                    wait_for(self.fd, _POLLOUT)
-                    chunk = buffer[start : start + _PIPE_BYTES]
-                    written = os.write(self.fd, chunk)
-                    total += written
-                    if written < len(chunk):
-                        return total
-        except OSError:
-            if total == 0:
-                raise
-        return total
+        return os.writev(self.fd, buffers)
 
     def preadv(self, buffers: Sequence[memoryview], offset: int) -> int:
         return os.preadv(self.fd, buffers, offset)
@@ -127,6 +102,53 @@ class HostDescriptor(Descriptor):
         getattr(os, "fdatasync", os.fsync)(self.fd)
 
 
+class WaitingDescriptor(HostDescriptor):
+    """A pipe, terminal or the like that the guest has opened.
+
+    The host's descriptor never blocks, whatever the guest's flags say: who waits can be ended.
+    """
+
+    def __init__(self, fd: int, filetype: int, rights: int, flags: int = 0) -> None:
+        super().__init__(fd, filetype, rights, flags)
+        os.set_blocking(fd, False)
+
+    def readv(self, buffers: Sequence[memoryview]) -> int:
+        while True:
+            try:
+                return os.readv(self.fd, buffers)
+            except BlockingIOError:
+                if self.flags & abi.NONBLOCK:
+                    raise
+            wait_for(self.fd, POLLIN)
+
+    def writev(self, buffers: Sequence[memoryview]) -> int:
+        if self.flags & abi.NONBLOCK:
+            return os.writev(self.fd, buffers)
+        return write_waiting(self.fd, buffers)
+
+    def set_flags(self, flags: int) -> None:
+        super().set_flags(flags | abi.NONBLOCK)
+        self.flags = flags
+
+
+def write_waiting(fd: int, buffers: Sequence[memoryview]) -> int:
+    """Write all, never so much at once that it would block, so that it can be ended."""
+    total = 0
+    try:
+        for buffer in buffers:
+            for start in range(0, len(buffer), _PIPE_BYTES):
+                wait_for(fd, POLLOUT)
+                chunk = buffer[start : start + _PIPE_BYTES]
+                written = os.write(fd, chunk)
+                total += written
+                if written < len(chunk):
+                    return total
+    except OSError:
+        if total == 0:
+            raise
+    return total
+
+
 def wait_for(fd: int, events: int) -> None:
     """Wait until the host's descriptor can be read or written, or the program is to end.
 
@@ -166,4 +188,6 @@ def opened(fd: int, rights: int, flags: int = 0) -> HostDescriptor:
     except OSError:
         os.close(fd)
         raise
-    return HostDescriptor(fd, filetype, rights & possible, flags)
+    waits = filetype in (abi.UNKNOWN, abi.CHARACTER_DEVICE)
+    kind = WaitingDescriptor if waits else HostDescriptor
+    return kind(fd, filetype, rights & possible, flags)

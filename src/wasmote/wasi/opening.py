@@ -52,10 +52,7 @@ def _descriptor(found: "File | BinaryIO", flags: int, rights: int, fdflags: int)
     if isinstance(found, File) and found.read_only:
         rights &= ~_CHANGING_RIGHTS
     if isinstance(found, HostFile):
-        descriptor = opened(found.detach(), rights, fdflags)
-        if descriptor.filetype != abi.REGULAR_FILE:
-            os.set_blocking(descriptor.fd, not fdflags & abi.NONBLOCK)
-        return descriptor
+        return opened(found.detach(), rights, fdflags)
     if isinstance(found, File):
         return VirtualFile(found, rights, fdflags)
     if wants_to_write(flags) and not found.writable():

@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from wasmote.wasi import abi
 from wasmote.wasi.descriptors import Descriptor
 from wasmote.wasi.errors import CallError, WasiError
-from wasmote.wasi.host_descriptors import HostDescriptor, kind_of
+from wasmote.wasi.host_descriptors import (
+    POLLIN,
+    HostDescriptor,
+    kind_of,
+    wait_for,
+    write_waiting,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +49,22 @@ class Borrowed(HostDescriptor):
                 fcntl.fcntl(self.fd, fcntl.F_SETFL, self._original_flags)
             except OSError:  # the host may have closed it
                 pass
+
+    @property
+    def _waits(self) -> bool:
+        """Whether reading and writing may have to wait. The host's descriptor may block then."""
+        waiting = self.filetype in (abi.UNKNOWN, abi.CHARACTER_DEVICE)
+        return waiting and not self.flags & abi.NONBLOCK
+
+    def readv(self, buffers: Sequence[memoryview]) -> int:
+        if self._waits:
+            wait_for(self.fd, POLLIN)
+        return os.readv(self.fd, buffers)
+
+    def writev(self, buffers: Sequence[memoryview]) -> int:
+        if self._waits:
+            return write_waiting(self.fd, buffers)
+        return os.writev(self.fd, buffers)
 
     def flush(self) -> None:
         self.unflushed = False
