@@ -89,6 +89,8 @@ class TrapKind(StrEnum):
     OUT_OF_FUEL = "all fuel consumed"
     DEADLINE = "deadline exceeded"
     TERMINATED = "terminated by user"
+    #: `message` says why.
+    HOST = "ended by a host function"
 
 
 class Frame(Record):

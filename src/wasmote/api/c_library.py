@@ -9,17 +9,23 @@ import ctypes
 import os
 import weakref
 from collections.abc import Iterator, Mapping
+from functools import cache
 
+from wasmote.api.caller import current_caller
 from wasmote.api.func import Bindable, Func, make_host_func
-from wasmote.api.layouts import FuncInstLayout
+from wasmote.api.layouts import FuncInstLayout, InstanceLayout
+from wasmote.api.lifetime import owner_layout
 from wasmote.api.signatures import Signature
-from wasmote.errors import LinkError
+from wasmote.errors import LinkError, Trap, TrapKind
 from wasmote.host.c_functions import FLOATS, INTEGERS, MOST_PARAMETERS, STACKED, CFunction, Kind
+from wasmote.host.c_runtime import CState
 from wasmote.host.cpython.binding import BINDING
 from wasmote.nativepy import mirror
+from wasmote.nativepy.targets import host_target
 from wasmote.types import FuncType, ValType
 
 _CFunctionLayout = mirror(CFunction)
+_CStateLayout = mirror(CState)
 #: Functions that a library may have: more is a wrong count.
 _MOST_FUNCTIONS = 100_000
 _KINDS = {
@@ -55,6 +61,7 @@ class NativeLibrary(Mapping[str, "CLibraryFunction"]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = os.fspath(path)
+        define_runtime()
         # A name without a slash would be looked for in the system's directories.
         self._library = ctypes.CDLL(os.path.abspath(self.path), mode=os.RTLD_NOW | os.RTLD_GLOBAL)
         self._call_if_there("init_native_lib")
@@ -90,7 +97,7 @@ class NativeLibrary(Mapping[str, "CLibraryFunction"]):
             signature = Signature(symbol.signature.decode()) if symbol.signature else None
         except ValueError as error:
             raise LinkError(f"{self.path}: function {name!r}: {error}") from None
-        return CLibraryFunction(self, name, symbol.function, signature)
+        return CLibraryFunction(self, name, symbol.function, signature, symbol.attachment or 0)
 
     def imports(self) -> "dict[str, NativeLibrary]":
         """What `Instance` takes as `imports`: this under its name."""
@@ -112,13 +119,18 @@ class NativeLibrary(Mapping[str, "CLibraryFunction"]):
 class CLibraryFunction(Bindable):
     """A C function; without a signature, numbers are passed as they are."""
 
-    __slots__ = ("address", "library", "name", "signature")
+    __slots__ = ("address", "attachment", "library", "name", "signature")
 
     def __init__(
-        self, library: NativeLibrary, name: str, address: int, signature: Signature | None
+        self,
+        library: NativeLibrary,
+        name: str,
+        address: int,
+        signature: Signature | None,
+        attachment: int = 0,
     ) -> None:
         self.library, self.name = library, name
-        self.address, self.signature = address, signature
+        self.address, self.signature, self.attachment = address, signature, attachment
 
     def bind(self, type: FuncType, label: str) -> Func:
         """The function as one of that type. Raises LinkError if it cannot be."""
@@ -128,8 +140,8 @@ class CLibraryFunction(Bindable):
         layout = _CFunctionLayout(address=self.address, count=len(kinds))
         layout.result = _kind(type.results[0]) if type.results else Kind.NOTHING
         layout.kinds[: len(kinds)] = kinds
-        # The function holds, in place of a callable, what it needs.
-        made = make_host_func(type, (layout, self.library), label)  # type: ignore[arg-type]
+        layout.attachment = self.attachment
+        made = make_host_func(type, _Raise(layout, self.library), label)
         native = FuncInstLayout.from_address(made._address)
         native.data = ctypes.addressof(layout)
         native.native = BINDING.image.symbol("c_function_call")
@@ -152,6 +164,47 @@ class CLibraryFunction(Bindable):
                 " (at most one result, and 8 arguments on the native stack)"
             )
         return kinds
+
+
+class _Raise:
+    """What a C function holds alive, and how the exception is raised that it has set."""
+
+    def __init__(self, layout: ctypes.Structure, library: NativeLibrary) -> None:
+        self.layout, self.library = layout, library
+
+    def __call__(self, *arguments: object) -> None:
+        caller = current_caller()
+        instance = InstanceLayout.from_address(owner_layout(caller._owner).resource)
+        state = _CStateLayout.from_address(instance.c_state)
+        text = bytes(state.text).partition(b"\0")[0].removeprefix(b"Exception: ")
+        state.text[0] = 0
+        message = text.decode("utf-8", "replace")
+        raise Trap(TrapKind.HOST, message, caller.call_stack())
+
+
+@cache
+def define_runtime() -> object:
+    """Let libraries find the functions of WAMR's runtime that there are. Returns what must stay."""
+    from wasmote.host import c_runtime
+    from wasmote.host.c_symbols import define
+
+    exports = (getattr(each, "export", None) for each in vars(c_runtime).values())
+    names = [name for name in exports if name and name.startswith("wasm_runtime_")]
+    addresses = {name: BINDING.image.symbol(name) for name in names}
+    system = ctypes.CDLL(None)
+    system.malloc.restype = system.realloc.restype = ctypes.c_void_p
+    system.realloc.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+    made = [
+        ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint32)(
+            lambda size: system.malloc(ctypes.c_size_t(size))
+        ),
+        ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint32)(system.realloc),
+    ]
+    named = zip(("malloc", "realloc", "free"), (*made, system.free), strict=True)
+    for name, function in named:
+        place = ctypes.cast(function, ctypes.c_void_p).value or 0
+        addresses[f"wasm_runtime_{name}"] = place
+    return define(addresses, host_target().machine), made
 
 
 def _kind(type: object) -> int:

@@ -110,6 +110,7 @@ def instance_destroy(instance: ptr[Instance]) -> void:
         if instance.tags[i] is not None:
             tag_release(instance.tags[i])
     instance.platform.release(instance.native)
+    instance.platform.release(instance.c_state)
     instance.platform.release(ptr[u8](instance))
 
 

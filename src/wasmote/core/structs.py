@@ -238,6 +238,7 @@ class Instance:
     borrows: u32  # its own memories are another instance's; see `instance_share_memories`
     native: ptr[u8]  # the context of compiled code (`aot.structs.Context`), freed with the instance
     pools: ptr[Pool]  # in that context, one for each of the module's types; None: there are none
+    c_state: ptr[u8]  # what C libraries keep with it, see host.c_runtime; freed with the instance
 
 
 #: Bytes that objects may take unless the embedder says otherwise.

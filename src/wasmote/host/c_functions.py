@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Exec, FuncInst
+from wasmote.host.c_runtime import ATTACHMENT, PENDING, has_exception
 from wasmote.nativepy import (
     array,
     bitcast,
@@ -63,6 +64,7 @@ class CFunction:
     address: usize
     count: u32
     result: u32
+    attachment: usize
     kinds: array[u8, MOST_PARAMETERS]
 
 
@@ -101,6 +103,9 @@ def c_function_call(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
             return TrapCode.STACK_OVERFLOW
         stacked[stack_count] = value
         stack_count += 1
+    attachment = exec.host[ATTACHMENT]
+    exec.host[ATTACHMENT] = u64(c.attachment)
+    exec.host[PENDING] = 0
     if c.result == Kind.F32 or c.result == Kind.F64:
         real = call(FLOAT, FLOAT_MORE, c.address, integers, ptr[f64](floats), stacked, stack_count)
         result = bitcast(u64, real)
@@ -108,6 +113,14 @@ def c_function_call(exec: ptr[Exec], f: ptr[FuncInst], cells: ptr[u32]) -> u32:
         result = call(
             INTEGER, INTEGER_MORE, c.address, integers, ptr[f64](floats), stacked, stack_count
         )
+    exec.host[ATTACHMENT] = attachment
+    if exec.host[PENDING] != 0:
+        code = u32(exec.host[PENDING])
+        exec.host[PENDING] = 0
+        return code
+    entry = exec.entry
+    if entry is not None and entry.instance is not None and has_exception(entry.instance):
+        return exec.platform.call_host(exec, f, cells)  # the callable raises it
     give_back(c.result, cells, result)
     return 0
 

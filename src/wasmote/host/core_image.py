@@ -62,6 +62,7 @@ HOST_MODULES = (
     "wasmote.host.linux",
     "wasmote.host.faults",
     "wasmote.host.c_functions",
+    "wasmote.host.c_runtime",
     "wasmote.host.wasi_calls",
     "wasmote.host.ticks",
     "wasmote.host.cpython.activation",

@@ -32,7 +32,7 @@ def exit_(code: int) -> None:
 
 def _ending(text: str) -> "Callable[[Caller, int], None]":
     def end(caller: Caller, code: int) -> None:
-        raise Trap(TrapKind.UNREACHABLE, text.format(code), caller.call_stack())
+        raise Trap(TrapKind.HOST, text.format(code), caller.call_stack())
 
     return end
 
@@ -43,7 +43,7 @@ def cxa_begin_catch(exception: memoryview) -> None:
 
 def cxa_throw(caller: Caller, thrown: int, type: int, destructor: int) -> None:
     """End the program: exceptions cannot be caught."""
-    raise Trap(TrapKind.UNREACHABLE, "exception thrown by stdc++", caller.call_stack())
+    raise Trap(TrapKind.HOST, "exception thrown by stdc++", caller.call_stack())
 
 
 def clock_gettime(clock: int, place: memoryview) -> int:
