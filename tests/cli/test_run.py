@@ -51,20 +51,6 @@ def test_a_c_program_gets_arguments_environment_and_directories(
     assert (outcome.err, outcome.status) == ("", 42)
 
 
-def test_directories_have_the_names_that_are_given(
-    shell: Shell, program: Callable[[str], str]
-) -> None:
-    (shell.path / "data").mkdir()
-    (shell.path / "data" / "input.txt").write_text("mapped\n")
-    outcome = shell.wasmote("run", "--map-dir", "/d::data", program("report"), "/d/input.txt")
-    assert outcome.out.endswith("|/d/input.txt|none|mapped\n")
-
-
-def test_nothing_else_of_the_host_is_visible(shell: Shell, program: Callable[[str], str]) -> None:
-    (shell.path / "input.txt").write_text("secret\n")
-    assert "secret" not in shell.wasmote("run", program("report"), "input.txt").out
-
-
 def test_start_is_preferred(shell: Shell) -> None:
     file = shell.module(
         "both.wasm",
@@ -371,6 +357,7 @@ def test_an_import_cannot_leave_the_module_path(shell: Shell) -> None:
         (["--addr-pool=", "hello.wasm"], "--addr-pool needs a value: --addr-pool=ADDRESS/BITS", 2),
         (["--allow-resolve=a.*.b", "hello.wasm"], "--allow-resolve: name to resolve: 'a.*.b'", 2),
         (["--repl", "-f", "x", "hello.wasm"], "--repl and --function exclude each other", 2),
+        (["--read-only", "--scratch", "x"], "--read-only and --scratch exclude each other", 2),
     ],
 )
 def test_one_line_says_what_is_wrong(

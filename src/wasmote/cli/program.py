@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wasmote import Exports, Func, Libc, Memory
     from wasmote.api.linker import Namespace
     from wasmote.api.thread_group import ThreadGroup
-    from wasmote.wasi import Wasi
+    from wasmote.wasi import Directory, Wasi
 
 #: What modules that start threads import.
 THREAD_SPAWN = ("wasi", "thread-spawn")
@@ -131,7 +131,7 @@ class _Linker(Linker):
         command = self.command
         try:
             wasi = Wasi(
-                *(command.words, dict(command.env), dict(command.dirs)),
+                *(command.words, dict(command.env), self._directories()),
                 addr_pool=",".join(command.addr_pool) or (),
                 allow_resolve=",".join(command.allow_resolve) or (),
             )
@@ -139,6 +139,25 @@ class _Linker(Linker):
             raise LoadError(str(error), f"WASM module instantiate failed: {error}") from None
         self.wasi[module] = wasi
         return wasi.imports()
+
+    def _directories(self) -> "dict[str, Directory | str]":
+        """What the program may use, by its names: directories of the host, or views of them."""
+        command = self.command
+        if not (command.read_only or command.scratch):
+            return dict(command.dirs)
+        from wasmote.wasi import OverlayDir, ReadOnlyDir, WasiError
+
+        view = ReadOnlyDir if command.read_only else OverlayDir
+        given: dict[str, Directory | str] = {}
+        for guest, path in command.dirs:
+            try:
+                given[guest] = view(path)
+            except OSError as error:
+                raise WasiError(
+                    f"cannot give directory {guest!r} to the program: "
+                    f"{path!r} on the host: {error.strerror}"
+                ) from None
+        return given
 
     def make(
         self, module: Module, imports: "Mapping[str, Namespace]", **options: "Any"

@@ -94,6 +94,11 @@ OPTIONS = (
         convert=_mapped_directory,
         repeated=True,
     ),
+    Option("--read-only", "the program can only read what is in its directories"),
+    Option(
+        "--scratch",
+        "what the program changes in its directories stays in memory, and is forgotten at the end",
+    ),
     Option(
         "--addr-pool ADDRESS/BITS,…",
         "let sockets of the program be bound and connected to addresses in these networks, IPv4 and"
@@ -252,6 +257,7 @@ examples:
   wasmote run --dir=. --env=LANG=C tool.wasm --verbose input.txt
   wasmote run --map-dir=/data::./build/data --timeout=5000 tool.wasm
   wasmote run --addr-pool=127.0.0.0/8,::1/128 --allow-resolve=localhost server.wasm
+  wasmote run --dir=. --scratch untrusted.wasm
   wasmote run -f add math.wasm 1 2
   wasmote run --heap-size=64K tiny.wasm
   wasmote run --require-signature=vendor.pub plugin.aot
@@ -294,6 +300,8 @@ def check(options: SimpleNamespace) -> None:
         raise UsageError("--repl and --function exclude each other; the prompt takes the function")
     if options.repl and options.json:
         raise UsageError("--repl and --json exclude each other")
+    if options.read_only and options.scratch:
+        raise UsageError("--read-only and --scratch exclude each other")
     for flag, engine in _ENGINE_FLAGS.items():
         if getattr(options, flag.strip("-").replace("-", "_")):
             if options.engine not in ("auto", engine):
