@@ -448,3 +448,25 @@ def test_running_modes() -> None:
 def test_everything_is_exported() -> None:
     assert all(hasattr(wamr, name) for name in wamr.__all__)
     assert len(wasm_runtime_get_version()) == 3
+
+
+def test_programs_print_allocate_and_start_threads() -> None:
+    text = """
+      (import "env" "pthread_create" (func $create (param i32 i32 i32 i32) (result i32)))
+      (import "env" "pthread_join" (func $join (param i32 i32) (result i32)))
+      (import "env" "malloc" (func $malloc (param i32) (result i32)))
+      (memory (export "memory") 1 1 shared) (table 2 funcref) (elem (i32.const 0) $double $fail)
+      (func $double (param i32) (result i32) (i32.shl (local.get 0) (i32.const 1)))
+      (func $fail (param i32) (result i32) (unreachable))
+      (func (export "go") (param $place i32) (result i32)
+        (if (i32.lt_u (call $malloc (i32.const 100)) (i32.const 65536)) (then unreachable))
+        (if (call $create (i32.const 8) (i32.const 0) (local.get $place) (i32.const 21))
+          (then (return (i32.const -1))))
+        (drop (call $join (i32.load (i32.const 8)) (i32.const 12)))
+        (i32.load (i32.const 12)))"""
+    inst = instantiate(text, heap=8192)
+    assert call(inst, "go", 0) == [42]
+    assert call(inst, "go", 1) is None
+    assert wasm_runtime_get_exception(inst) == "Exception: unreachable"
+    wasm_runtime_deinstantiate(inst)
+    assert inst.threads is not None and len(inst.threads) == 0

@@ -68,6 +68,11 @@ class ThreadGroup:
         for thread, _ in self._list():
             thread.join(_PATIENCE)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What has ended the program in a thread that is not the first."""
+        return self._failure
+
     def __len__(self) -> int:
         """How many threads there are now, besides the first one."""
         return len(self._threads)

@@ -8,7 +8,7 @@ from wasmote.cli.features import allowed
 from wasmote.cli.files import open_module
 from wasmote.cli.report import DEBUG, WARNING, CallError, LoadError, Reporter
 from wasmote.errors import LinkError
-from wasmote.types import FuncType, MemoryType
+from wasmote.types import FuncType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from wasmote.api.thread_group import ThreadGroup
     from wasmote.wasi import Directory, Wasi
 
-#: What modules that start threads import.
-THREAD_SPAWN = ("wasi", "thread-spawn")
-PTHREAD_CREATE = ("env", "pthread_create")
+#: Where modules import functions from that start threads.
+THREAD_MODULES = ("env", "wasi")
 #: Engines that compile while the program runs.
 COMPILING = ("auto", "jit")
 #: Where a module imports the C library that is built in from.
@@ -99,28 +98,14 @@ class _Linker(Linker):
 
     def _threads(self, module: Module) -> "Mapping[str, Namespace]":
         """For a module that starts threads, also the memory that they share."""
-        wanted = {(each.module, each.name) for each in module.imports}
-        most = self.command.max_threads
-        threads: ThreadGroup
-        if THREAD_SPAWN in wanted:
-            from wasmote.wasi import WasiThreads
-
-            threads = WasiThreads(most)
-        elif PTHREAD_CREATE in wanted:
-            from wasmote.libc.pthread import Pthreads
-
-            threads = Pthreads(most)
-        else:
+        if not any(each.module in THREAD_MODULES for each in module.imports):
             return {}
-        from wasmote import Memory
+        from wasmote.libc.threads import threads_for
 
+        threads, given = threads_for(module, self.command.max_threads)
+        if threads is None or given is None:
+            return {}
         self.threads[module] = threads
-        given: dict[str, dict[str, object]] = {
-            name: dict(functions) for name, functions in threads.imports().items()
-        }
-        for each in module.imports:
-            if isinstance(each.type, MemoryType) and each.type.shared:
-                given.setdefault(each.module, {})[each.name] = Memory(each.type)
         return given
 
     def _wasi(self, module: Module) -> "Mapping[str, Namespace]":

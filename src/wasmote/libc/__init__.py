@@ -6,6 +6,6 @@ functions, malloc. See docs/libc.md.
 - `library`: `Libc`, what embedders use;
 - `table`: all functions and their signatures;
 - `fallbacks`: those that are in Python;
-- `pthread`: `Pthreads`, WAMR's library of threads, with `semaphores`;
+- `pthread`: `Pthreads`, WAMR's library of threads, with `semaphores`; `threads` chooses;
 - `native`: the rest.
 """

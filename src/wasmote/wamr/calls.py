@@ -122,22 +122,30 @@ def _guarded(exec_env: ExecEnv, call: "Any") -> "tuple[object, ...] | None":
     try:
         with entered(exec_env):
             return call()  # type: ignore[no-any-return]
-    except Trap as trap:
-        inst.exception = _MESSAGES.get(trap.kind, trap.message)
-        inst.frames = trap.frames
-    except WasmException as exception:
-        inst.exception = "uncaught wasm exception"
-        inst.frames = exception.frames
-    except WamrException as error:
-        inst.exception = str(error)
-    except (TypeError, OverflowError) as error:
-        inst.exception = str(error)
     except Exception as error:
-        if type(error).__name__ != "Exit":
-            raise
+        threads = inst.threads
+        ended = isinstance(error, Trap) and error.kind is TrapKind.TERMINATED
+        if ended and threads is not None and isinstance(threads.failure, Exception):
+            error = threads.failure  # what has ended the program in another thread
+        _note(inst, error)
+    return None
+
+
+def _note(inst: ModuleInst, error: Exception) -> None:
+    """Keep with an instance what has ended its call. Raises what it knows nothing of."""
+    if isinstance(error, Trap):
+        inst.exception = _MESSAGES.get(error.kind, error.message)
+        inst.frames = error.frames
+    elif isinstance(error, WasmException):
+        inst.exception = "uncaught wasm exception"
+        inst.frames = error.frames
+    elif isinstance(error, WamrException | TypeError | OverflowError):
+        inst.exception = str(error)
+    elif type(error).__name__ == "Exit":
         inst.exit_code = int(error.code)  # type: ignore[attr-defined]
         inst.exception = str(error) if str(error).startswith("env.exit") else "wasi proc exit"
-    return None
+    else:
+        raise error
 
 
 def _refuse(inst: ModuleInst, message: str) -> bool:

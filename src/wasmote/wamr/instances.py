@@ -12,6 +12,7 @@ from wasmote.api.lifetime import Owner
 from wasmote.api.linker import Namespace
 from wasmote.api.module import Module
 from wasmote.core.app_heap import LARGEST
+from wasmote.libc.threads import threads_for
 from wasmote.wamr.modules import PackageType, WasiArgs, WasmModule, engine_of
 from wasmote.wamr.natives import find_native
 from wasmote.wamr.state import RunningMode, fill, runtime, warn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from wasmote.libc.threads import Threads
     from wasmote.wasi import Wasi
 
 _SMALLEST_STACK, _LARGEST_STACK = 1 << 16, 1 << 30
@@ -44,6 +46,7 @@ class ModuleInst:
         self.fuel: Fuel | None = None
         self.mode = runtime.mode
         self.singleton: ExecEnv | None = None
+        self.threads: Threads | None = None  # that the program starts
 
 
 class ExecEnv:
@@ -78,6 +81,9 @@ class _Linker(Linker):
         given: dict[str, dict[str, object]] = _libc().provide(module)
         if any(each.module.startswith("wasi_") for each in module.imports):
             given.update(self._wasi())
+        self.inst.threads, shared = threads_for(module, runtime.max_threads)
+        for name, values in (shared or {}).items():
+            given.setdefault(name, {}).update(values)
         for each in module.imports:
             native = find_native(each.module, each.name)
             if native is not None:
@@ -102,7 +108,11 @@ class _Linker(Linker):
         for each in module.imports:
             if isinstance(each.type, FuncType) and each.name not in imports.get(each.module, ()):
                 warn(f"failed to link import function ({each.module}, {each.name})")
-        return super().make(module, imports, **options)
+        instance = super().make(module, imports, **options)
+        if self.inst.threads is not None:
+            make = super().make
+            self.inst.threads.attach(instance, lambda: make(module, imports, sharing=instance))
+        return instance
 
     def _find(self, name: str, importer: Module) -> Module | None:
         if name in runtime.modules:
@@ -169,9 +179,11 @@ wasm_runtime_instantiate_ex2 = wasm_runtime_instantiate_ex
 
 
 def wasm_runtime_deinstantiate(module_inst: ModuleInst) -> None:
-    """End an instance: contexts are destroyed, what WASI has open is closed."""
+    """End an instance and its threads: contexts are destroyed, what WASI has open is closed."""
     from wasmote.wamr.contexts import destroy_contexts
 
+    if module_inst.threads is not None:
+        module_inst.threads.close()
     destroy_contexts(module_inst)
     if module_inst.wasi is not None:
         module_inst.wasi.close()
