@@ -39,9 +39,9 @@ CALL_SECONDS = 10
 RESTLESS = "-restless"
 
 
-#: The engine "jit" with code from the beginning, with half of the functions compiled, and with code
-#: that comes while the host is called.
-JIT = ("jit", "mixed", "switch")
+#: The engine "jit" with code from the beginning, with functions that are compiled one by one, with
+#: half of them compiled, and with code that comes while the host is called.
+JIT = ("jit", "parts", "mixed", "switch")
 
 
 class Wasmote:
@@ -73,6 +73,7 @@ class Wasmote:
 
         self.switches = engine == "switch"
         SETTINGS.wait, SETTINGS.cache, SETTINGS.level = not self.switches, False, 1
+        SETTINGS.part_size = 1 if engine in ("parts", "mixed") else 0
         if engine == "mixed":
             SETTINGS.chosen = lambda index: index * 0x9E3779B1 >> 16 & 1 == 1
 

@@ -243,7 +243,8 @@ def main() -> int:
     add(
         "--engine",
         action="append",
-        help="fast, classic, aot, jit, mixed or switch; may be repeated (default: fast, classic)",
+        help="fast, classic, aot, jit, parts, mixed or switch; may be repeated"
+        " (default: fast, classic)",
     )
     add("--modules", type=int, default=1000)
     add("--seconds", type=float, default=float("inf"))

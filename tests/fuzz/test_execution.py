@@ -42,6 +42,20 @@ def test_engines_agree(fuzzer: Fuzzer, kind: str) -> None:
     assert fuzzer.counts["calls"] > before  # few mutants are valid
 
 
+@pytest.mark.parametrize("engine", ["jit", "parts", "mixed", "switch"])
+def test_what_is_compiled_meanwhile_agrees(engine: str) -> None:
+    """However a module comes to its code, and whatever of it is compiled."""
+    pytest.importorskip("llvmlite")
+    fuzzer = Fuzzer(["fast", engine], FEATURES)
+    with (
+        contextlib.closing(fuzzer),
+        contextlib.closing(Source(["own", "objects", "pair"], FEATURES, [])) as source,
+    ):
+        for seed in range(SEED, SEED + 6):
+            case = source.case(seed)
+            assert case is not None and fuzzer.check(case) == "", seed
+
+
 def test_a_garbage_collector_that_is_always_at_work_changes_nothing() -> None:
     fuzzer = Fuzzer([each + RESTLESS for each in engines()], FEATURES)
     with (
