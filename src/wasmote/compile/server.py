@@ -1,7 +1,7 @@
-"""A process that compiles modules for others: `python -m wasmote.compile.server`.
+"""A process that compiles modules for others.
 
-`wasmote.jit.worker` starts it. It reads orders from its standard input and answers on its standard
-output, until the input ends. It runs at low priority.
+`wasmote.jit.worker` starts it, in a session of its own. It reads orders from its standard input and
+answers on its standard output, until the input ends.
 """
 
 import os
@@ -22,7 +22,6 @@ from wasmote.isa.features import Feature
 from wasmote.jit.cache import IMAGE, LOCK, REFUSAL, Cache
 from wasmote.jit.worker import receive, send
 
-_NICENESS = 10
 #: How reasons begin that will be the same the next time; running out of memory is none.
 _LASTING = "cannot compile"
 
@@ -117,7 +116,6 @@ class Process:
     def delivered(self, plan: Plan, order: dict[str, Any]) -> list[bytes]:
         """The object files of a module, whose parts the client gets as soon as they are there."""
         self.room, self.schedule = Room(plan, order["direct"]), Schedule(plan)
-        self.schedule.wish(order["wishes"])
         waiting: list[tuple[Partition, bytes | None]] = []
 
         def listen() -> bool:
@@ -217,10 +215,4 @@ def main() -> None:
     """Serve until the input ends."""
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever LLVM may print is no answer
-    os.setsid()  # what a terminal sends to the program is not meant for this process
-    os.nice(_NICENESS)
     Process(answers).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -11,29 +11,30 @@ import ctypes
 import threading
 import weakref
 
-from wasmote.api.compiled import CompiledCode, code_signals
 from wasmote.api.layouts import ModuleLayout
 from wasmote.api.module import Module
 from wasmote.api.source import CompiledFile, open_source
 from wasmote.errors import ModuleError
 from wasmote.host.cpython.binding import BINDING, Address
-from wasmote.image.format import ImageError
 from wasmote.jit.background import BACKGROUND
 from wasmote.jit.cache import Cache
-from wasmote.jit.sampling import Sampler, Wishes
 from wasmote.jit.settings import SETTINGS
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import Any
 
+    from wasmote.api.compiled import CompiledCode
     from wasmote.api.instance import Instance
     from wasmote.jit.growing import GrowingCode
+    from wasmote.jit.sampling import Sampler, Wishes
 
 _attach_all = BINDING.python_function("aot_attach_all", None, Address, Address, Address)
 _enter_compiled = BINDING.python_function("fast_enter_compiled", None, *[Address] * 4)
 _twin = BINDING.python_function("module_twin", Address, Address)
 _LOOPS = [BINDING.image.symbol(name) for name in ("aot_find_loop", "aot_run_loop")]
+#: Bytes of code of a module that certainly comes in parts.
+_LARGE = 1 << 18
 #: Frames of a call stack whose functions can be left in a loop.
 _MOST_FRAMES = 64
 
@@ -50,7 +51,7 @@ class Tier:
         self._begun = False
         self._table: object = None
         self._parts: GrowingCode | None = None
-        self._sampler = Sampler()
+        self._sampler: Sampler | None = None
         #: Instances that begin in the interpreter.
         self.instances: weakref.WeakSet[Instance] = weakref.WeakSet()
         #: What the cache calls the code; empty: not known yet.
@@ -113,7 +114,7 @@ class Tier:
             module = self._module()
             if module is None:
                 return
-            order, binary = self._order(module), bytes(module._binary)
+            order, binary = self._order(module), memoryview(module._binary)
             del module  # it may go while it is being compiled
             WORKER.request(order, binary, self, alarm)
         except WorkerError as error:
@@ -123,16 +124,17 @@ class Tier:
 
     def _order(self, module: Module) -> "dict[str, Any]":
         cache = Cache() if SETTINGS.cache else None
+        layout = module._layout
         return {
             "folder": cache.folder if cache else "",
             "key": self.key,
-            "features": module._layout.features,
+            "features": layout.features,
             "level": SETTINGS.level,
             "fuel": self.metered,
-            "loops": self._running(),
+            # Of a large module, which comes in parts, loops are asked for later.
+            "loops": self._running() if layout.code_section_size <= _LARGE else [],
             "part_size": SETTINGS.part_size,
             "direct": SETTINGS.chosen is None,
-            "wishes": self.wishes().functions,
             "finish": SETTINGS.finish and cache is not None,
         }
 
@@ -155,6 +157,9 @@ class Tier:
 
     def take(self, part: "dict[str, Any]", data: bytes) -> bool:
         """Use a part of the code as soon as it comes. False: the module is gone."""
+        from wasmote.api.compiled import code_signals
+        from wasmote.image.format import ImageError
+
         module = self._module()
         if module is None:
             return False
@@ -183,8 +188,11 @@ class Tier:
         own = module._layout.function_count - first
         self._parts = GrowingCode(layout, first, own, SETTINGS.chosen)
 
-    def wishes(self) -> Wishes:
+    def wishes(self) -> "Wishes":
         """What the program spends its time in."""
+        from wasmote.jit.sampling import Sampler, Wishes
+
+        self._sampler = self._sampler or Sampler()
         module = self._module()
         if module is None:
             return Wishes()
@@ -225,6 +233,8 @@ class Tier:
 
     def _use(self, module: Module, source: str | bytes) -> bool:
         """Switch to the code of an image. False: it is damaged."""
+        from wasmote.api.compiled import CompiledCode, code_signals
+
         layout = module._layout
         try:
             opened = open_source(source)
@@ -245,7 +255,7 @@ class Tier:
         code.announce(module)
         return True
 
-    def _functions(self, module: Module, code: CompiledCode) -> int:
+    def _functions(self, module: Module, code: "CompiledCode") -> int:
         """The address of the table of compiled functions: offsets and sizes."""
         table = code.image.symbol("functions")
         if SETTINGS.chosen is None:

@@ -1,11 +1,11 @@
 """The process that compiles, as its client sees it.
 
-It is `python -m wasmote.compile.server`, which holds LLVM, so this process needs none of its memory
+It is `wasmote.compile.server`, which holds LLVM, so this process needs none of its memory
 and survives its crashes. One serves all modules of this process, one after the other, and ends when
 there was nothing to do for some seconds.
 """
 
-import json
+import marshal
 import os
 import select
 import struct
@@ -37,6 +37,21 @@ PATIENCE = 3.0
 QUIET = 5
 #: Seconds between two looks at where a program spends its time, while its module is compiled.
 INTERVAL = 0.1
+#: What the process runs, from the beginning at low priority, as the program is just about to
+#: start. What a terminal sends to the program is not meant for it, so it has a session of its own;
+#: Linux may share processors among sessions first, and has another priority for that.
+_PROGRAM = """
+import os
+os.setsid()
+os.nice(10)
+try:
+    with open("/proc/self/autogroup", "w") as file:
+        file.write("10")
+except OSError:
+    pass
+from wasmote.compile.server import main
+main()
+"""
 _LENGTHS = struct.Struct("<IQ")
 
 
@@ -52,7 +67,9 @@ class Worker:
         self.finishes = False  # what it is about to do, also if this process ends
         self._to = self._from = -1
 
-    def request(self, order: "dict[str, Any]", data: bytes, client: "Client", alarm: int) -> None:
+    def request(
+        self, order: "dict[str, Any]", data: "bytes | memoryview", client: "Client", alarm: int
+    ) -> None:
         """Send an order and bytes, and give the client what comes. Raises WorkerError, also when
         the file `alarm` can be read meanwhile.
         """
@@ -113,7 +130,7 @@ class Worker:
         try:
             process = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", "-m", "wasmote.compile.server"],
+                [sys.executable, "-P", "-c", _PROGRAM],
                 {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, given, 0),
@@ -149,9 +166,11 @@ class Worker:
             os.close(self._from)
 
 
-def send(file: int, order: "dict[str, Any]", data: bytes) -> None:
-    """Write a message: two lengths, JSON, bytes."""
-    head = json.dumps(order).encode()
+def send(file: int, order: "dict[str, Any]", data: "bytes | memoryview") -> None:
+    """Write a message: two lengths, an order, bytes. Both sides are the same Python, so `marshal`,
+    which is there anyway, knows how.
+    """
+    head = marshal.dumps(order)
     for part in (_LENGTHS.pack(len(head), len(data)) + head, data):
         view = memoryview(part)
         while view:
@@ -161,7 +180,7 @@ def send(file: int, order: "dict[str, Any]", data: bytes) -> None:
 def receive(file: int) -> "tuple[dict[str, Any], bytes]":
     """Read a message. Raises EOFError where there is none."""
     head, size = _LENGTHS.unpack(_exactly(file, _LENGTHS.size))
-    order: dict[str, Any] = json.loads(_exactly(file, head))
+    order: dict[str, Any] = marshal.loads(_exactly(file, head))
     return order, _exactly(file, size)
 
 
