@@ -21,6 +21,11 @@ PLAIN = ("-target", "wasm32-freestanding", "-nostdlib", "-Wl,--no-entry")
 REACTOR = ("-target", "wasm32-wasi", "-mexec-model=reactor")
 #: A program for WASI.
 WASI = ("-target", "wasm32-wasi")
+#: One that starts threads, which share a memory.
+THREADS = (
+    *(*WASI, "-mcpu=generic+atomics+bulk_memory"),
+    "-Wl,--import-memory,--shared-memory,--max-memory=67108864",
+)
 
 
 def wasm(source: str, *flags: str) -> Path:

@@ -1,12 +1,12 @@
 """Sockets, with the addresses and names that a program may reach.
 
-python examples/sockets.py tcp | udp | timeouts | options | resolve | multicast
+python examples/sockets.py tcp | udp | threads | timeouts | options | resolve | multicast
 """
 
 import socket
 import sys
 
-from build import run, wasm
+from build import THREADS, run, wasm
 
 
 def free_port(kind: socket.SocketKind) -> int:
@@ -27,9 +27,9 @@ def both(name: str, kind: socket.SocketKind) -> None:
     print(client.stdout.read(), *said, server.stdout.read(), sep="", end="")
 
 
-def one(name: str, *options: str, args: tuple[str, ...] = ()) -> None:
+def one(name: str, *options: str, args: tuple[str, ...] = (), flags: tuple[str, ...] = ()) -> None:
     """A program that does all alone."""
-    print(run(wasm(f"sockets/{name}.c"), *options, args=args).stdout.read(), end="")
+    print(run(wasm(f"sockets/{name}.c", *flags), *options, args=args).stdout.read(), end="")
 
 
 def multicast() -> None:
@@ -48,6 +48,8 @@ match sys.argv[1:]:
         both("tcp", socket.SOCK_STREAM)
     case ["udp"]:
         both("udp", socket.SOCK_DGRAM)
+    case ["threads"]:
+        one("send_recv", "--addr-pool=127.0.0.1", flags=THREADS)
     case ["timeouts"]:
         one("timeouts", "--addr-pool=127.0.0.1")
     case ["options"]:

@@ -1,32 +1,17 @@
-/* A thread by wasi-threads alone, without pthreads: the program gives it a stack and starts it. */
+/* A thread that changes what it is given. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "wasi_thread.h"
 
 struct start {
-    void *stack; /* first: wasi_thread_start below reads it */
+    struct wasi_thread thread;
     int ready, value, number;
 };
 
-__attribute__((import_module("wasi"), import_name("thread-spawn"))) int spawn(struct start *);
-
-/* What the runtime calls in the new thread, which has no stack yet. */
-__asm__(".globaltype __stack_pointer, i32\n"
-        ".globl wasi_thread_start\n"
-        ".export_name wasi_thread_start, wasi_thread_start\n"
-        "wasi_thread_start:\n"
-        ".functype wasi_thread_start (i32, i32) -> ()\n"
-        "local.get 1\n"
-        "i32.load 0\n"
-        "global.set __stack_pointer\n"
-        "local.get 0\n"
-        "local.get 1\n"
-        "call started\n"
-        "end_function\n"
-        ".functype started (i32, i32) -> ()\n");
-
-void started(int number, struct start *start)
+void thread_main(int number, void *thread)
 {
+    struct start *start = thread;
     printf("New thread ID: %d, starting parameter: %d\n", number, start->value);
     start->number = number;
     start->value += 8;
@@ -38,7 +23,7 @@ void started(int number, struct start *start)
 int main(void)
 {
     static _Alignas(16) char stack[65536];
-    struct start start = {stack + sizeof stack, 0, 52, 0};
+    struct start start = {{stack + sizeof stack}, 0, 52, 0};
     int64_t second = 1000000000;
     int number = spawn(&start);
     if (number < 0)

@@ -347,6 +347,42 @@ def test_a_wasi_program(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == b"hello\n"
 
 
+OPENS_A_SOCKET = """
+(import "wasi_snapshot_preview1" "sock_open"
+  (func $open (param i32 i32 i32 i32) (result i32)))
+(import "wasi_snapshot_preview1" "sock_bind" (func $bind (param i32 i32) (result i32)))
+(memory (export "memory") 1) (data (i32.const 4) "\\7f\\00\\00\\01")
+(func (export "bind") (result i32)
+  (drop (call $open (i32.const -1) (i32.const 0) (i32.const 1) (i32.const 64)))
+  (call $bind (i32.load (i32.const 64)) (i32.const 0)))
+"""
+
+
+@pytest.mark.parametrize(("pool", "errno"), [(["127.0.0.1/8"], 0), (["10.0.0.0/8"], 2), ([], 2)])
+def test_the_pool_of_addresses(pool: list[str], errno: int) -> None:
+    module = load(OPENS_A_SOCKET)
+    wasm_runtime_set_wasi_addr_pool(module, pool)
+    wasm_runtime_set_wasi_ns_lookup_pool(module, ["*.example.com"])
+    wasm_runtime_set_wasi_args(module, argv=["sockets"])
+    inst = wasm_runtime_instantiate(module)
+    assert inst is not None
+    cells = [0]
+    env = wasm_runtime_create_exec_env(inst, 64 * 1024)
+    function = wasm_runtime_lookup_function(inst, "bind")
+    assert function is not None
+    assert wasm_runtime_call_wasm(env, function, 0, cells)
+    assert cells == [errno]
+    wasm_runtime_deinstantiate(inst)
+
+
+def test_a_pool_that_makes_no_sense() -> None:
+    module = load(OPENS_A_SOCKET)
+    wasm_runtime_set_wasi_addr_pool(module, ["127.0.0.1/33"])
+    error = bytearray(128)
+    assert wasm_runtime_instantiate(module, error_buf=error) is None
+    assert b"address pool: '127.0.0.1/33' is not an address" in error
+
+
 def test_wasi_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="expected GUEST::HOST"):
         wasm_runtime_set_wasi_args(load(""), map_dir_list=["x"])

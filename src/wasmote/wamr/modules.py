@@ -321,8 +321,10 @@ def wasm_runtime_set_wasi_args_ex(
 
     Descriptors of -1 are the process's. Raises ValueError for what is malformed.
     """
-    module.wasi = wasi_args(dir_list, map_dir_list, env, argv)
-    module.wasi.stdio = stdinfd, stdoutfd, stderrfd
+    args = wasi_args(dir_list, map_dir_list, env, argv)
+    args.stdio = stdinfd, stdoutfd, stderrfd
+    args.addr_pool, args.ns_lookup_pool = module.wasi.addr_pool, module.wasi.ns_lookup_pool
+    module.wasi = args
 
 
 def wasi_args(
@@ -354,6 +356,16 @@ def wasm_runtime_set_wasi_args(
 ) -> None:
     """`wasm_runtime_set_wasi_args_ex` with the process's stdio."""
     wasm_runtime_set_wasi_args_ex(module, dir_list, map_dir_list, env, argv)
+
+
+def wasm_runtime_set_wasi_addr_pool(module: WasmModule, addr_pool: Sequence[str]) -> None:
+    """The networks that sockets may reach, as `ADDRESS/BITS`. Checked at instantiation."""
+    module.wasi.addr_pool = list(addr_pool)
+
+
+def wasm_runtime_set_wasi_ns_lookup_pool(module: WasmModule, ns_lookup_pool: Sequence[str]) -> None:
+    """The names that may be looked up, as `example.com` or `*.example.com`."""
+    module.wasi.ns_lookup_pool = list(ns_lookup_pool)
 
 
 def engine_of(module: Module, mode: int) -> str:
