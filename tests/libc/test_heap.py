@@ -2,6 +2,8 @@
 
 import random
 import struct
+import threading
+from typing import Any
 
 import pytest
 
@@ -128,6 +130,64 @@ def test_a_program_can_overwrite_the_heap(seed: int) -> None:
         blocks.append(place)
     assert program.memory.read(0, start) == bytes(start)
     assert program.memory.read(start + 2048, PAGE - 2048) == bytes(PAGE - 2048)
+
+
+THREADS = """(module
+    (import "env" "malloc" (func $malloc (param i32) (result i32)))
+    (import "env" "realloc" (func $realloc (param i32 i32) (result i32)))
+    (import "env" "free" (func $free (param i32)))
+    (import "e" "m" (memory 1 4 shared))
+    (func (export "allocate") (param $n i32) (param $size i32) (local $p i32) (local $q i32)
+      (loop $again
+        (local.set $p (call $malloc (local.get $size)))
+        (local.set $q (call $malloc (i32.const 24)))
+        (if (local.get $p) (then (i32.store (local.get $p) (local.get $n))))
+        (local.set $p (call $realloc (local.get $p) (i32.mul (local.get $size) (i32.const 3))))
+        (call $free (local.get $q)) (call $free (local.get $p))
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+    (func (export "corrupt") (param $n i32) (param $x i32)
+      (loop $again
+        (local.set $x (i32.add (i32.mul (local.get $x) (i32.const 1664525))
+          (i32.const 1013904223)))
+        (i32.store
+          (i32.add (i32.const 65536)
+            (i32.and (i32.shr_u (local.get $x) (i32.const 8)) (i32.const 8188)))
+          (i32.shr_u (local.get $x) (i32.const 16)))
+        (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"""
+
+
+@pytest.mark.parametrize("hostile", [False, True])
+def test_threads_allocate_at_once(hostile: bool) -> None:
+    """Nothing is lost between them; while one overwrites the heap, others trap at worst."""
+    loaded = wasmote.Module(wat2wasm(THREADS))
+    for turn in range(20):
+        memory = wasmote.Memory(wasmote.MemoryType(1, 4, shared=True))
+        imports: Any = {**wasmote.Libc().imports(), "e": {"m": memory}}
+        made: list[Any] = [
+            wasmote.Instance(loaded, imports, heap_size=8200, engine=engine)
+            for engine in ("fast", "classic", "fast", "classic")
+        ]
+        errors: list[Exception] = []
+
+        def work(i: int) -> None:
+            try:
+                if hostile and i == 0:
+                    made[i].exports.corrupt(3000, turn)
+                else:
+                    made[i].exports.allocate(1000, 100 * i + turn + 1)
+            except Exception as error:
+                errors.append(error)
+
+        threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive(), "a thread hangs"
+        assert hostile or not errors
+        assert all(isinstance(error, wasmote.Trap) for error in errors), errors
+        if not hostile:
+            assert made[0].malloc(8150)  # all of it was given back
 
 
 # -- where it is ---------------------------------------------------------------------------------

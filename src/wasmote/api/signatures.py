@@ -10,7 +10,6 @@ Parameters are in parentheses, results follow.
 """
 
 from collections.abc import Sequence
-from typing import get_args, get_origin
 
 from wasmote.errors import LinkError
 from wasmote.types import FuncType, RefType, ValType
@@ -107,6 +106,8 @@ def _letters(annotation: "Any", wanted: ValType | RefType | None) -> str:
 
 
 def _result_letters(annotation: "Any", type: FuncType) -> str:
+    from typing import get_args, get_origin  # takes a while to import
+
     several = get_args(annotation) if get_origin(annotation) is tuple else (annotation,)
     if len(several) != len(type.results):
         return "r" * len(several)

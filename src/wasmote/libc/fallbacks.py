@@ -3,10 +3,12 @@
 import struct
 import time
 
-from wasmote.api.caller import Caller, current_caller
-from wasmote.api.natives import Natives
+from wasmote.api.caller import current_caller
+from wasmote.api.func import Bindable, Func, make_host_func
+from wasmote.api.signatures import Signature
 from wasmote.errors import Trap, TrapKind
 from wasmote.libc.table import FALLBACKS
+from wasmote.types import FuncType
 
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
@@ -21,6 +23,23 @@ _FAILED = -1
 _ENOMEM = 48
 
 
+class PythonFunction(Bindable):
+    """A function that gets its arguments as they are, for imports of the type that fits it.
+
+    `wasmote.Natives` could do more, but takes longer to import than many a program runs.
+    """
+
+    __slots__ = ("function", "name", "signature")
+
+    def __init__(self, name: str, signature: str, function: "Callable[..., Any]") -> None:
+        self.name, self.function, self.signature = name, function, Signature(signature)
+
+    def bind(self, type: FuncType, label: str) -> Func:
+        """The function as one of that type. Raises LinkError if it cannot be."""
+        self.signature.check(type, label)
+        return make_host_func(type, self.function, label)
+
+
 def exit_(code: int) -> None:
     """End the program: `wasmote.wasi.Exit` reaches the host."""
     from wasmote.wasi import Exit
@@ -30,27 +49,24 @@ def exit_(code: int) -> None:
     raise ended
 
 
-def _ending(text: str) -> "Callable[[Caller, int], None]":
-    def end(caller: Caller, code: int) -> None:
-        raise Trap(TrapKind.HOST, text.format(code), caller.call_stack())
+def _ending(text: str) -> "Callable[..., None]":
+    def end(*arguments: int) -> None:
+        message = text.format(*arguments)
+        raise Trap(TrapKind.HOST, message, current_caller().call_stack())
 
     return end
 
 
-def cxa_begin_catch(exception: memoryview) -> None:
+def cxa_begin_catch(exception: int) -> None:
     """Nothing to do: nothing can be caught."""
 
 
-def cxa_throw(caller: Caller, thrown: int, type: int, destructor: int) -> None:
-    """End the program: exceptions cannot be caught."""
-    raise Trap(TrapKind.HOST, "exception thrown by stdc++", caller.call_stack())
-
-
-def clock_gettime(clock: int, place: memoryview) -> int:
+def clock_gettime(clock: int, place: int) -> int:
     """The time, as seconds and nanoseconds; -1: there is no such clock."""
-    if not 0 <= clock < len(_CLOCKS) or len(place) < _TIMESPEC.size:
+    view = current_caller().view(place & 0xFFFF_FFFF, _TIMESPEC.size)
+    if not 0 <= clock < len(_CLOCKS):
         return _FAILED
-    _TIMESPEC.pack_into(place, 0, *divmod(_CLOCKS[clock](), 1_000_000_000))
+    _TIMESPEC.pack_into(view, 0, *divmod(_CLOCKS[clock](), 1_000_000_000))
     return 0
 
 
@@ -65,18 +81,18 @@ _FUNCTIONS: "dict[str, Callable[..., Any]]" = {
     "abortStackOverflow": _ending("env.abortStackOverflow({})"),
     "nullFunc_X": _ending("env.nullFunc_X({})"),
     "__cxa_begin_catch": cxa_begin_catch,
-    "__cxa_throw": cxa_throw,
+    "__cxa_throw": _ending("exception thrown by stdc++"),
     "clock_gettime": clock_gettime,
     "clock": clock,
 }
 
 
-def python_functions() -> Natives:
+def python_functions() -> dict[str, PythonFunction]:
     """The functions of `FALLBACKS`."""
-    natives = Natives("env")
-    for name, signature in FALLBACKS.items():
-        natives.function(signature.replace("**i", "iii"), name=name)(_FUNCTIONS[name])
-    return natives
+    return {
+        name: PythonFunction(name, signature, _FUNCTIONS[name])
+        for name, signature in FALLBACKS.items()
+    }
 
 
 # -- allocation by the module's own malloc -------------------------------------------------------

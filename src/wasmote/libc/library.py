@@ -11,7 +11,7 @@ from wasmote.api.signatures import Signature
 from wasmote.errors import LinkError
 from wasmote.host.cpython.binding import BINDING
 from wasmote.libc.fallbacks import WITHOUT_HEAP, python_functions
-from wasmote.libc.native.printing import Output
+from wasmote.libc.native.output import Output
 from wasmote.libc.table import ALLOCATING, NATIVE, PRINTING, symbol
 from wasmote.nativepy import mirror
 from wasmote.types import FuncType, GlobalType, ValType

@@ -31,6 +31,7 @@ from wasmote.libc.native.format import (
     put_integer,
     put_text,
 )
+from wasmote.libc.native.output import Output
 from wasmote.libc.native.sink import (
     Sink,
     flush,
@@ -62,13 +63,6 @@ PERCENT, POINT, STAR, LINE_FEED = 37, 46, 42, 10
 _FAILED, _MOST = 0xFFFF_FFFF, 0x7FFF_FFFF
 #: Sizes of integers by their length modifiers.
 _BYTE, _SHORT, _LONG, _LONG_LONG = 1, 2, 4, 8
-
-
-@struct
-class Output:
-    """Where the functions that print write to (`FuncInst.data`)."""
-
-    write: ptr[FuncInst]
 
 
 @struct
