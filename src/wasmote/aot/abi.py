@@ -2,8 +2,7 @@
 
 import zlib
 
-from wasmote.aot.helpers import PLACES
-from wasmote.aot.structs import Context
+from wasmote.aot.structs import PLACES, Context
 from wasmote.core.structs import (
     Exec,
     Fuel,

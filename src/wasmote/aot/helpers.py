@@ -1,10 +1,10 @@
-"""The functions of the core that compiled code calls, and their places in `Context.helpers`."""
+"""The functions of the core that compiled code calls; `structs` has their places."""
 
 from wasmote.aot.exceptions import aot_throw, aot_unwound
 from wasmote.aot.leave import leave_compiled
 from wasmote.aot.objects import OBJECT_HELPERS
 from wasmote.aot.ranges import aot_move_pieces, aot_set_pieces
-from wasmote.aot.structs import HELPER_PLACES, Context
+from wasmote.aot.structs import HELPER_NAMES, Context
 from wasmote.aot.trace import aot_capture
 from wasmote.aot.waiting import aot_wait
 from wasmote.aot.watch import begin_code, end_code
@@ -121,5 +121,4 @@ HELPERS = {
     "exception_fields": exception_fields,
     "notify": memory_notify,
 }
-PLACES = {name: place for place, name in enumerate(HELPERS)}
-assert len(HELPERS) <= HELPER_PLACES
+assert tuple(HELPERS) == HELPER_NAMES

@@ -2,8 +2,8 @@
 
 from wasmote.aot.abi import abi
 from wasmote.aot.exceptions import finish_trace
-from wasmote.aot.helpers import HELPERS, PLACES
-from wasmote.aot.structs import GUARDED, CodeLayout, Context
+from wasmote.aot.helpers import HELPERS
+from wasmote.aot.structs import GUARDED, PLACES, CodeLayout, Context
 from wasmote.aot.trace import aot_describe, aot_walk
 from wasmote.aot.watch import begin_code, end_code
 from wasmote.core.bounds import LimitsFlag

@@ -7,8 +7,18 @@ code itself holds no address, so several instances and processes share it.
 from wasmote.core.structs import Exec, Fuel, Heap, Instance, Pool, Store
 from wasmote.nativepy import array, fn, ptr, struct, u8, u32, usize
 
-#: Places for the addresses of helpers; `helpers` says which is where.
+#: Places for the addresses of helpers.
 HELPER_PLACES = 48
+#: What is where: the functions of the core that compiled code calls, see `helpers`.
+HELPER_NAMES = (
+    "capture", "poll", "call", "callee", "function", "memory_grow", "move", "set", "move_pieces",
+    "set_pieces", "memory_init", "data_drop", "table_grow", "table_set", "table_fill", "table_copy",
+    "table_init", "elem_drop", "structure", "array_new", "array_new_data", "array_new_elem",
+    "array_fill", "array_copy", "array_init_data", "array_init_elem", "overwritten",
+    "function_matches", "wait", "throw", "unwound", "exception_fields", "notify",
+)  # fmt: skip
+PLACES = {name: place for place, name in enumerate(HELPER_NAMES)}
+assert len(PLACES) <= HELPER_PLACES
 
 #: Bytes that a 32-bit address, a 32-bit offset and the widest access can reach.
 GUARDED = (8 << 30) + 16

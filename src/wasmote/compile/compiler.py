@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from time import process_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wasmote.aot.abi import abi
 from wasmote.aot.places import encode
 from wasmote.api.module import Module
-from wasmote.compile.debug_lines import read_pieces
 from wasmote.compile.loops import ENTER_LOOP, loops_in
 from wasmote.compile.machines import machine_of
 from wasmote.compile.messages import captured
@@ -19,10 +18,8 @@ from wasmote.compile.options import Options, target_named
 from wasmote.compile.partition import Plan
 from wasmote.compile.pipeline import compile_partition, optimised, partition_ir
 from wasmote.compile.source import Source, read_source
-from wasmote.compile.source_lines import SourceLocations
 from wasmote.compile.stack_usage import stack_usage
 from wasmote.compile.strip import without_code
-from wasmote.compile.workers import Progress, compile_in_workers
 from wasmote.core.structs import NONE
 from wasmote.dwarf.packed import NAMES, pack
 from wasmote.image.build import with_library
@@ -31,6 +28,9 @@ from wasmote.image.elf import Object
 from wasmote.image.format import Image
 from wasmote.image.join import Joined, join
 from wasmote.nativepy.targets import Target
+
+if TYPE_CHECKING:
+    from wasmote.compile.workers import Progress
 
 __all__ = ["Options", "compile_module", "output", "target_named"]
 
@@ -43,7 +43,7 @@ def compile_module(
     options: Options | None = None,
     *,
     jobs: int | None = None,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
     **changes: Any,
 ) -> Image:
     """The image of a module, compiled with these options, or the default ones and some others.
@@ -56,10 +56,12 @@ def compile_module(
 
 
 def compile_parts(
-    plan: Plan, jobs: int | None = None, progress: Progress | None = None
+    plan: Plan, jobs: int | None = None, progress: "Progress | None" = None
 ) -> list[bytes]:
     """The object files of all parts of a module, in their order."""
     if not plan.small:
+        from wasmote.compile.workers import compile_in_workers
+
         return compile_in_workers(plan, jobs, progress)
     objects = []
     for partition in plan.partitions:
@@ -71,7 +73,7 @@ def compile_parts(
 
 
 def compile_measured(
-    module: Module, options: Options, progress: Progress | None = None
+    module: Module, options: Options, progress: "Progress | None" = None
 ) -> tuple[Image, str]:
     """The image of a module, and how much native stack its functions take (`stack_usage`).
 
@@ -115,6 +117,8 @@ def places(
     """The section that says which instruction the code at an address comes from; `found` has where
     the sections of each object are.
     """
+    from wasmote.compile.debug_lines import read_pieces
+
     pieces, mark = [], machine_of(target).mark
     for obj, addresses in zip(objects, found, strict=False):
         sections = debug_sections(obj, addresses, target.machine)
@@ -132,13 +136,15 @@ def output(
     options: Options,
     format: str,
     jobs: int | None = None,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> bytes:
     """What `wasmote compile --format` names, as bytes. Raises CompileError."""
     if format == "aot":
         return compile_module(module, options, jobs=jobs, progress=progress).encode()
     plan = Plan(read_source(module), options, divided=False)
     if options.debug:
+        from wasmote.compile.source_lines import SourceLocations
+
         plan.make_locations = partial(SourceLocations, plan.source)
     ir = partition_ir(plan, plan.partitions[0])
     if format == "llvmir-unopt":

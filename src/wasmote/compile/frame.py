@@ -1,7 +1,6 @@
 """Offsets that compiled code uses, in the structures of the core and in an instance's context."""
 
-from wasmote.aot.helpers import PLACES
-from wasmote.aot.structs import Context
+from wasmote.aot.structs import PLACES, Context
 from wasmote.compile.source import Source
 from wasmote.nativepy import Struct
 
@@ -22,7 +21,8 @@ class Offsets:
 
     def helper(self, name: str) -> int:
         """In the context: the address of a helper."""
-        return self.field(Context, "helpers") + self.pointer * PLACES[name]
+        place: int = PLACES[name]
+        return self.field(Context, "helpers") + self.pointer * place
 
     def field(self, struct: Struct, name: str) -> int:
         return struct.offset(name, self.pointer)

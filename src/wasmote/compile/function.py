@@ -149,6 +149,8 @@ class Function(Cursor):
     def locate(self, written: int, offset: int) -> None:
         """The text from a line on belongs to the instruction at that offset of the binary."""
         lines = self.lines
+        if written == len(lines):
+            return
         location = self.unit.locations.of(self.scope, offset)
         for i in range(written, len(lines)):
             lines[i] = located(lines[i], location)

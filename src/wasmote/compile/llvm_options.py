@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from functools import cache
 
 from wasmote.compile.messages import run_python
@@ -31,6 +30,8 @@ def check_options(words: tuple[str, ...]) -> None:
     """
     if not words:
         return
+    from difflib import get_close_matches
+
     known = set(
         re.findall(r"^ +--?([\w-]+)", run_python(f"{_APPLY}['--help-list-hidden']))"), re.M)
     )

@@ -55,9 +55,9 @@ class Locations:
             f"!llvm.module.flags = !{{!{_UNIT - 1}, !{_UNIT - 2}}}\n"
             f'!{_UNIT - 1} = !{{i32 2, !"Dwarf Version", i32 4}}\n'
             f'!{_UNIT - 2} = !{{i32 2, !"Debug Info Version", i32 3}}\n'
+            f'!{_FILE} = !DIFile(filename: "{quoted(self._file)}", directory: "")\n'
             f"!{_UNIT} = distinct !DICompileUnit(language: DW_LANG_C99, file: !{_FILE},"
             f' producer: "wasmote", isOptimized: true, emissionKind: {self.emission})\n'
-            f'!{_FILE} = !DIFile(filename: "{quoted(self._file)}", directory: "")\n'
             f"!{_TYPE} = !DISubroutineType(types: !{{null}})\n" + "".join(self._functions.values())
         )
 
@@ -76,8 +76,8 @@ def located(text: str, location: str) -> str:
     """Text with the location at the end of each instruction; labels have none."""
     if not location or not text:
         return text
-    if text.count("\n") == 1:
-        return f"{text[:-1]}{location}\n" if text[0] == " " else text
+    if ":\n" not in text:
+        return text.replace("\n", f"{location}\n")
     lines = text.split("\n")
     return "\n".join(line + location if line[:1] == " " else line for line in lines)
 

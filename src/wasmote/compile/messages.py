@@ -1,9 +1,7 @@
 """What LLVM says: it has no other way than the process's standard error output."""
 
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -12,6 +10,8 @@ Result = TypeVar("Result")
 
 def captured(action: Callable[[], Result]) -> tuple[Result, str]:
     """What the action returns, and what is written to standard error output meanwhile."""
+    import tempfile
+
     sys.stderr.flush()
     with tempfile.TemporaryFile() as file:
         kept = os.dup(2)
@@ -29,6 +29,8 @@ def run_python(code: str, *words: str) -> str:
     """What another process writes, that runs this code with these arguments: for what LLVM ends
     the process for, or does only once.
     """
+    import subprocess
+
     command = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}\n{code}", *words]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     return done.stdout

@@ -74,7 +74,9 @@ def optimised(ir: str, options: Options, full: bool = True) -> tuple[Any, Any]:
     import llvmlite.binding as llvm
 
     tm = machine(options)
-    module = llvm.parse_assembly(f'target datalayout = "{tm.target_data}"\n{ir}')
+    text = f'target datalayout = "{tm.target_data}"\n{ir}'
+    # A context of its own: in the common one the next module would take longer, and the next.
+    module = llvm.parse_assembly(text, context=llvm.create_context())
     module.verify()  # LLVM ends the process if it comes upon a mistake later
     tuning = llvm.create_pipeline_tuning_options(speed_level=options.level)
     tuning.loop_vectorization = options.level >= 2

@@ -3,7 +3,6 @@ Linux's /proc/cpuinfo.
 """
 
 import re
-from difflib import get_close_matches
 
 from wasmote.compile.messages import captured, run_python
 from wasmote.compile.options import Options
@@ -64,10 +63,14 @@ def _known(target: Target) -> tuple[dict[str, str], dict[str, str]]:
 
 def check_processor(options: Options) -> None:
     """Raise CompileError for a processor or feature that LLVM does not know."""
+    if not options.cpu and not options.features:
+        return
     target = options.target
     _, text = captured(lambda: _ask_llvm(target, options.cpu, options.features))
     unknown = re.search(r"'(\S+)' is not a recognized (processor|feature)", text)
     if unknown:
+        from difflib import get_close_matches
+
         name, what = unknown[1].lstrip("+-"), unknown[2]
         known = processors(target) if what == "processor" else features(target)
         near = get_close_matches(name, known, n=1)

@@ -15,12 +15,10 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
-from wasmote.compile.meanings import meaning_of
 from wasmote.core.status import ValueType
 from wasmote.host import core_image
 from wasmote.isa import INSTRUCTIONS, Immediate, Instruction
 from wasmote.nativepy.targets import Target
-from wasmote.nativepy.unit import Unit
 
 #: LLVM's types of WebAssembly's values; references are 32-bit handles.
 IR_TYPES: dict[int, str] = {
@@ -86,6 +84,9 @@ class Templates:
 
     def make(self) -> None:
         """Compile the semantics of all instructions and simplify them."""
+        from wasmote.compile.meanings import meaning_of
+        from wasmote.nativepy.unit import Unit
+
         unit = Unit(self.target)
         instructions = {}
         for instruction, lane in templated_instructions():

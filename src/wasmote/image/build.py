@@ -3,10 +3,8 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from wasmote.nativepy.codegen import compile_object
 from wasmote.nativepy.lang import NativeFunction
 from wasmote.nativepy.targets import Target
-from wasmote.nativepy.unit import Unit
 
 from .elf import Object
 from .format import Image
@@ -16,6 +14,11 @@ from .library import find
 
 def build_object(functions: Iterable[NativeFunction], target: Target, level: int = 2) -> bytes:
     """The ELF object, debug information included, of exported functions and all they reach."""
+    from wasmote.nativepy.codegen import compile_object
+    from wasmote.nativepy.unit import (
+        Unit,
+    )  # only here: most modules need no functions of the library
+
     unit = Unit(target)
     unit.add(*functions)
     return compile_object(unit.llvm_ir(), target, level)
@@ -38,7 +41,7 @@ def link(object_file: bytes, target: Target) -> Image:
 def with_library(objects: Sequence[Object], target: Target) -> list[Object]:
     """Objects and the library's functions that they refer to."""
     found = list(objects)
-    while wanted := find(undefined(found)):
+    while (missing := undefined(found)) and (wanted := find(missing)):
         found.append(Object(_library(frozenset(wanted), target)))
     return found
 
@@ -47,6 +50,4 @@ def with_library(objects: Sequence[Object], target: Target) -> list[Object]:
 def _library(names: frozenset[str], target: Target) -> bytes:
     """An object of library functions."""
     functions = find(names)
-    unit = Unit(target)
-    unit.add(*(functions[name] for name in sorted(functions)))
-    return compile_object(unit.llvm_ir(), target, 2)
+    return build_object((functions[name] for name in sorted(functions)), target)
