@@ -10,6 +10,7 @@ import time
 from multiprocessing.connection import Connection
 
 from wasmote.api.module import Module
+from wasmote.compile.llvm_options import leave_out_scheduling
 from wasmote.compile.partition import Plan
 from wasmote.compile.pipeline import compile_partition
 from wasmote.compile.source import read_source
@@ -27,6 +28,7 @@ def serve(incoming: Connection, outgoing: Connection, plan: Plan | None = None) 
         if plan is None:
             binary, options, part_size = incoming.recv()
             plan = Plan(read_source(Module(binary, limits=_NO_LIMITS)), options, part_size)
+        leave_out_scheduling(plan.options)
         while True:
             partition = incoming.recv()
             start = time.process_time()
