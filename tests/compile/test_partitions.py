@@ -135,14 +135,14 @@ def test_a_process_that_ends_is_an_error_that_names_the_functions(monkeypatch):
     """Also one that is killed, for want of memory for instance; nothing is left behind."""
     started = []
 
-    class Doomed(workers._Worker):
+    class Doomed(workers.Worker):
         def begin(self, partition):
             started.append(self.process)
             self.process.kill()
             self.process.wait()
             super().begin(partition)
 
-    monkeypatch.setattr(workers, "_Worker", Doomed)
+    monkeypatch.setattr(workers, "Worker", Doomed)
     with pytest.raises(CompileError, match=r"failed on .*functions.*SIGKILL"):
         compile_parts(plan(), jobs=2)
     assert all(process.poll() is not None for process in started)
@@ -151,7 +151,7 @@ def test_a_process_that_ends_is_an_error_that_names_the_functions(monkeypatch):
 def test_interruption_ends_the_processes(monkeypatch):
     made, processes = plan(), []
 
-    class Noted(workers._Worker):
+    class Noted(workers.Worker):
         def begin(self, partition):
             processes.append(self.process)
             super().begin(partition)
@@ -159,7 +159,7 @@ def test_interruption_ends_the_processes(monkeypatch):
     def interrupted(part, seconds):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(workers, "_Worker", Noted)
+    monkeypatch.setattr(workers, "Worker", Noted)
     with pytest.raises(KeyboardInterrupt):
         compile_parts(made, 2, interrupted)
     assert len(set(processes)) == 2
