@@ -30,6 +30,18 @@ def test_a_program_prints_allocates_and_exits(shell: Shell, engine: str) -> None
     assert (outcome.out, outcome.status) == ("1000 bytes\nException: env.exit(7)\n", 1)
 
 
+def test_arguments_of_main_have_room(shell: Shell) -> None:
+    file = shell.module(
+        "words.wasm",
+        """(module (import "env" "puts" (func $puts (param i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "main") (param i32 i32) (result i32)
+          (drop (call $puts (i32.load offset=4 (local.get 1)))) (local.get 0)))""",
+    )
+    outcome = shell.wasmote("run", file, "word")
+    assert (outcome.out, outcome.status) == ("word\n", 2)
+
+
 def test_functions_of_another_type_are_left_out(shell: Shell) -> None:
     """AssemblyScript's abort has four parameters."""
     file = shell.module(

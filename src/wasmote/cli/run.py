@@ -164,8 +164,8 @@ OPTIONS = (
     Option(
         "--heap-size BYTES",
         "the app heap: room in the module's memory for malloc of the C library that is built in,"
-        " and for main's arguments (default 16K for a module that imports env.malloc and the like,"
-        " else 0); none if the module exports malloc and free",
+        " and for main's arguments (default 16K for a module that imports from env and needs it for"
+        " either, else 0); none if the module exports malloc and free",
         convert=number(0, _LARGEST_HEAP),
     ),
     Option(

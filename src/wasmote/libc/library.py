@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _OutputLayout = mirror(Output)
+_MAIN = FuncType((ValType.I32, ValType.I32), (ValType.I32,))
 _WRITE = FuncType((ValType.I64, ValType.I64))
 _GLOBALS = {"NaN": float("nan"), "Infinity": float("inf")}
 
@@ -74,9 +75,13 @@ class Libc:
 
 
 def wants_heap(module: Module) -> bool:
-    """Whether a module imports a function that allocates, and has no `malloc` of its own."""
-    exported = {each.name for each in module.exports}
-    return "malloc" not in exported and any(
+    """Whether a module of a program needs a heap: it has no `malloc` of its own, but imports it or
+    the like, or has a `main` with arguments, which have to be somewhere.
+    """
+    exported = {each.name: each.type for each in module.exports}
+    if "malloc" in exported:
+        return False
+    return exported.get("main") == _MAIN or any(
         each.module == "env" and each.name in ALLOCATING for each in module.imports
     )
 
