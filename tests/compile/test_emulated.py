@@ -126,6 +126,7 @@ SCRIPTS = [
     "simd_int_to_int_extend", "simd_f64x2_pmin_pmax", "simd_f32x4_rounding", "relaxed_laneselect",
     "i8x16_relaxed_swizzle", "relaxed_dot_product", "global", "data", "memory_init",
     "array_init_data", "array_new_data", "array", "struct", "i31", "try_table",
+    "proposals/threads/atomic",
 ]  # fmt: skip
 
 

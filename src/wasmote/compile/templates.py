@@ -122,6 +122,8 @@ class Templates:
     def called(self, instruction: Instruction, name: str, result: str, body: str) -> Texts:
         """The template that calls a function, whose text is kept."""
         kinds = [IR_TYPES[kind] for kind in instruction.params or ()]
+        if instruction.access:  # the address is checked already
+            kinds[0] = "ptr"
         own = ", ".join(f"{kind} %arg.{o}" for kind, o in zip(kinds, OPERANDS, strict=False))
         body = _ATTRIBUTES.sub("", body)
         body = re.sub(
