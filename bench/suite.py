@@ -56,7 +56,7 @@ PROGRAMS = (
     Program("memory", "memcpy, memmove, memset", 600, 30),
     Program("mulhash", "products of 128 bits, folded", 100, 5),
     Program("nbody", "double precision in structs", 600, 30),
-    Program("primes", "products of 128 bits, Montgomery form", 60000, 3000),
+    Program("primes", "products of 128 bits, Montgomery form", 200000, 10000),
     Program("queens", "backtracking on bit sets", 6000, 300),
     Program("quicksort", "sorting", 30, 2),
     Program("sha256", "rotations and logic", 200, 10),

@@ -17,6 +17,9 @@ from wasmote.isa import INSTRUCTIONS, by_name
 _MEMORY_END = 1 << 32
 _LOAD = by_name("i64.load")
 _SUM = by_name("i32.add").opcode
+#: Of so many products, the last ones, the values are kept: more would only go to the native stack,
+#: while they are in the module's memory anyway.
+_NEAR = 3
 #: In `Function.stored`: up to which offset an address is known not to wrap.
 _NO_WRAP = -1
 _NEUTRAL_FAMILIES = ("load", "numeric", "compare", "convert", "test")
@@ -95,6 +98,8 @@ def note_product(f: Function, arguments: list[str]) -> None:
         if "0" not in (a, b):
             upper = f.value(f"add i64 {upper}, {f.value(f'mul i64 {a}, {b}')}")
     for at in [key for key in f.stored if key[1] != _NO_WRAP and overlaps(key, base, offset)]:
+        del f.stored[at]
+    for at in [key for key in f.stored if key[1] != _NO_WRAP][: -2 * _NEAR]:
         del f.stored[at]
     f.stored[base, offset + LOW] = low, offset
     f.stored[base, offset + UPPER] = upper, offset
