@@ -107,6 +107,17 @@ def test_checks_end_where_the_memory_does(pages):
         exports.grow()
 
 
+def test_divisions_that_llvm_makes_need_no_library():
+    """Of 128 bits: it may count how often loops run that way."""
+    from wasmote.compile.options import Options
+    from wasmote.compile.pipeline import optimised
+
+    division = "%c = udiv i128 %a, %b\n  %d = srem i128 %c, %b\n  ret i128 %d"
+    text = f"define i128 @f(i128 %a, i128 %b) {{\n  {division}\n}}\n"
+    module, machine = optimised(f'target triple = "x86_64-linux-gnu"\n{text}', Options())
+    assert b"ti3" not in machine.emit_object(module)
+
+
 def test_the_backtrace_names_functions_of_all_engines():
     inner = Instance(
         Module(wat2wasm('(module (func $f (export "f") (unreachable)))')), engine="classic"

@@ -14,6 +14,9 @@ ALWAYS = (
     # A function makes its frame where it begins: a backtrace of a fault follows the frame pointers,
     # and would miss the caller of a function that makes its frame only on some of its ways.
     "-enable-shrink-wrap=0",
+    # LLVM may count a loop's iterations in 128 bits: a division of such is expanded, as there is no
+    # library that has it.
+    "-expand-div-rem-bits=64",
     # Debug information has no variables; following where they are takes a tenth of code generation.
     "-experimental-debug-variable-locations=false",
     # It is of this version, and `optimised` verifies it.

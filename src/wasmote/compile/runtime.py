@@ -112,13 +112,15 @@ class Runtime:
             "  %p = getelementptr i8, ptr %base, i64 %wide\n"
             "  %q = getelementptr i8, ptr %p, i64 %offset\n  ret ptr %q\n",
         )  # fmt: skip
-        # What the memory has at least holds offset and access: nothing is added to the address.
+        # What the memory has at least holds offset and access: nothing is added to the address. The
+        # limit is exclusive, as LLVM counts iterations with an inclusive one in more than 64 bits.
         self.define(
             "rt.near32", "ptr", ", ptr %memory, ptr %base, i32 %a, i64 %offset, i64 %access",
             inline,
             self.field("i64", "%memory", Memory, "size"),
             "  %wide = zext i32 %a to i64\n  %needed = add nuw i64 %offset, %access\n"
-            "  %last = sub nuw i64 %size, %needed\n  %ok = icmp ule i64 %wide, %last\n",
+            "  %more = sub nuw i64 %needed, 1\n  %limit = sub nuw i64 %size, %more\n"
+            "  %ok = icmp ult i64 %wide, %limit\n",
             self.unless("%ok", TrapCode.MEMORY_OUT_OF_BOUNDS),
             "  %p = getelementptr i8, ptr %base, i64 %wide\n"
             "  %q = getelementptr i8, ptr %p, i64 %offset\n  ret ptr %q\n",
