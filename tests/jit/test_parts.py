@@ -225,11 +225,12 @@ def test_a_loop_that_nothing_leaves_goes_on_in_compiled_code(
 
     m = Module(
         wat2wasm("""(module (import "" "stop" (func $stop (result i32)))
+          (func $small (param i64) (result i64) (i64.add (local.get 0) (i64.const 3)))
           (func (export "run") (result i64) (local $i i64) (local $k i32)
             (loop $outer
               (local.set $k (i32.const 50000))
               (loop $inner
-                (local.set $i (i64.add (local.get $i) (i64.const 3)))
+                (local.set $i (call $small (local.get $i)))
                 (br_if $inner (local.tee $k (i32.sub (local.get $k) (i32.const 1)))))
               (br_if $outer (i32.eqz (call $stop))))
             (local.get $i))

