@@ -20,6 +20,7 @@ import pytest
 from tests.compile import board
 from wasmote.image.build import build_image
 from wasmote.image.format import Image
+from wasmote.nativepy import llc
 from wasmote.nativepy.targets import TARGETS, Target
 from wasmote.nativepy.types import Struct
 
@@ -34,7 +35,7 @@ class Emulator:
 
     command: tuple[str, ...]
     flags: int
-    stack: int
+    stack: int | None
     start: tuple[int, ...] = ()
 
 
@@ -47,13 +48,14 @@ EMULATORS = {
     "riscv32": Emulator(("qemu-riscv32",), 5, 2),
     "riscv64-linux": Emulator(("qemu-riscv64",), 5, 2),
     "mips-linux": Emulator(("qemu-mips",), 0x7000_1006, 29, (25,)),
+    "xtensa": Emulator(("qemu-xtensa",), 0x300, None),
     "mipsel-linux": Emulator(("qemu-mipsel",), 0x7000_1006, 29, (25,)),
 }
 #: The core that runs modules of a machine, by its name on the command line.
 CORES = {
     "i386": "i386-linux", "aarch64": "aarch64-linux", "armv7": "armv7", "thumbv6m": "thumbv6m",
     "thumbv7em": "thumbv7em", "riscv32": "riscv32", "riscv64": "riscv64-linux",
-    "mips": "mips-linux", "mipsel": "mipsel-linux",
+    "mips": "mips-linux", "mipsel": "mipsel-linux", "xtensa": "xtensa",
 }  # fmt: skip
 
 
@@ -62,13 +64,15 @@ def needs(name: str) -> Emulator:
     emulator = EMULATORS[CORES[name]]
     if shutil.which(emulator.command[0]) is None:
         pytest.skip(f"needs {emulator.command[0]} (Debian: apt install qemu-user)")
+    if TARGETS[CORES[name]].external and not llc.is_installed():
+        pytest.skip(f"needs llc {llc.VERSION} (Debian: apt install llvm-{llc.VERSION})")
     return emulator
 
 
 @cache
 def board_image(name: str) -> Image:
     """The core and the program, for a machine."""
-    return build_image((board.board_start, board.finished), TARGETS[CORES[name]], 1)
+    return build_image((board.board_start, board.finished), TARGETS[CORES[name]], 1, base=TEXT)
 
 
 class Memory:
@@ -145,14 +149,17 @@ def run(name: str, image: Image, calls: Sequence[tuple[int, Sequence[int]]]) -> 
         (board.HEAP, b"", board.HEAP_SIZE, 6),
     ]
     entry = TEXT + core.symbols["board_start"]
-    registers = {emulator.stack: stack - (4 if name == "i386" else 0)}
+    registers = {}
+    if emulator.stack is not None:
+        registers[emulator.stack] = stack - (4 if name == "i386" else 0)
     registers |= dict.fromkeys(emulator.start, entry)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "program"
         path.write_bytes(executable(target, emulator.flags, entry, segments))
         path.chmod(0o755)
         with Debugger([*emulator.command], path, memory) as debugger:
-            debugger.set_registers(registers)
+            if registers:
+                debugger.set_registers(registers)
             debugger.run_to((TEXT + core.symbols["board_finished"]) & ~1)
             raw = debugger.read(board.BOARD, after)
     status = memory.number(raw, table, "status")

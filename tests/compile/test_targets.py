@@ -10,6 +10,7 @@ from wasmote.cli import main
 from wasmote.compile import compile_module
 from wasmote.compile.machines import machine_of
 from wasmote.compile.machines.names import machine_names, target_named
+from wasmote.nativepy import llc
 from wasmote.wat import wat2wasm
 
 pytest.importorskip("llvmlite")
@@ -39,7 +40,8 @@ TEXT = """(module
     (f64.const 5.5)))
 """
 NAMES = ["i386", "aarch64v8", "armv4", "armv7", "thumbv4t", "thumbv6m", "thumbv7em",
-         "thumbv8m.base", "thumbv8.1m.main", "riscv32", "riscv64", "mips", "mipsel"]  # fmt: skip
+         "thumbv8m.base", "thumbv8.1m.main", "riscv32", "riscv64", "mips", "mipsel",
+         "xtensa"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,8 @@ def module() -> bytes:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_code_is_made_and_refused_here(module, name):
+    if name == "xtensa" and not llc.is_installed():
+        pytest.skip(f"needs llc {llc.VERSION} (Debian: apt install llvm-{llc.VERSION})")
     image = compile_module(Module(module), target=target_named(name), level=1)
     assert 0 < image.symbols["enter"] < len(image.code)
     with pytest.raises(ModuleError, match=f"is for {image.target}, this machine is"):
@@ -88,17 +92,18 @@ def test_the_command_lists_them(capsys):
     assert main(["compile", "--target=help"]) == 0
     listed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert listed == list(machine_names())
+    assert ("xtensa" in listed) == llc.is_installed()
     assert {"x86_64", "thumbv6m", "mipsel"} <= set(listed)
 
 
-ASSEMBLERS = ("llvm-mc", "llvm-mc-22", "/usr/lib/llvm-22/bin/llvm-mc")
+ASSEMBLERS = ("llvm-mc-22", "/usr/lib/llvm-22/bin/llvm-mc", "llvm-mc")
 
 
 @pytest.mark.parametrize(
     ("name", "triple"),
     [("i386", "i386"), ("aarch64", "aarch64"), ("armv4", "armv4"), ("thumbv6m", "thumbv6m"),
      ("riscv32", "riscv32"), ("riscv64", "riscv64"), ("mips", "mips"),
-     ("mipsel", "mipsel")],
+     ("mipsel", "mipsel"), ("xtensa", "xtensa")],
 )  # fmt: skip
 def test_the_machine_code_is_what_its_description_says(name, triple):
     assembler = next(filter(None, map(shutil.which, ASSEMBLERS)), None)
@@ -108,8 +113,11 @@ def test_the_machine_code_is_what_its_description_says(name, triple):
     words = " ".join(f"0x{byte:02x}" for byte in machine.code)
     done = subprocess.run(
         [assembler, "-disassemble", f"-triple={triple}"], input=words, text=True,
-        capture_output=True, check=True,
+        capture_output=True,
     )  # fmt: skip
+    if "unable to get target" in done.stderr:
+        pytest.skip(f"{assembler} was built without {name}")
+    assert done.returncode == 0, done.stderr
     assert "invalid" not in done.stderr
-    count = sum(line.startswith("\t") for line in done.stdout.splitlines()[1:])
-    assert count >= 15
+    lines = [line for line in done.stdout.splitlines() if line.startswith("\t")]
+    assert len(lines) - ("\t.text" in lines) >= 15

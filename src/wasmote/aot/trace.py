@@ -6,7 +6,7 @@ from wasmote.interp.common.trace import add_trace_frame, capture_trace
 from wasmote.nativepy import boolean, inline, native, ptr, target_machine, u32, usize, void
 
 #: ELF's numbers of machines.
-RISCV, MIPS = 243, 8
+RISCV, MIPS, XTENSA = 243, 8, 94
 
 
 @inline
@@ -24,7 +24,7 @@ def outer(frame):
 @native(convention="c", cold=True, noinline=True)
 def aot_walk(exec: ptr[Exec], inst: ptr[Instance], base: ptr[u32], fp: ptr[u32], code: u32) -> void:
     """`Entry.walk`: add the frames of one entry. `fp` is the frame of what compiled code called."""
-    if target_machine() == MIPS:
+    if target_machine() == MIPS or target_machine() == XTENSA:
         return  # its frame pointers lead nowhere: the caller's is at another place in each frame
     context = ptr[Context](inst.native)
     frame = ptr[usize](fp)

@@ -16,7 +16,7 @@ from wasmote.compile.machines import machine_of
 from wasmote.compile.messages import captured
 from wasmote.compile.options import Options, target_named
 from wasmote.compile.partition import Plan
-from wasmote.compile.pipeline import compile_partition, optimised, partition_ir
+from wasmote.compile.pipeline import compile_partition, emitted, optimised, partition_ir
 from wasmote.compile.source import Source, read_source
 from wasmote.compile.stack_usage import stack_usage
 from wasmote.compile.strip import without_code
@@ -151,7 +151,7 @@ def output(
         return ir.encode()
     llvm_module, tm = optimised(ir, options, plan.partitions[0].full)
     return (
-        str(llvm_module).encode() if format == "llvmir-opt" else bytes(tm.emit_object(llvm_module))
+        str(llvm_module).encode() if format == "llvmir-opt" else emitted(llvm_module, tm, options)
     )
 
 

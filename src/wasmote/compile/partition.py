@@ -91,7 +91,9 @@ class Plan:
             if stores_product(source, body) and not self.source.memories[0].shared
         }
         self.inlined = set(self._inlined(_INLINED)) | self.products if options.level else set()
-        self.static_tables = static_tables(source, self.calls)
+        self.static_tables = (
+            static_tables(source, self.calls) if machine_of(options.target).relative else {}
+        )
         small = set(self._inlined(_DISPATCHED)) if options.level else set()
         #: Calls through tables that look which function it is, for that to be expanded.
         self.few = few_callees(source, self.static_tables, small)

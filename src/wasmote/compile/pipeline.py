@@ -10,6 +10,7 @@ from wasmote.compile.passes import run_passes
 from wasmote.compile.stack_usage import ATTRIBUTE
 from wasmote.compile.templates import load_templates
 from wasmote.compile.unit import Unit
+from wasmote.errors import CompileError
 
 
 def partition_ir(plan: Plan, partition: Partition) -> str:
@@ -20,7 +21,8 @@ def partition_ir(plan: Plan, partition: Partition) -> str:
 
 def with_attributes(text: str, options: Options) -> str:
     """The text with what the options ask for added to the attributes of all functions."""
-    more = "" if options.jump_tables else '"no-jump-tables"="true" '
+    tables = options.jump_tables and machine_of(options.target).relative
+    more = "" if tables else '"no-jump-tables"="true" '
     more += f"{ATTRIBUTE} " if options.stack_usage else ""
     for number in (0, 4) if more else ():
         text = text.replace(f"attributes #{number} = {{ ", f"attributes #{number} = {{ {more}")
@@ -33,7 +35,18 @@ def compile_partition(plan: Plan, partition: Partition) -> bytes:
     """
     module, tm = optimised(partition_ir(plan, partition), plan.options, partition.full)
     with loop_reduction(partition.full, plan.options):
-        return bytes(tm.emit_object(module))
+        return emitted(module, tm, plan.options)
+
+
+def emitted(module: Any, tm: Any, options: Options) -> bytes:
+    """The object file of an optimised module. Raises CompileError."""
+    from wasmote.nativepy.codegen import emit_object
+    from wasmote.nativepy.llc import ToolError
+
+    try:
+        return emit_object(module, tm, options.target, *processor(options), options.level)
+    except ToolError as error:
+        raise CompileError(str(error)) from None
 
 
 def prepare(options: Options) -> None:
@@ -46,19 +59,19 @@ def machine(options: Options) -> Any:
     """LLVM's target machine."""
     import llvmlite.binding as llvm
 
+    from wasmote.nativepy.codegen import target_machine
+
     apply_options((*ALWAYS, *options.llvm_options))
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()  # for the few functions in assembly
+    return target_machine(options.target, *processor(options), options.level)
+
+
+def processor(options: Options) -> tuple[str, str]:
+    """The processor and its features, with those that code is always compiled with."""
     cpu, features = options.processor()
-    return llvm.Target.from_triple(options.target.triple).create_target_machine(
-        cpu=cpu,
-        features=",".join(filter(None, (features, machine_of(options.target).features))),
-        opt=options.level,
-        reloc="pic",
-        codemodel="small",
-        abiname=options.target.abi,
-    )
+    return cpu, ",".join(filter(None, (features, machine_of(options.target).features)))
 
 
 #: What is left to do for code that was optimised when it became WebAssembly: expand what the
@@ -73,8 +86,10 @@ def optimised(ir: str, options: Options, full: bool = True) -> tuple[Any, Any]:
     """
     import llvmlite.binding as llvm
 
+    from wasmote.nativepy.codegen import data_layout
+
     tm = machine(options)
-    text = f'target datalayout = "{tm.target_data}"\n{ir}'
+    text = data_layout(options.target, tm) + ir
     # A context of its own: in the common one the next module would take longer, and the next.
     module = llvm.parse_assembly(text, context=llvm.create_context())
     module.verify()  # LLVM ends the process if it comes upon a mistake later

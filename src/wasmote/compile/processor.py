@@ -7,6 +7,7 @@ import re
 from wasmote.compile.messages import captured, run_python
 from wasmote.compile.options import Options
 from wasmote.errors import CompileError
+from wasmote.nativepy import llc
 from wasmote.nativepy.targets import Target
 
 #: LLVM's names of features of x86-64, where Linux has others.
@@ -53,7 +54,8 @@ def features(target: Target) -> dict[str, str]:
 
 
 def _known(target: Target) -> tuple[dict[str, str], dict[str, str]]:
-    text = run_python(_HELP, target.triple)  # LLVM gives this help once in a process
+    # LLVM gives this help once in a process.
+    text = llc.help_text() if target.external else run_python(_HELP, target.triple)
     found = []
     for part in text.partition("Available features")[::2]:
         rows = re.findall(r"^  (\S+) +- (.*?)\.?$", part, re.MULTILINE)
@@ -66,17 +68,33 @@ def check_processor(options: Options) -> None:
     if not options.cpu and not options.features:
         return
     target = options.target
+    if target.external:
+        _check_names(options)
+        return
     _, text = captured(lambda: _ask_llvm(target, options.cpu, options.features))
     unknown = re.search(r"'(\S+)' is not a recognized (processor|feature)", text)
     if unknown:
-        from difflib import get_close_matches
+        raise _unknown(target, unknown[2], unknown[1].lstrip("+-"))
 
-        name, what = unknown[1].lstrip("+-"), unknown[2]
-        known = processors(target) if what == "processor" else features(target)
-        near = get_close_matches(name, known, n=1)
-        flag = "--cpu=help" if what == "processor" else "--cpu-features=+help"
-        hint = f"did you mean {near[0]}?" if near else f"{flag} lists them"
-        raise CompileError(f"{target.name} has no {what} {name}; {hint}")
+
+def _check_names(options: Options) -> None:
+    """The same by what LLVM lists."""
+    target = options.target
+    if options.cpu and options.cpu not in processors(target):
+        raise _unknown(target, "processor", options.cpu)
+    for word in filter(None, options.features.split(",")):
+        if word.lstrip("+-") not in features(target):
+            raise _unknown(target, "feature", word.lstrip("+-"))
+
+
+def _unknown(target: Target, what: str, name: str) -> CompileError:
+    from difflib import get_close_matches
+
+    known = processors(target) if what == "processor" else features(target)
+    near = get_close_matches(name, known, n=1)
+    flag = "--cpu=help" if what == "processor" else "--cpu-features=+help"
+    hint = f"did you mean {near[0]}?" if near else f"{flag} lists them"
+    return CompileError(f"{target.name} has no {what} {name}; {hint}")
 
 
 _HELP = """\

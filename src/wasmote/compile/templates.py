@@ -197,11 +197,11 @@ def simplified(ir: str, target: Target) -> str:
     """The IR after LLVM's simplifications, without debug information."""
     import llvmlite.binding as llvm
 
-    from wasmote.nativepy.codegen import machine
+    from wasmote.nativepy.codegen import data_layout, machine
 
     plain = re.sub(r",? !dbg !\d+|^!llvm.dbg.cu.*$", "", ir, flags=re.M)
     tm = machine(target, 2)
-    module = llvm.parse_assembly(f'target datalayout = "{tm.target_data}"\n{plain}')
+    module = llvm.parse_assembly(data_layout(target, tm) + plain)
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(tm, options)

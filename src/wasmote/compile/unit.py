@@ -16,6 +16,7 @@ from wasmote.compile.static_tables import table_text
 from wasmote.compile.templates import Template, Templates
 from wasmote.core.status import TrapCode
 from wasmote.core.structs import Memory, Table
+from wasmote.image.relocations.xtensa import OFFSET
 
 if TYPE_CHECKING:
     from wasmote.compile.function import Function
@@ -82,6 +83,17 @@ class Unit:
         if not self.partition.glue:
             self.declare_function(name, signature)
         return name
+
+    def outside_address(self, f: "Function", type: int) -> str:
+        """The address of that function."""
+        symbol = self.outside_symbol(type)
+        if self.machine.relative:
+            return symbol
+        name = f"@{OFFSET}{symbol[1:]}"
+        self.declare(f"{name} = external hidden constant i8")
+        at = f.value(f"getelementptr i8, ptr %ctx, i64 {self.offsets.field(Context, 'code')}")
+        code = f.value(f"load ptr, ptr {at}, {INVARIANT}")
+        return f.value(f"getelementptr i8, ptr {code}, i32 ptrtoint (ptr {name} to i32)")
 
     def declare_function(self, name: str, signature: Signature) -> None:
         """One that another part of the module has."""
@@ -212,7 +224,7 @@ class Unit:
         if self.offsets.pointer == 4:
             id = f.value(f"zext i32 {id} to i64")
         self.needs.add(name)
-        outside = self.outside_symbol(type)
+        outside = self.outside_address(f, type)
         return f.value(
             f"call ptr @{name}(ptr %exec, ptr %ctx, i32 {handle}, i64 {id}, i32 {int(null)}, "
             f"ptr {outside})"

@@ -24,17 +24,19 @@ def build_object(functions: Iterable[NativeFunction], target: Target, level: int
     return compile_object(unit.llvm_ir(), target, level)
 
 
-def build_image(functions: Iterable[NativeFunction], target: Target, level: int = 2) -> Image:
-    """The image of exported functions and all they reach."""
-    return link(build_object(functions, target, level), target)
+def build_image(
+    functions: Iterable[NativeFunction], target: Target, level: int = 2, base: int | None = None
+) -> Image:
+    """The image of exported functions and all they reach; with `base`, for that address only."""
+    return link(build_object(functions, target, level), target, base)
 
 
-def link(object_file: bytes, target: Target) -> Image:
+def link(object_file: bytes, target: Target, base: int | None = None) -> Image:
     """The image of an object whose code is position-independent, with what LLVM takes for granted.
 
     Everything is relative within the image, so nothing is left to do when it is mapped.
     """
-    joined = join(with_library([Object(object_file)], target), target)
+    joined = join(with_library([Object(object_file)], target), target, base=base)
     return Image(target.name, joined.exported, bytes(joined.code))
 
 

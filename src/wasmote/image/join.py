@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from wasmote.nativepy.targets import Target
 
-from .elf import LOADED, REL, RELA, WRITABLE, Object
+from .elf import LOADED, REL, RELA, WRITABLE, XTENSA, Object
 from .format import ALIGNMENT, ImageError
-from .relocations import OWN_ADDRESS, SETTLE, Relocation
+from .relocations import OWN_ADDRESS, SETTLE, Relocation, xtensa
 
 #: Sections that make up an image; unwind tables and debug information stay in the object.
 KEPT = (".text", ".rodata", ".data.rel.ro")
@@ -43,10 +43,16 @@ def join(
     target: Target,
     assembled: Assembled | None = None,
     known: Mapping[str, int] | None = None,
+    base: int | None = None,
 ) -> Joined:
     """The code of objects that refer to each other's global symbols, and to those `known`, which
     are at these distances from the start of the code. Raises ImageError.
+
+    With `base`, the code need only run at that address, which makes a difference on Xtensa.
     """
+    if target.machine == XTENSA:
+        for obj in objects:
+            xtensa.prepare(obj, fixed=base is not None)
     code = bytearray(assembled.code if assembled else b"")
     places = [_Places(obj) for obj in objects]
     for prefix in KEPT:
@@ -63,7 +69,10 @@ def join(
     relocations = [r for place in places for r in place.relocations(named)]
     order = objects[0].order if objects else "<"
     starts = sorted({address & ~1 for address, _ in symbols.values()})
-    SETTLE[target.machine, order](code, relocations, starts)
+    if target.machine == XTENSA:
+        xtensa.settle(code, relocations, starts, base)
+    else:
+        SETTLE[target.machine, order](code, relocations, starts)
     return Joined(code, symbols, exported, [place.addresses for place in places])
 
 
@@ -109,10 +118,11 @@ class _Places:
             base = self.addresses[section.info]
             for offset, kind, number, addend in self.obj.relocations(section):
                 symbol = self.obj.symbols[number]
+                name = symbol.name.removeprefix(xtensa.OFFSET)
                 if symbol.section in self.addresses:
                     value = self.addresses[symbol.section] + symbol.value
-                elif symbol.name in exported:
-                    value = exported[symbol.name]
+                elif name in exported:
+                    value = exported[name]
                 elif symbol.name in OWN_ADDRESS or not number:
                     value = 0
                 else:

@@ -37,6 +37,11 @@ class Target:
         """Whether there is a binding to CPython on that machine."""
         return self.name in HOSTED
 
+    @property
+    def external(self) -> bool:
+        """Whether only LLVM's own `llc` makes code for it (see `llc`)."""
+        return self.triple.startswith("xtensa")
+
     def __repr__(self) -> str:
         return f"<target {self.name}: {self.triple} {self.cpu} {self.features} {self.abi}>"
 
@@ -63,6 +68,7 @@ TARGETS = {
                243, "ilp32d"),
         Target("mipsel-linux", "mipsel-unknown-linux-gnu", "mips32r2", MIPS, 4, False, 8),
         Target("mips-linux", "mips-unknown-linux-gnu", "mips32r2", MIPS, 4, False, 8, "", True),
+        Target("xtensa", "xtensa-unknown-none-elf", "generic", "", 4, False, 94),
     )
 }  # fmt: skip
 

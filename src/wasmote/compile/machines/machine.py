@@ -34,6 +34,9 @@ class Machine:
     visible: bool = False
     #: The type of the parameter that is the instance's context, and how it is passed.
     context: str = "ptr"
+    #: Whether code finds its functions and constants from where it runs. If not, it calls its
+    #: functions, but computes their addresses from that of the code (`Context.code`).
+    relative: bool = True
     #: Features that code is always compiled with.
     features: str = ""
 

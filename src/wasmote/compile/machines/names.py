@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from wasmote.errors import CompileError
-from wasmote.image.elf import AARCH64, ARM, I386, MIPS, RISCV, X86_64
+from wasmote.image.elf import AARCH64, ARM, I386, MIPS, RISCV, X86_64, XTENSA
+from wasmote.nativepy import llc
 from wasmote.nativepy.targets import MIPS as MIPS_FEATURES
 from wasmote.nativepy.targets import TARGETS, Target, host_target
 
@@ -39,6 +40,7 @@ _FAMILIES = {
     "riscv32": Family(RISCV, 4, ("ilp32d", "ilp32", "ilp32f"), "RISC-V of 32 bits"),
     "riscv64": Family(RISCV, 8, ("lp64d", "lp64", "lp64f"), "RISC-V of 64 bits: Linux"),
     "mips": Family(MIPS, 4, ("gnu",), "MIPS of 32 bits, big-endian, before release 6: Linux"),
+    "xtensa": Family(XTENSA, 4, ("call0",), "Xtensa without register windows, by LLVM's llc"),
     "mipsel": Family(MIPS, 4, ("gnu",), "MIPS of 32 bits, before release 6: Linux"),
 }
 #: What WAMR's names without a version mean.
@@ -52,12 +54,14 @@ _ALIASES = {
 
 
 def machine_names() -> Iterator[str]:
-    """Every name of a machine, WAMR's spelling."""
+    """Every name of a machine that this installation makes code for, WAMR's spelling."""
     yield from ("x86_64", "i386")
     yield from (f"aarch64{version}" for version in _AARCH64)
     yield from (f"arm{version}" for version in _ARM)
     yield from (f"thumb{version}" for version in (*_THUMB, *_MICRO))
     yield from ("riscv32", "riscv64", "mips", "mipsel")
+    if llc.is_installed():
+        yield "xtensa"
 
 
 def abis(name: str) -> tuple[str, ...]:
@@ -100,6 +104,11 @@ def target_named(name: str | None, abi: str = "") -> Target:
     plain = _BARE.get(plain, plain)
     if plain.startswith("arm") and plain[3:] in _MICRO:
         plain = f"thumb{plain[3:]}"
+    if plain == "xtensa":
+        try:
+            llc.find()
+        except llc.ToolError as error:
+            raise CompileError(str(error)) from None
     if plain not in set(machine_names()):
         raise CompileError(f"no code for {name}; --target=help lists what there is code for")
     if hyphen and name in (f"{plain}-linux",):
@@ -150,7 +159,7 @@ _CPUS = {
 
 def _image_name(plain: str, key: str) -> str:
     """What an image and the runtime that loads it call the machine."""
-    if key in ("arm", "thumb", "riscv32"):
+    if key in ("arm", "thumb", "riscv32", "xtensa"):
         return plain
     return f"{key}-linux"
 
@@ -158,8 +167,8 @@ def _image_name(plain: str, key: str) -> str:
 def _triple(plain: str, key: str, abi: str) -> str:
     if key in ("arm", "thumb"):
         return f"{plain}-unknown-{'linux' if abi.startswith('gnu') else 'none'}-{abi}"
-    if key == "riscv32":
-        return "riscv32-unknown-none-elf"
+    if key in ("riscv32", "xtensa"):
+        return f"{key}-unknown-none-elf"
     return f"{key}-unknown-linux-gnu"
 
 

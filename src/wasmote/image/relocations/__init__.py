@@ -7,8 +7,8 @@ when an image is mapped, and it can lie anywhere. `functions` has the offsets wh
 
 from collections.abc import Callable, Sequence
 
-from ..elf import AARCH64, ARM, I386, MIPS, RISCV, X86_64
-from . import aarch64, arm, mips, riscv, x86
+from ..elf import AARCH64, ARM, I386, MIPS, RISCV, X86_64, XTENSA
+from . import aarch64, arm, mips, riscv, x86, xtensa
 from .relocation import Relocation
 
 Settle = Callable[[bytearray, Sequence[Relocation], Sequence[int]], None]
@@ -23,6 +23,7 @@ SETTLE: dict[tuple[int, str], Settle] = {
     (RISCV, "<"): riscv.settle,
     (MIPS, "<"): mips.settle_little,
     (MIPS, ">"): mips.settle_big,
+    (XTENSA, "<"): xtensa.settle,
 }
 #: What code refers to that an image has no need of: each machine's way to find its own address.
 OWN_ADDRESS = ("_GLOBAL_OFFSET_TABLE_", "_gp_disp")
