@@ -72,7 +72,8 @@ class Wasmote:
         from wasmote.jit.settings import SETTINGS
 
         self.switches = engine == "switch"
-        SETTINGS.wait, SETTINGS.cache, SETTINGS.level = not self.switches, False, 1
+        SETTINGS.wait, SETTINGS.cache = not self.switches, False
+        SETTINGS.level, SETTINGS.nice = 1, 0
         SETTINGS.part_size = 1 if engine in ("parts", "mixed") else 0
         if engine == "mixed":
             SETTINGS.chosen = lambda index: index * 0x9E3779B1 >> 16 & 1 == 1

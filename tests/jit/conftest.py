@@ -20,8 +20,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
 
 @pytest.fixture(autouse=True)
 def settings() -> Iterator[None]:
-    """The settings are as before afterwards, and compiling is quick."""
+    """The settings are as before afterwards, and compiling is quick, beside other tests too."""
     before = vars(SETTINGS).copy()
-    SETTINGS.level = 1
+    SETTINGS.level, SETTINGS.nice = 1, 0
     yield
     vars(SETTINGS).update(before)

@@ -48,7 +48,7 @@ def compiling_at_once(mixed: bool = False) -> Iterator[None]:
     `mixed`: half of the functions stay in the interpreter, and the others are compiled one by one.
     """
     before = vars(SETTINGS).copy()
-    SETTINGS.wait, SETTINGS.cache, SETTINGS.level = True, False, 1
+    SETTINGS.wait, SETTINGS.cache, SETTINGS.level, SETTINGS.nice = True, False, 1, 0
     SETTINGS.part_size = 1 if mixed else 0
     SETTINGS.chosen = (lambda index: index * 0x9E3779B1 >> 16 & 1 == 1) if mixed else None
     try:

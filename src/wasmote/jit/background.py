@@ -90,7 +90,7 @@ class Background:
             self._stop_worker()
             return False
         if self._current is not None:
-            self._current.compile(self._pipes[_ENDS])
+            self._current.compile(self._pipes[_ENDS], self._pipes[0])
             self._current = None
             return True
         if not self._sleep(pause) and pause is None:

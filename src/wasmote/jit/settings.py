@@ -19,6 +19,8 @@ class Settings:
         self.wait = False
         #: Whether the compiler finishes what it has begun for the cache when this process ends.
         self.finish = False
+        #: By how much the compiler's priority is lower than the program's, as nice(2) has it.
+        self.nice = 10
         #: For tests: bytes of functions that are compiled together; 0: what is best.
         self.part_size = 0
         #: For tests: which functions may be compiled code, by their index; None: all.

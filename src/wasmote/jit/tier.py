@@ -103,8 +103,9 @@ class Tier:
             self._give_up(reason)
         return reason is not None
 
-    def compile(self, alarm: int) -> None:
-        """Have the code compiled, and switch to it; not when the file `alarm` can be read.
+    def compile(self, alarm: int, more: int) -> None:
+        """Have the code compiled, and switch to it; not when the file `alarm` can be read. When
+        `more` can be read there is something else to do.
 
         For the thread of `BACKGROUND`.
         """
@@ -116,7 +117,7 @@ class Tier:
                 return
             order, binary = self._order(module), memoryview(module._binary)
             del module  # it may go while it is being compiled
-            WORKER.request(order, binary, self, alarm)
+            WORKER.request(order, binary, self, alarm, more)
         except WorkerError as error:
             self._give_up(str(error))
         finally:

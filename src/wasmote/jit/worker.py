@@ -11,6 +11,8 @@ import select
 import struct
 import sys
 
+from wasmote.jit.settings import SETTINGS
+
 TYPE_CHECKING = False  # importing `typing` costs start-up time
 if TYPE_CHECKING:
     from typing import Any, Protocol
@@ -33,20 +35,21 @@ if TYPE_CHECKING:
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 #: Seconds without a request after which the process ends.
 PATIENCE = 3.0
-#: Looks at a program that has all of its code before nobody looks any more.
-QUIET = 5
+#: Looks at a program that has all of its code before nobody looks any more. Not each look finds the
+#: loop that it is in: it may have been asked at a call.
+QUIET = 30
 #: Seconds between two looks at where a program spends its time, while its module is compiled.
 INTERVAL = 0.1
 #: What the process runs, from the beginning at low priority, as the program is just about to
 #: start. What a terminal sends to the program is not meant for it, so it has a session of its own;
 #: Linux may share processors among sessions first, and has another priority for that.
 _PROGRAM = """
-import os
+import os, sys
 os.setsid()
-os.nice(10)
+os.nice(int(sys.argv[1]))
 try:
     with open("/proc/self/autogroup", "w") as file:
-        file.write("10")
+        file.write(sys.argv[1])
 except OSError:
     pass
 from wasmote.compile.server import main
@@ -68,34 +71,45 @@ class Worker:
         self._to = self._from = -1
 
     def request(
-        self, order: "dict[str, Any]", data: "bytes | memoryview", client: "Client", alarm: int
+        self,
+        order: "dict[str, Any]",
+        data: "bytes | memoryview",
+        client: "Client",
+        alarm: int,
+        more: int,
     ) -> None:
         """Send an order and bytes, and give the client what comes. Raises WorkerError, also when
-        the file `alarm` can be read meanwhile.
+        the file `alarm` can be read meanwhile. While nothing else is asked for, so that `more` can
+        be read, the client is watched for some time after it has all.
         """
         if not self.process:
             self._start()
         self.finishes = order["finish"]
         try:
             send(self._to, order, data)
-            self._listen(client, alarm)
+            self._listen(client, alarm, more)
             self.finishes = False
         except (OSError, EOFError, ValueError) as error:
             self.stop()
             raise WorkerError(f"the compiler has ended unexpectedly: {error!r}") from None
 
-    def _listen(self, client: "Client", alarm: int) -> None:
+    def _listen(self, client: "Client", alarm: int, more: int) -> None:
         """Until all is there that was asked for. Where code comes in parts, the client may also ask
-        for code that begins at a loop, and does so for a moment after the end.
+        for code that begins at a loop, and does so for some time after the end.
         """
         pause = None
         expected = 0  # parts with loops
         left, finished = QUIET, False
         while left > 0 or expected:
-            ready = select.select([self._from, alarm], [], [], pause)[0]
+            watched = [self._from, alarm]
+            if finished and not expected:
+                watched.append(more)
+            ready = select.select(watched, [], [], pause)[0]
             if alarm in ready:
                 self.stop()
                 raise WorkerError("the process ends")
+            if ready == [more]:
+                return
             if not ready:
                 wishes = client.wishes()
                 expected += len(wishes.loops)
@@ -130,7 +144,7 @@ class Worker:
         try:
             process = os.posix_spawn(
                 sys.executable,
-                [sys.executable, "-P", "-c", _PROGRAM],
+                [sys.executable, "-P", "-c", _PROGRAM, str(SETTINGS.nice)],
                 {**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
                 file_actions=[
                     (os.POSIX_SPAWN_DUP2, given, 0),
