@@ -185,3 +185,20 @@ def test_who_made_a_tail_call_is_not_there_any_more(level):
     found = outcome(instance_of(compiled), "run", 0)
     assert found == outcome(instance_of(module), "run", 0)
     assert [frame.function_name for frame in found[1]] == ["leaf", "upper"]
+
+
+def test_equal_calls_keep_their_places():
+    text = """(module (import "env" "h" (func $h))
+      (func (export "go") (param i32)
+        (if (local.get 0) (then (call $h)) (else (nop) (call $h)))))"""
+    module = Module(wat2wasm(text))
+    found = []
+    for each in (module, Module(compile_module(module).encode())):
+        seen = []
+        imports = {"env": {"h": lambda seen=seen: seen.append(instance.call_stack())}}
+        instance = Instance(each, imports)
+        instance.exports.go(0)
+        instance.exports.go(1)
+        found.append(seen)
+    assert found[0] == found[1]
+    assert found[0][0] != found[0][1]

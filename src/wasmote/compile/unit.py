@@ -258,7 +258,8 @@ class Unit:
         own += [f"i32 {index}"] if index else []
         rest = ["ptr %rest" if tail else "ptr %out"] if len(signature.results) > 1 else []
         given = ", ".join([*self.given, *rest, *own])
-        text = f"call {self.plan.convention}{signature.result} {callee}({given}){where}"
+        # Of two calls that became one, backtraces could not say which it is.
+        text = f"call {self.plan.convention}{signature.result} {callee}({given}) nomerge{where}"
         f.calls = True
         if tail:
             f.roots.leave()
