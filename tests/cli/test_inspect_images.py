@@ -13,7 +13,7 @@ from wasmote.cli import main
 from wasmote.compile import compile_module
 from wasmote.errors import WasmoteError
 from wasmote.host import core_image
-from wasmote.image.format import Image
+from wasmote.image.format import VERSION, Image
 from wasmote.image.format import parse as parse_front
 from wasmote.inspect.image import parse_image
 from wasmote.wat import wat2wasm
@@ -49,7 +49,7 @@ def test_the_summary(file, capfd):
     size = Path(file).stat().st_size
     assert lines[0] == f"{file}: image of {size} bytes"
     facts = {line[2:20].strip(): line[21:] for line in lines[1:12] if line[20:21] == " "}
-    assert facts["format"] == "version 3"
+    assert facts["format"] == f"version {VERSION}"
     assert facts["target"] == "x86_64-linux"
     assert facts["compiled for"] == "x86-64-v3"
     assert facts["optimisation level"] == "1"
