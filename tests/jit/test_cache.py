@@ -145,10 +145,14 @@ def test_processes_that_compile_the_same_at_once_all_succeed(cache: Cache, tmp_p
 def test_the_compiler_ends_when_there_is_nothing_to_do(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Though there is a program that may be worth compiling one day."""
     monkeypatch.setattr(worker, "PATIENCE", 0.2)
     WORKER.stop()
+    SETTINGS.auto, SETTINGS.delay = True, 1000.0
+    idle = Instance(Module(wat2wasm('(module (func (export "g")))')), engine="auto")
+    idle.exports.g()
     assert compiled(7)
-    end = time.monotonic() + 300
+    end = time.monotonic() + 60
     while WORKER.process and time.monotonic() < end:
         time.sleep(0.05)
     assert not WORKER.process

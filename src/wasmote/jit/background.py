@@ -48,6 +48,7 @@ class Background:
         self.lock = threading.Lock()
         self._waiting: list[_Waiting] = []
         self._current: Tier | None = None
+        self._busy = 0.0  # when the compiler had something to do; 0: it has ended since
         self._running: _thread.LockType | None = None  # held by the thread
         self._pipes: tuple[int, ...] = ()  # two: there is more to do, and the process ends
         self._ended = False
@@ -92,10 +93,24 @@ class Background:
         if self._current is not None:
             self._current.compile(self._pipes[_ENDS], self._pipes[0])
             self._current = None
+            self._busy = time.monotonic()
             return True
-        if not self._sleep(pause) and pause is None:
+        if self._sleep(pause):
+            return True
+        if pause is None:
             return not self._retire()
+        if self._busy and self._is_patient_enough():
+            self._busy = 0.0
+            self._stop_worker()
         return True
+
+    def _is_patient_enough(self) -> bool:
+        """Whether the compiler should end though something waits: for the processor time of a
+        program that may never do anything again.
+        """
+        from wasmote.jit.worker import PATIENCE
+
+        return time.monotonic() - self._busy > PATIENCE
 
     def _sleep(self, pause: float | None) -> bool:
         """Until it is time, or something has changed: then True. A program that does little is not
