@@ -117,6 +117,20 @@ def test_calls_traps_and_arithmetic(name):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("mips")])
+def test_an_element_of_another_type(name):
+    """Of a table that never changes, whose elements' types are constants: the order of bytes
+    matters.
+    """
+    emulator.needs(name)
+    text = """(module
+      (table 2 funcref) (elem (i32.const 0) func $f $g)
+      (func $f (result i32) (i32.const 7)) (func $g)
+      (func (export "call") (param i32) (result i32)
+        (call_indirect (result i32) (local.get 0))))"""
+    compare(name, wat2wasm(text), [("call", [0]), ("call", [1])])
+
+
 SCRIPTS = [
     "i32", "i64", "f32", "f64", "f32_cmp", "f64_cmp", "conversions", "int_exprs", "float_misc",
     "fac", "call_indirect", "br_table", "memory_trap", "address", "endianness", "stack", "nop",
