@@ -60,8 +60,15 @@ class _Copy:
     def __init__(self, action: Callable[[], object]) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        self.pid = os.fork()
         self.returncode: int | None = None
+        # Ctrl-C is for the process that waits, from the copy's first instruction on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            self.pid = os.fork()
+            if not self.pid:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if not self.pid:
             status = 1
             try:
